@@ -1,0 +1,177 @@
+/* engine.h: all that a front end needs.
+ *
+ * An *engine* is a loaded model with its tokeniser and device; immutable once open.  A *worker* is the thread that owns
+ * the device: it is told what is wanted (a request), makes it so batch by batch, and posts events, waking its reader
+ * through a file descriptor.  An *explanation* is the reader's own copy of all that the events said so far.
+ *
+ * Data flow: request -> tokens -> units -> probes -> device -> relevance -> events -> explanation -> screen, file. */
+#ifndef CORE_ENGINE_H
+#define CORE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/tokenizer.h"
+#include "core/units.h"
+#include "gpu/device.h"
+
+/* -- engine -------------------------------------------------------------------------------------------------------- */
+
+struct engine;
+
+struct engine_options {
+    const char *model;  /* path of a GGUF file */
+    const char *device; /* as device_options.name; NULL: "auto" */
+    const char *pre;    /* pre-tokeniser override or NULL */
+    int threads;        /* 0: all cores */
+    int precision;      /* an enum precision, or -1: chosen by the engine */
+};
+
+struct engine_info {
+    char file[512];          /* as opened */
+    char name[128];          /* general.name or "" */
+    char architecture[32];
+    char quantisation[32];   /* of most of the weights' bytes: "Q4_1", or "Q4_K, Q6_K" */
+    char tokenizer[64];
+    char device_kind[8], device_name[96];
+    char precision[8];       /* "f32", "bf16", "int8" */
+    int threads;
+    int layers, width, heads, vocabulary, context;
+    uint64_t parameters;
+    size_t weight_bytes;
+};
+
+int engine_open(const struct engine_options *, struct engine **, struct error *);
+void engine_close(struct engine *); /* NULL ok; after every worker of it is gone */
+const struct engine_info *engine_info(const struct engine *);
+const struct tokenizer *engine_tokenizer(const struct engine *);
+
+/* -- request ------------------------------------------------------------------------------------------------------- */
+
+/* How units are suppressed (method.md 2, 3). */
+struct method {
+    enum suppression suppression;
+    float factor;      /* 0 to 4; 1 leaves alone; default 0.1 */
+    float similarity;  /* cosine from which other positions are suppressed along, -1 to 1; NAN: off */
+    int first_layer, last_layer; /* both included; last -1: the model's last */
+};
+struct method method_default(void);
+
+struct steer {
+    int unit;     /* index into the units */
+    float factor; /* 0 to 4 */
+};
+
+/* Everything that is wanted.  The worker keeps what it has already computed for the former request as far as it is
+ * still valid: the same prompt is not run again, only what is new of a longer output is. */
+struct request {
+    const char *prompt;
+    size_t prompt_length;
+    const char *target;      /* forced continuation; NULL: greedy */
+    size_t target_length;
+    int generate;            /* greedy: at most this many tokens (an end token stops earlier), >= 1 */
+    const char *foil;        /* or NULL: relevance is then for the target rather than the foil, see explanation.foil */
+    size_t foil_length;
+    bool explain;            /* else stop after the output */
+    const char *units;       /* granularity, as units_cut() */
+    struct method method;
+    double budget;           /* seconds for the probes; 0: no limit */
+    const struct steer *steers; /* turn units up or down while the output is generated; the probes do not see it */
+    size_t steer_count;
+    uint64_t seed; /* kept for sampling; greedy output does not depend on it */
+};
+
+/* -- explanation --------------------------------------------------------------------------------------------------- */
+
+enum { CANDIDATES = 8 }; /* kept per output token, most probable first */
+
+struct candidate {
+    int32_t id;
+    double logprob; /* nats, unmanipulated */
+};
+
+struct output_token {
+    int32_t id;
+    double logprob; /* nats, unmanipulated (with steering: of the steered model) */
+    struct candidate candidates[CANDIDATES];
+};
+
+struct cost {
+    int probes;               /* run so far */
+    int probes_total;
+    int64_t rows;             /* (probe, position) rows run so far */
+    double seconds;           /* of the probes */
+    double prefill_seconds;   /* of the prompt's plain pass; 0 if it was kept from before */
+    double generate_seconds;
+    double first_seconds;     /* from the request to the first relevance */
+    double tokens_per_second; /* rows / seconds */
+    size_t peak_bytes;        /* of the process so far */
+};
+
+/* relevance of unit u for output token t rather than choice c:
+ *   c = 0               log p(token t) - log p_u(token t)   [nats], positive = the unit supports it
+ *   c = 1 + k           the same for candidate k of token t
+ * With a foil, and t = foil.token, c = 0 is (log p(target) - log p(foil)) - (the same with u suppressed). */
+struct explanation {
+    uint64_t request;              /* its number */
+    char *prompt;                  /* own copy */
+    size_t prompt_length;
+    struct token *tokens;          /* of the prompt */
+    size_t token_count;
+    struct output_token *output;   /* the target's tokens, forced or generated */
+    size_t output_count;
+    bool stopped;                  /* the model ended its output by itself */
+    struct { int token; int32_t id; double logprob; } foil; /* token -1: no foil.  It is compared at the first token where it
+                                                             * differs from the target; the target ends there */
+    struct unit *units;            /* units that are output tokens (UNIT_TARGET) count on from the prompt's tokens */
+    size_t unit_count;
+    bool *measured;                /* [unit_count] */
+    float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until measured */
+    int32_t chosen_id;             /* of the last worker_retarget(), else -1 */
+    int chosen_token;
+    float *chosen;                 /* [unit_count] its relevance, or NULL */
+    struct method method;          /* with the layers resolved */
+    double noise_floor;            /* nats; NAN until known */
+    bool busy, complete;
+    struct cost cost;
+    struct error error;            /* code 0: none */
+};
+
+struct explanation *explanation_new(void);
+void explanation_free(struct explanation *);
+/* Relevance of unit u for choice c of output token t; 0 where not measured. */
+double explanation_relevance(const struct explanation *, size_t unit, size_t token, int choice);
+
+/* -- worker -------------------------------------------------------------------------------------------------------- */
+
+struct worker;
+
+enum event_kind {
+    EVENT_PROMPT,    /* tokens of the prompt are there; everything older is gone */
+    EVENT_TOKEN,     /* one more output token */
+    EVENT_UNITS,     /* units are cut; the probes begin */
+    EVENT_RELEVANCE, /* a batch of units was measured */
+    EVENT_CHOSEN,    /* the answer to worker_retarget() */
+    EVENT_DONE,      /* the request is fulfilled, or its budget used up (complete = false) */
+    EVENT_CANCELLED,
+    EVENT_FAILED,    /* explanation.error says why; the worker lives on */
+};
+
+int worker_new(struct engine *, struct worker **, struct error *);
+/* Cancels, waits for the thread (at most one layer of one batch) and frees.  NULL ok. */
+void worker_free(struct worker *);
+
+/* Readable while events wait (poll it); level-triggered. */
+int worker_fd(const struct worker *);
+/* Replace whatever is running.  The request and its texts are copied.  Returns its number (1, 2, ...), 0 out of memory. */
+uint64_t worker_submit(struct worker *, const struct request *);
+/* Stop what is running; events end with EVENT_CANCELLED within 100 ms. */
+void worker_cancel(struct worker *);
+/* Ask for the relevance of token `id` in place of output token `token`, from kept states, without a new pass (method.md 4). */
+void worker_retarget(struct worker *, int token, int32_t id);
+/* Take the next event, fold it into the explanation, and say what it was.  false: none waits.  Never blocks.
+ * Thread: the reader's, always the same one. */
+bool worker_next(struct worker *, struct explanation *, enum event_kind *);
+
+#endif

@@ -1,0 +1,34 @@
+/* units.h: cut a prompt into the units whose attention is turned down together.
+ *
+ * Pure functions over text and tokens (method.md 5; AtMan, arXiv 2301.08110, section 3). */
+#ifndef CORE_UNITS_H
+#define CORE_UNITS_H
+
+#include <stddef.h>
+
+#include "core/tokenizer.h"
+#include "gpu/error.h"
+
+enum unit_kind { UNIT_TOKEN, UNIT_WORD, UNIT_SENTENCE, UNIT_PARAGRAPH, UNIT_CUSTOM, UNIT_SPECIAL, UNIT_TARGET };
+
+/* Tokens first .. last (both included).  A token that lies in two units belongs to each in part: `first_share` and
+ * `last_share` (0 < share <= 1) say how much of the outermost tokens, by bytes, is this unit's, and the multiplier is
+ * interpolated by it.  A unit of one token uses first_share. */
+struct unit {
+    enum unit_kind kind;
+    int first, last;
+    float first_share, last_share;
+    size_t start, end; /* bytes of the prompt; equal for specials */
+};
+
+/* Cut tokens [count] of text by granularity: "token", "word", "sentence", "paragraph", "auto" (the one that gives the
+ * number of units nearest to 30) or a PCRE2 regular expression that matches the delimiters.  Delimiters and white
+ * space go with the unit before them, so that every text token is in a unit.  A token of kind special is a unit
+ * UNIT_SPECIAL of its own.  Units come in order of their first token.  *units is malloced [*unit_count].
+ * ERROR_ARGUMENT for an expression that does not compile, with its position. */
+int units_cut(const char *text, size_t length, const struct token *tokens, size_t count, const char *granularity,
+              struct unit **units, size_t *unit_count, struct error *);
+
+const char *unit_kind_name(enum unit_kind);
+
+#endif
