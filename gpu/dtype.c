@@ -24,14 +24,12 @@ static inline float bits_to_float(uint32_t bits)
  * way, so it also holds where a library has switched those off. */
 static inline float half_to_float(uint16_t half)
 {
-    const uint32_t rebias = 112u << 23;
+    const uint32_t rebias = 112u << 23, implied_one = 113u << 23; /* the latter is 2^-14 as an f32 */
     uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
-    uint32_t exponent = magnitude & 0x0f800000;
-    uint32_t bits = magnitude + rebias;
-    bits += exponent == 0x0f800000 ? rebias : 0;
-    float normal = bits_to_float(bits);
-    float subnormal = bits_to_float(magnitude + (113u << 23)) - bits_to_float(113u << 23);
-    float value = exponent ? normal : subnormal;
+    uint32_t special = magnitude >= 0x0f800000 ? UINT32_MAX : 0;
+    uint32_t subnormal = magnitude < 0x00800000 ? UINT32_MAX : 0;
+    uint32_t bits = magnitude + rebias + (special & rebias) + (subnormal & 0x00800000);
+    float value = bits_to_float(bits) - bits_to_float(subnormal & implied_one);
     memcpy(&bits, &value, sizeof bits);
     return bits_to_float(bits | (uint32_t)(half & 0x8000) << 16);
 }
