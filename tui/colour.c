@@ -1,0 +1,176 @@
+#include "tui/colour.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 5, STEPS = 2 * SIDE + 1 }; /* steps of one side; all with the neutral one */
+
+/* Contradict .. neutral .. support.  The light table's lightness falls from the middle to both ends, the dark one's
+ * rises; all steps stay distinct in 256 colours, where nearest-colour rounding of a 24-bit scale does not. */
+static const unsigned char light_256[STEPS] = {24, 25, 31, 117, 254, 231, 224, 216, 167, 88, 52};
+static const unsigned char dark_256[STEPS] = {117, 74, 31, 24, 17, 16, 52, 88, 131, 173, 216};
+
+static const unsigned light_rgb[STEPS] = {0x08306b, 0x1f63a8, 0x4490c2, 0x90c3de, 0xd3e6f1, 0xf7f7f7,
+                                          0xfbd9c6, 0xf2a381, 0xd25d4b, 0xab1b2d, 0x660b20};
+static const unsigned dark_rgb[STEPS] = {0x9bd4f5, 0x5fadd8, 0x3382b5, 0x245a80, 0x1a3548, 0x101010,
+                                         0x4a241e, 0x7f332a, 0xb84a3a, 0xdd7a5c, 0xf9b193};
+
+static double clamp(double position)
+{
+    return position != position ? 0 : position < -1 ? -1 : position > 1 ? 1 : position;
+}
+
+static unsigned mix(const unsigned *table, double position)
+{
+    double at = (clamp(position) + 1) * SIDE;
+    int low = at >= STEPS - 1 ? STEPS - 2 : (int)at;
+    double share = at - low;
+    unsigned rgb = 0;
+    for (int shift = 0; shift <= 16; shift += 8) {
+        double a = table[low] >> shift & 255, b = table[low + 1] >> shift & 255;
+        rgb |= (unsigned)lround(a + (b - a) * share) << shift;
+    }
+    return rgb;
+}
+
+/* Black or white, whichever reads better on rgb. */
+static bool black_ink(unsigned rgb)
+{
+    return 0.299 * (rgb >> 16 & 255) + 0.587 * (rgb >> 8 & 255) + 0.114 * (rgb & 255) > 110;
+}
+
+static unsigned rgb_of_256(int index)
+{
+    if (index >= 232) {
+        unsigned grey = 8 + 10 * (unsigned)(index - 232);
+        return grey << 16 | grey << 8 | grey;
+    }
+    static const unsigned char level[6] = {0, 95, 135, 175, 215, 255};
+    int cube = index - 16;
+    return (unsigned)level[cube / 36] << 16 | (unsigned)level[cube / 6 % 6] << 8 | level[cube % 6];
+}
+
+static struct colour_cell cell_of_16(int step)
+{
+    struct colour_cell cell = {-1, -1, 0};
+    bool support = step > 0;
+    if (abs(step) >= 4)
+        cell = (struct colour_cell){support ? 1 : 4, 7, COLOUR_BOLD};
+    else
+        cell = (struct colour_cell){-1, support ? 1 : 6, abs(step) >= 2 ? COLOUR_BOLD : 0};
+    return cell;
+}
+
+static struct colour_cell cell_of_none(int step)
+{
+    struct colour_cell cell = {-1, -1, step > 0 ? COLOUR_BOLD : COLOUR_DIM};
+    if (abs(step) >= 4)
+        cell.attributes |= COLOUR_REVERSE;
+    else if (abs(step) >= 2)
+        cell.attributes |= COLOUR_UNDERLINE;
+    return cell;
+}
+
+struct colour_cell colour_cell(enum colour_depth depth, enum colour_ground ground, double position)
+{
+    int step = (int)lround(clamp(position) * SIDE);
+    if (step == 0)
+        return (struct colour_cell){-1, -1, 0};
+    if (depth == COLOUR_NONE)
+        return cell_of_none(step);
+    if (depth == COLOUR_16)
+        return cell_of_16(step);
+    if (depth == COLOUR_256) {
+        int background = (ground == GROUND_LIGHT ? light_256 : dark_256)[step + SIDE];
+        return (struct colour_cell){background, black_ink(rgb_of_256(background)) ? 16 : 231, 0};
+    }
+    unsigned rgb = mix(ground == GROUND_LIGHT ? light_rgb : dark_rgb, position);
+    return (struct colour_cell){(int)rgb, black_ink(rgb) ? 0 : 0xffffff, 0};
+}
+
+double colour_position(double value, double limit, double floor)
+{
+    if (!(limit > 0) || fabs(value) <= floor)
+        return 0;
+    return clamp(value / limit);
+}
+
+unsigned colour_rgb(double position)
+{
+    return mix(light_rgb, position);
+}
+
+static void add_colour(char *sequence, size_t size, enum colour_depth depth, int base, int colour)
+{
+    if (colour < 0)
+        return;
+    size_t used = strlen(sequence);
+    if (depth == COLOUR_TRUE)
+        snprintf(sequence + used, size - used, ";%d;2;%d;%d;%d", base + 8, colour >> 16 & 255, colour >> 8 & 255,
+                 colour & 255);
+    else if (depth == COLOUR_256)
+        snprintf(sequence + used, size - used, ";%d;5;%d", base + 8, colour);
+    else
+        snprintf(sequence + used, size - used, ";%d", base + colour);
+}
+
+void colour_sgr(enum colour_depth depth, struct colour_cell cell, char *sequence, size_t size)
+{
+    sequence[0] = '\0';
+    if (cell.background < 0 && cell.ink < 0 && !cell.attributes)
+        return;
+    snprintf(sequence, size, "\033[0%s%s%s%s", cell.attributes & COLOUR_BOLD ? ";1" : "",
+             cell.attributes & COLOUR_DIM ? ";2" : "", cell.attributes & COLOUR_UNDERLINE ? ";4" : "",
+             cell.attributes & COLOUR_REVERSE ? ";7" : "");
+    add_colour(sequence, size, depth, 30, cell.ink);
+    add_colour(sequence, size, depth, 40, cell.background);
+    size_t used = strlen(sequence);
+    snprintf(sequence + used, size - used, "m");
+}
+
+enum colour_depth colour_depth_from(const char *term, const char *colorterm, const char *no_color)
+{
+    if ((no_color && *no_color) || !term || !*term || strcmp(term, "dumb") == 0)
+        return COLOUR_NONE;
+    if (strncmp(term, "vt", 2) == 0 && strncmp(term, "vte", 3) != 0)
+        return COLOUR_NONE;
+    if ((colorterm && (strcmp(colorterm, "truecolor") == 0 || strcmp(colorterm, "24bit") == 0)) ||
+        strstr(term, "-direct"))
+        return COLOUR_TRUE;
+    return strstr(term, "256") || strncmp(term, "foot", 4) == 0 ? COLOUR_256 : COLOUR_16;
+}
+
+enum colour_ground colour_ground_from(const char *colorfgbg)
+{
+    const char *last = colorfgbg ? strrchr(colorfgbg, ';') : NULL;
+    if (!last || last[1] < '0' || last[1] > '9')
+        return GROUND_DARK;
+    int background = atoi(last + 1);
+    return background == 7 || background >= 9 ? GROUND_LIGHT : GROUND_DARK;
+}
+
+void colour_times(double nats, char *words, size_t size)
+{
+    double times = exp(fabs(nats));
+    const char *way = nats < 0 ? "more" : "less";
+    if (!(times >= 1.005))
+        snprintf(words, size, "no more or less likely");
+    else if (times < 9.95)
+        snprintf(words, size, "%.*f times %s likely", times < 1.095 ? 2 : 1, times, way);
+    else if (times < 1e6)
+        snprintf(words, size, "%.0f times %s likely", times, way);
+    else
+        snprintf(words, size, "%.0e times %s likely", times, way);
+}
+
+void colour_nats(double nats, char *words, size_t size)
+{
+    if (nats == 0)
+        snprintf(words, size, "0");
+    else if (fabs(nats) < 5e-4)
+        snprintf(words, size, "%+.1e", nats);
+    else
+        snprintf(words, size, "%+.*f", fabs(nats) < 9.995 ? 3 : fabs(nats) < 99.95 ? 2 : 1, nats);
+}
