@@ -1,0 +1,640 @@
+/* fake_engine.c: an engine without a model.
+ *
+ * Owns a made-up implementation of core/engine.h: a real thread, a real wake descriptor, real folding of
+ * events, but words from a list and numbers from a hash.  What it says for a request:
+ *   output     words of a list, chosen by the prompt; the answer to a prompt with "hat" starts " A blue hat."
+ *   relevance  a unit that holds the word of the choice: +2 nats; one that holds another colour: -1; special units: 9; all
+ *              others within 0.2
+ * A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that holds "CRASH" crashes.
+ * It does not pretend to keep anything between requests. */
+#include "tests/tui/fake_engine.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/engine.h"
+
+struct fake_settings fake_settings;
+
+enum { CHOICES = 1 + CANDIDATES, OUTPUT_MOST = 256 };
+
+/* -- engine ---------------------------------------------------------------------------------------------------------- */
+
+struct engine {
+    struct engine_info info;
+    struct tokenizer *tokenizer;
+};
+
+static void sleep_ms(int ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
+    while (nanosleep(&time, &time) != 0 && errno == EINTR) {
+    }
+}
+
+int engine_open(const struct engine_options *options, struct engine **engine, struct error *error)
+{
+    sleep_ms(fake_settings.open_ms);
+    const char *model = options->model ? options->model : "fake.gguf";
+    if (strstr(model, "broken"))
+        return error_set(error, ERROR_FORMAT, "%s: not a GGUF file: it starts with something else; give another", model);
+    *engine = calloc(1, sizeof **engine);
+    struct engine_info *info = &(*engine)->info;
+    *info = (struct engine_info){
+        .name = "Made up",
+        .architecture = "fake",
+        .quantisation = "Q8_0",
+        .tokenizer = "made up",
+        .device_kind = "cpu",
+        .device_name = "no processor",
+        .precision = "f32",
+        .threads = options->threads > 0 ? options->threads : 4,
+        .layers = 4,
+        .width = 64,
+        .heads = 4,
+        .vocabulary = 4096,
+        .context = 4096,
+        .parameters = 1000000,
+        .weight_bytes = 1000000,
+    };
+    snprintf(info->file, sizeof info->file, "%s", model);
+    (*engine)->tokenizer = fake_tokenizer_new();
+    return 0;
+}
+
+void engine_close(struct engine *engine)
+{
+    if (!engine)
+        return;
+    tokenizer_close(engine->tokenizer);
+    free(engine);
+}
+
+const struct engine_info *engine_info(const struct engine *engine)
+{
+    return &engine->info;
+}
+
+const struct tokenizer *engine_tokenizer(const struct engine *engine)
+{
+    return engine->tokenizer;
+}
+
+struct method method_default(void)
+{
+    return (struct method){SUPPRESS_ROW_MIN_CAUSAL, 0.1f, NAN, 0, -1};
+}
+
+/* -- explanation ----------------------------------------------------------------------------------------------------- */
+
+struct explanation *explanation_new(void)
+{
+    struct explanation *e = calloc(1, sizeof *e);
+    if (e) {
+        e->foil.token = e->chosen_id = e->chosen_token = -1;
+        e->noise_floor = NAN;
+        e->method = method_default();
+    }
+    return e;
+}
+
+static void explanation_clear(struct explanation *e)
+{
+    free(e->prompt);
+    free(e->tokens);
+    free(e->output);
+    free(e->units);
+    free(e->measured);
+    free(e->relevance);
+    free(e->chosen);
+    *e = (struct explanation){.foil = {.token = -1}, .chosen_id = -1, .chosen_token = -1, .noise_floor = NAN};
+}
+
+void explanation_free(struct explanation *e)
+{
+    if (e)
+        explanation_clear(e);
+    free(e);
+}
+
+double explanation_relevance(const struct explanation *e, size_t unit, size_t token, int choice)
+{
+    if (unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES || !e->measured[unit])
+        return 0;
+    return e->relevance[(unit * e->output_count + token) * CHOICES + choice];
+}
+
+/* -- worker ---------------------------------------------------------------------------------------------------------- */
+
+/* What an event carries: `data` is handed over to the explanation. */
+struct event {
+    enum event_kind kind;
+    uint64_t request;
+    void *data;          /* tokens, an output token, units, relevance or NULL */
+    size_t first, count; /* of data's entries */
+    char *prompt;
+    size_t prompt_length;
+    struct method method;
+    struct cost cost;
+    int token; /* EVENT_CHOSEN */
+    int32_t id;
+    bool stopped, complete;
+    struct error error;
+    struct event *next;
+};
+
+struct job {
+    char *prompt, *target, *units;
+    struct request request;
+};
+
+struct worker {
+    struct engine *engine;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    int fd;
+    bool quit;
+    atomic_bool cancel;
+    struct job *pending;
+    uint64_t number;
+    struct event *head, **tail;
+    /* the thread's own: what the running request is made of, kept for worker_retarget() */
+    struct token *tokens;
+    struct unit *units;
+    int32_t output[OUTPUT_MOST];
+    char *prompt;
+    size_t token_count, unit_count, output_count;
+    int retarget_token;
+    int32_t retarget_id;
+    bool retarget;
+};
+
+static void job_free(struct job *job)
+{
+    if (!job)
+        return;
+    free(job->prompt);
+    free(job->target);
+    free(job->units);
+    free(job);
+}
+
+static char *copy(const char *text, size_t length)
+{
+    char *to = malloc(length + 1);
+    memcpy(to, text, length);
+    to[length] = 0;
+    return to;
+}
+
+static void post(struct worker *worker, struct event *event)
+{
+    uint64_t one = 1;
+    event->next = NULL;
+    pthread_mutex_lock(&worker->lock);
+    *worker->tail = event;
+    worker->tail = &event->next;
+    if (write(worker->fd, &one, sizeof one) != sizeof one)
+        abort();
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static struct event *event_new(enum event_kind kind, uint64_t request)
+{
+    struct event *event = calloc(1, sizeof *event);
+    event->kind = kind;
+    event->request = request;
+    return event;
+}
+
+static double hash(uint32_t a, uint32_t b, uint32_t c)
+{
+    uint32_t h = a * 2654435761u ^ (b + 1) * 2246822519u ^ (c + 7) * 3266489917u;
+    h ^= h >> 15;
+    h *= 2654435761u;
+    h ^= h >> 13;
+    return h % 10000 / 10000.0;
+}
+
+static bool holds(const char *text, size_t length, const char *word, size_t word_length)
+{
+    while (word_length > 0 && *word == ' ')
+        word++, word_length--;
+    for (size_t i = 0; word_length > 0 && i + word_length <= length; i++)
+        if (memcmp(text + i, word, word_length) == 0)
+            return true;
+    return false;
+}
+
+/* What unit u says for token `id`: see the top of the file. */
+static double relevance(struct worker *worker, size_t u, int32_t id)
+{
+    static const char *const colours[] = {"blue", "red", "green"};
+    struct unit *unit = &worker->units[u];
+    size_t length, word_length;
+    const char *text = worker->prompt + unit->start, *word = tokenizer_text(worker->engine->tokenizer, id, &word_length);
+    length = unit->end - unit->start;
+    if (unit->kind == UNIT_SPECIAL)
+        return 9;
+    if (unit->kind == UNIT_TARGET)
+        text = tokenizer_text(worker->engine->tokenizer, worker->output[unit->first - worker->token_count], &length);
+    if (holds(text, length, word, word_length))
+        return 2;
+    for (int i = 0; i < 3; i++)
+        if (holds(text, length, colours[i], strlen(colours[i])))
+            return -1;
+    return 0.4 * hash(id, u, 99) - 0.2;
+}
+
+/* Units of tokens or of words, and the output's tokens but the last one. */
+static void cut_units(struct worker *worker, bool words)
+{
+    struct unit *units = malloc((worker->token_count + worker->output_count + 1) * sizeof *units);
+    size_t n = 0;
+    for (size_t i = 0; i < worker->token_count; i++) {
+        struct token *token = &worker->tokens[i];
+        bool special = token->kind == TOKEN_SPECIAL;
+        bool starts = !words || n == 0 || special || units[n - 1].kind == UNIT_SPECIAL || worker->prompt[token->start] == ' ';
+        if (starts)
+            units[n++] = (struct unit){special ? UNIT_SPECIAL : words ? UNIT_WORD : UNIT_TOKEN, i, i, 1, 1, token->start, token->end};
+        units[n - 1].last = i;
+        units[n - 1].end = token->end;
+    }
+    for (size_t i = 0; i + 1 < worker->output_count; i++)
+        units[n++] = (struct unit){UNIT_TARGET, worker->token_count + i, worker->token_count + i, 1, 1, 0, 0};
+    worker->units = units;
+    worker->unit_count = n;
+}
+
+static bool cancelled(struct worker *worker)
+{
+    return atomic_load(&worker->cancel);
+}
+
+/* Sleep in small steps; false when cancelled meanwhile. */
+static bool pause_ms(struct worker *worker, int ms)
+{
+    for (; ms > 0 && !cancelled(worker); ms -= 5)
+        sleep_ms(ms < 5 ? ms : 5);
+    return !cancelled(worker);
+}
+
+/* With a gate: wait until its file holds `batch` bytes. */
+static bool pass_gate(struct worker *worker, int batch)
+{
+    struct stat status;
+    while (fake_settings.gate && (stat(fake_settings.gate, &status) != 0 || status.st_size < batch))
+        if (!pause_ms(worker, 5))
+            return false;
+    return !cancelled(worker);
+}
+
+static int32_t next_word(const struct job *job, size_t t)
+{
+    const char *prompt = job->prompt;
+    if (strstr(prompt, "hat") && t < 4)
+        return FAKE_FIRST + (int32_t)t;
+    if (strstr(prompt, "hat") && strstr(prompt, "STOP"))
+        return FAKE_END;
+    return FAKE_FIRST + (int32_t)(hash(strlen(prompt), t, prompt[0]) * FAKE_WORDS);
+}
+
+static bool run_output(struct worker *worker, struct job *job, uint64_t number, bool *stopped)
+{
+    struct token *forced = NULL;
+    size_t wanted = job->request.generate;
+    if (job->target && tokenizer_encode(worker->engine->tokenizer, job->target, job->request.target_length, 0, &forced,
+                                        &wanted, NULL) != 0)
+        wanted = 0;
+    for (size_t t = 0; t < wanted && t < OUTPUT_MOST; t++) {
+        if (!pause_ms(worker, fake_settings.token_ms))
+            break;
+        struct event *event = event_new(EVENT_TOKEN, number);
+        struct output_token *token = calloc(1, sizeof *token);
+        token->id = forced ? forced[t].id : next_word(job, t);
+        token->logprob = log(0.6);
+        for (int c = 0; c < CANDIDATES; c++)
+            token->candidates[c] = (struct candidate){
+                FAKE_FIRST + (token->id - FAKE_FIRST + 3 * c) % FAKE_WORDS, c == 0 ? log(0.6) : log(0.3 / (1 << c))};
+        event->data = token;
+        event->count = 1;
+        worker->output[worker->output_count++] = token->id;
+        *stopped = event->stopped = token->id == FAKE_END;
+        post(worker, event);
+        if (*stopped)
+            break;
+    }
+    free(forced);
+    return !cancelled(worker);
+}
+
+/* The relevance of units first .. first + count - 1 for all tokens and candidates. */
+static float *batch_relevance(struct worker *worker, size_t first, size_t count)
+{
+    float *values = calloc(count * worker->output_count * CHOICES, sizeof *values);
+    for (size_t u = 0; u < count; u++)
+        for (size_t t = 0; t < worker->output_count; t++)
+            for (int c = 0; c < CHOICES; c++) {
+                struct unit *unit = &worker->units[first + u];
+                int32_t id = worker->output[t];
+                if (c > 0)
+                    id = FAKE_FIRST + (id - FAKE_FIRST + 3 * (c - 1)) % FAKE_WORDS;
+                bool after = unit->kind == UNIT_TARGET && unit->first >= (int)(worker->token_count + t);
+                values[(u * worker->output_count + t) * CHOICES + c] = after ? 0 : relevance(worker, first + u, id);
+            }
+    return values;
+}
+
+static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
+{
+    cut_units(worker, job->units && strcmp(job->units, "token") != 0);
+    struct event *event = event_new(EVENT_UNITS, number);
+    event->data = copy((char *)worker->units, worker->unit_count * sizeof *worker->units);
+    event->count = worker->unit_count;
+    event->method = job->request.method;
+    event->method.last_layer = event->method.last_layer < 0 ? 3 : event->method.last_layer;
+    event->cost.probes_total = worker->unit_count;
+    post(worker, event);
+    size_t batch = fake_settings.batch > 0 ? fake_settings.batch : 4;
+    for (size_t first = 0, n = 0; first < worker->unit_count; first += batch) {
+        if (!pause_ms(worker, fake_settings.batch_ms) || !pass_gate(worker, ++n))
+            return false;
+        size_t count = worker->unit_count - first < batch ? worker->unit_count - first : batch;
+        event = event_new(EVENT_RELEVANCE, number);
+        event->data = batch_relevance(worker, first, count);
+        event->first = first;
+        event->count = count;
+        event->cost = (struct cost){.probes = first + count, .probes_total = worker->unit_count,
+                                    .rows = 100 * (first + count), .seconds = 0.01 * (first + count),
+                                    .prefill_seconds = 0.01, .first_seconds = 0.1, .tokens_per_second = 10000};
+        post(worker, event);
+    }
+    return true;
+}
+
+static void *spin(void *argument)
+{
+    struct worker *worker = argument;
+    volatile double x = 1;
+    while (!cancelled(worker) && x < 1e300)
+        x = x * 1.0000001;
+    return NULL;
+}
+
+static void end_request(struct worker *worker, uint64_t number, bool done, bool stopped, struct error *error)
+{
+    struct event *event = event_new(error->code ? EVENT_FAILED : done ? EVENT_DONE : EVENT_CANCELLED, number);
+    event->error = *error;
+    event->stopped = stopped;
+    event->complete = done && !error->code;
+    post(worker, event);
+}
+
+static void run_job(struct worker *worker, struct job *job, uint64_t number)
+{
+    struct error error = {0};
+    bool stopped = false, done = false;
+    free(worker->tokens);
+    free(worker->units);
+    free(worker->prompt);
+    worker->tokens = NULL;
+    worker->units = NULL;
+    worker->token_count = worker->unit_count = worker->output_count = 0;
+    size_t length = job->request.prompt_length;
+    worker->prompt = copy(job->prompt, length);
+    if (strstr(job->prompt, "CRASH"))
+        raise(SIGSEGV);
+    if (length == 0)
+        error_set(&error, ERROR_ARGUMENT, "the prompt is empty; type one");
+    else if (strstr(job->prompt, "FAIL"))
+        error_set(&error, ERROR_LIMIT, "the prompt is longer than the model's context (4096 tokens); shorten it");
+    else if (tokenizer_encode(worker->engine->tokenizer, job->prompt, length, TOKENIZE_START, &worker->tokens,
+                              &worker->token_count, &error) == 0) {
+        struct event *event = event_new(EVENT_PROMPT, number);
+        event->data = copy((char *)worker->tokens, worker->token_count * sizeof *worker->tokens);
+        event->count = worker->token_count;
+        event->prompt = copy(job->prompt, length);
+        event->prompt_length = length;
+        event->method = job->request.method;
+        post(worker, event);
+        done = run_output(worker, job, number, &stopped) && (!job->request.explain || run_probes(worker, job, number));
+    }
+    end_request(worker, number, done, stopped, &error);
+}
+
+static void run_retarget(struct worker *worker, uint64_t number, int token, int32_t id)
+{
+    struct event *event = event_new(EVENT_CHOSEN, number);
+    float *values = calloc(worker->unit_count + 1, sizeof *values);
+    for (size_t u = 0; u < worker->unit_count; u++)
+        values[u] = relevance(worker, u, id);
+    event->data = values;
+    event->count = worker->unit_count;
+    event->token = token;
+    event->id = id;
+    post(worker, event);
+}
+
+static void *worker_run(void *argument)
+{
+    struct worker *worker = argument;
+    pthread_mutex_lock(&worker->lock);
+    while (!worker->quit) {
+        struct job *job = worker->pending;
+        uint64_t number = worker->number;
+        bool retarget = worker->retarget;
+        worker->pending = NULL;
+        worker->retarget = false;
+        if (!job && !retarget) {
+            pthread_cond_wait(&worker->wake, &worker->lock);
+            continue;
+        }
+        atomic_store(&worker->cancel, false);
+        pthread_mutex_unlock(&worker->lock);
+        if (job) {
+            pthread_t threads[64];
+            int n = fake_settings.spin < 64 ? fake_settings.spin : 64;
+            for (int i = 0; i < n; i++)
+                pthread_create(&threads[i], NULL, spin, worker);
+            run_job(worker, job, number);
+            atomic_store(&worker->cancel, true);
+            for (int i = 0; i < n; i++)
+                pthread_join(threads[i], NULL);
+        } else {
+            run_retarget(worker, number, worker->retarget_token, worker->retarget_id);
+        }
+        job_free(job);
+        pthread_mutex_lock(&worker->lock);
+    }
+    pthread_mutex_unlock(&worker->lock);
+    return NULL;
+}
+
+int worker_new(struct engine *engine, struct worker **result, struct error *error)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    worker->engine = engine;
+    worker->tail = &worker->head;
+    worker->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->wake, NULL);
+    if (worker->fd < 0 || pthread_create(&worker->thread, NULL, worker_run, worker) != 0)
+        return error_set(error, ERROR_MEMORY, "no thread");
+    *result = worker;
+    return 0;
+}
+
+static void event_free(struct event *event)
+{
+    free(event->data);
+    free(event->prompt);
+    free(event);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
+    pthread_mutex_lock(&worker->lock);
+    worker->quit = true;
+    atomic_store(&worker->cancel, true);
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+    pthread_join(worker->thread, NULL);
+    while (worker->head) {
+        struct event *event = worker->head;
+        worker->head = event->next;
+        event_free(event);
+    }
+    job_free(worker->pending);
+    free(worker->tokens);
+    free(worker->units);
+    free(worker->prompt);
+    close(worker->fd);
+    pthread_mutex_destroy(&worker->lock);
+    pthread_cond_destroy(&worker->wake);
+    free(worker);
+}
+
+int worker_fd(const struct worker *worker)
+{
+    return worker->fd;
+}
+
+uint64_t worker_submit(struct worker *worker, const struct request *request)
+{
+    struct job *job = calloc(1, sizeof *job);
+    job->request = *request;
+    job->prompt = copy(request->prompt, request->prompt_length);
+    job->target = request->target ? copy(request->target, request->target_length) : NULL;
+    job->units = request->units ? copy(request->units, strlen(request->units)) : NULL;
+    pthread_mutex_lock(&worker->lock);
+    job_free(worker->pending);
+    worker->pending = job;
+    worker->retarget = false;
+    uint64_t number = ++worker->number;
+    atomic_store(&worker->cancel, true);
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+    return number;
+}
+
+void worker_cancel(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    struct job *job = worker->pending;
+    uint64_t number = worker->number;
+    worker->pending = NULL;
+    atomic_store(&worker->cancel, true);
+    pthread_mutex_unlock(&worker->lock);
+    if (job)
+        post(worker, event_new(EVENT_CANCELLED, number));
+    job_free(job);
+}
+
+void worker_retarget(struct worker *worker, int token, int32_t id)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->retarget = true;
+    worker->retarget_token = token;
+    worker->retarget_id = id;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+/* Fold one event into the explanation; takes its data. */
+static void fold(struct explanation *e, struct event *event)
+{
+    struct cost cost = event->cost.probes_total ? event->cost : e->cost;
+    if (event->kind == EVENT_PROMPT) {
+        explanation_clear(e);
+        e->prompt = event->prompt;
+        e->prompt_length = event->prompt_length;
+        e->tokens = event->data;
+        e->token_count = event->count;
+        e->method = event->method;
+        e->busy = true;
+        event->prompt = event->data = NULL;
+    } else if (event->kind == EVENT_TOKEN) {
+        e->output = realloc(e->output, (e->output_count + 1) * sizeof *e->output);
+        e->output[e->output_count++] = *(struct output_token *)event->data;
+        e->stopped = event->stopped;
+    } else if (event->kind == EVENT_UNITS) {
+        e->units = event->data;
+        e->unit_count = event->count;
+        e->method = event->method;
+        e->measured = calloc(event->count + 1, sizeof *e->measured);
+        e->relevance = calloc(event->count * e->output_count * CHOICES + 1, sizeof *e->relevance);
+        event->data = NULL;
+    } else if (event->kind == EVENT_RELEVANCE) {
+        size_t row = e->output_count * CHOICES;
+        memcpy(e->relevance + event->first * row, event->data, event->count * row * sizeof *e->relevance);
+        for (size_t i = 0; i < event->count; i++)
+            e->measured[event->first + i] = true;
+    } else if (event->kind == EVENT_CHOSEN) {
+        free(e->chosen);
+        e->chosen = event->data;
+        e->chosen_id = event->id;
+        e->chosen_token = event->token;
+        event->data = NULL;
+    } else {
+        e->busy = false;
+        e->complete = event->complete;
+        e->error = event->error;
+        if (event->complete)
+            e->noise_floor = 0.001;
+    }
+    e->request = event->request;
+    if (event->kind != EVENT_PROMPT)
+        e->cost = cost;
+}
+
+bool worker_next(struct worker *worker, struct explanation *explanation, enum event_kind *kind)
+{
+    uint64_t count;
+    pthread_mutex_lock(&worker->lock);
+    struct event *event = worker->head;
+    if (event && !(worker->head = event->next)) {
+        worker->tail = &worker->head;
+        if (read(worker->fd, &count, sizeof count) != sizeof count)
+            abort();
+    }
+    pthread_mutex_unlock(&worker->lock);
+    if (!event)
+        return false;
+    *kind = event->kind;
+    fold(explanation, event);
+    event_free(event);
+    return true;
+}

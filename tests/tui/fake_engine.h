@@ -1,0 +1,26 @@
+/* fake_engine.h: the settings of an engine that only pretends.
+ *
+ * fake_engine.c implements core/engine.h, fake_tokenizer.c core/tokenizer.h, with made-up words and numbers that depend
+ * on nothing but the request, so that the screen and the command line can be tested without a model, at any pace. */
+#ifndef TESTS_TUI_FAKE_ENGINE_H
+#define TESTS_TUI_FAKE_ENGINE_H
+
+struct fake_settings {
+    int open_ms;    /* how long engine_open() takes */
+    int token_ms;   /* before each output token */
+    int batch_ms;   /* before each batch of relevance */
+    int batch;      /* units in a batch; 0: 4 */
+    int spin;       /* threads that burn a core each while a request runs */
+    const char *gate; /* or NULL: a file; batch n is held back until it has n bytes */
+};
+extern struct fake_settings fake_settings; /* set before engine_open() */
+
+enum {
+    FAKE_START = 0, /* id of <s> */
+    FAKE_END = 1,   /* id of </s> */
+    FAKE_FIRST = 2, /* id of the first of the words that the output is made of */
+    FAKE_WORDS = 22,
+};
+struct tokenizer *fake_tokenizer_new(void);
+
+#endif
