@@ -162,7 +162,8 @@ struct device_ops {
     void (*attend_delta)(struct stream *, const struct attention *a, int probes, const struct probe_span *span,
                          const float *factor, const float *query, const float *output, const float *dquery,
                          const float *dkey, const float *dvalue, float *dy);
-    /* dy[r] = f(g + dg, u + du) - f(g, u), g = gate[position[r]] ..; width columns; up and dup NULL: f = activation(g) */
+    /* dy[r] = f(g + dg, u + du) - f(g, u), g = gate[position[r]] ..; width columns; up and dup NULL: f = activation(g).
+     * dy may be dgate. */
     void (*gate_delta)(struct stream *, enum activation, const float *gate, const float *up, const int32_t *position,
                        const float *dgate, const float *dup, int rows, int width, float *dy);
     /* to[i] = from[index[i]], rows of width columns.  index [n] host. */

@@ -1,0 +1,86 @@
+/* decoder.h: the forward pass in values, layer by layer, and the baseline it leaves behind.
+ *
+ * Owns the baseline of one token sequence: the activations of every layer that the probes are differences to.  They are
+ * kept for all layers where memory allows; else only keys and values are, and whoever needs a layer's activations
+ * recomputes them from the layer before (decoder_layer()).  Knows nothing of units or relevance. */
+#ifndef CORE_DECODER_H
+#define CORE_DECODER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "core/model.h"
+#include "core/pool.h"
+
+/* Activations of one layer, indexed by position; [positions, ...] f32 on the device. */
+struct activations {
+    float *input;     /* width: the residual stream as it enters */
+    float *query;     /* heads * head_dim, after RoPE */
+    float *attended;  /* heads * head_dim: attention output before the output projection */
+    float *middle;    /* width: the residual stream between attention and feed-forward */
+    float *gate, *up; /* ffn */
+};
+
+/* Scratch of one stream running values. */
+struct decoder_scratch {
+    float *wide;   /* [rows, max(ffn, heads * head_dim)] */
+    float *narrow; /* [rows, width] */
+};
+
+/* One sequence of tokens and what the model made of it. */
+struct baseline {
+    const struct model *model;
+    struct pool pool;          /* keys, values, tables, the shared activations */
+    int capacity, count;       /* positions there is room for, positions run */
+    int32_t *ids;              /* host [capacity]: the tokens fed */
+    int32_t *position;         /* 0, 1, 2, ... [capacity] */
+    float *cosine, *sine;      /* [capacity, rope_pairs] */
+    float *key, *value;        /* [layers, capacity, kv_heads * head_dim] */
+    float *final;              /* [capacity, width]: the residual stream after the last layer */
+    float *embedded;           /* [capacity, width]: the input of layer 0 */
+    bool kept;                 /* activations of all layers are there */
+    struct pool *layer_pool;   /* [layers] if kept, else [1] */
+    struct activations *layer; /* [layers] if kept, else [1] scratch of the baseline's own passes */
+    struct decoder_scratch scratch;
+};
+
+/* Room for `capacity` positions.  memory: bytes that may be spent on keeping all activations. */
+int baseline_new(const struct model *, int capacity, size_t memory, struct baseline **, struct error *);
+void baseline_free(struct baseline *); /* NULL ok */
+
+/* Settings of a pass in values that departs from the plain one: multipliers of keys in some layers. */
+struct steering {
+    const float *factor; /* device [positions of the pass] */
+    enum suppression suppression;
+    int first_layer, last_layer;
+};
+
+/* Feed ids[0 .. n - 1] at positions count .. count + n - 1.  n + count <= capacity.
+ * steering NULL: the plain pass.  cancelled is looked at between layers (NULL: never): ERROR_CANCELLED, count unchanged. */
+int baseline_run(struct baseline *, struct stream *, const int32_t *ids, int n, const struct steering *,
+                 const atomic_bool *cancelled, struct error *);
+
+/* Forget all positions from `count` on. */
+void baseline_truncate(struct baseline *, int count);
+
+/* Logits after position p -> host [vocabulary].  scratch is the stream's; p < count. */
+int baseline_logits(struct baseline *, struct stream *, int p, float *logits, struct error *);
+
+/* What a lane needs to walk through the layers of a baseline that keeps none: the activations of its current layer. */
+struct walker {
+    struct pool pool, scratch_pool;
+    struct activations layer;
+    float *next; /* the input of the layer to come */
+    struct decoder_scratch scratch;
+};
+int walker_new(const struct baseline *, struct walker **, struct error *); /* *walker stays NULL where all is kept */
+void walker_free(struct walker *);                                         /* NULL ok */
+
+/* The activations of layer l.  With a walker, l must be 0, or one more than in the call before. */
+const struct activations *baseline_layer(const struct baseline *, struct walker *, struct stream *, int l);
+
+/* This layer's attention as the device wants it, over the first `positions` keys. */
+struct attention baseline_attention(const struct baseline *, int l, int positions);
+struct rope baseline_rope(const struct baseline *, int heads);
+
+#endif

@@ -1,0 +1,99 @@
+/* engine.c: open a model file with everything that is needed to run it. */
+#include "core/engine_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/gguf.h"
+
+static const char *precision_name(enum precision precision)
+{
+    static const char *const names[] = {"f32", "bf16", "int8"};
+    return names[precision];
+}
+
+static int choose_precision(struct engine *e, int wanted, struct error *error)
+{
+    const struct device_info *info = e->device->ops->info(e->device);
+    e->precision = PRECISION_F32;
+    if (wanted < 0)
+        return 0;
+    if (wanted > PRECISION_INT8 || !info->precision[wanted])
+        return error_set(error, ERROR_UNSUPPORTED, "the %s device does not offer %s products; use --precision f32",
+                         info->kind, wanted > PRECISION_INT8 ? "such" : precision_name((enum precision)wanted));
+    e->precision = (enum precision)wanted;
+    return 0;
+}
+
+static void describe(struct engine *e, const char *path)
+{
+    const struct device_info *device = e->device->ops->info(e->device);
+    const struct model *m = e->model;
+    struct engine_info *i = &e->info;
+    struct gguf_string name = {"", 0};
+    gguf_text(e->file, "general.name", &name, NULL);
+    snprintf(i->file, sizeof i->file, "%s", path);
+    snprintf(i->name, sizeof i->name, "%.*s", (int)name.length, name.data);
+    snprintf(i->architecture, sizeof i->architecture, "%s", m->architecture);
+    snprintf(i->quantisation, sizeof i->quantisation, "%s", m->quantisation);
+    snprintf(i->tokenizer, sizeof i->tokenizer, "%s", tokenizer_name(e->tokenizer));
+    snprintf(i->device_kind, sizeof i->device_kind, "%s", device->kind);
+    snprintf(i->device_name, sizeof i->device_name, "%s", device->name);
+    snprintf(i->precision, sizeof i->precision, "%s", precision_name(e->precision));
+    i->threads = device->threads;
+    i->layers = m->layers;
+    i->width = m->width;
+    i->heads = m->heads;
+    i->vocabulary = m->vocabulary;
+    i->context = m->context;
+    i->parameters = m->parameters;
+    i->weight_bytes = m->weight_bytes;
+}
+
+int engine_open(const struct engine_options *options, struct engine **out, struct error *error)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    struct device_options device = {options->device ? options->device : "auto", options->threads};
+    int status;
+    if ((status = gguf_open(options->model, &e->file, error)) < 0 || (status = model_check(e->file, error)) < 0 ||
+        (status = tokenizer_open(e->file, options->pre, &e->tokenizer, error)) < 0) {
+        error_add(error, status, "%s", options->model);
+    } else if ((status = device_open(&device, &e->device, error)) < 0) {
+        error_add(error, status, "device %s", device.name);
+    } else if ((status = choose_precision(e, options->precision, error)) == 0 &&
+               (status = model_load(e->file, e->device, &e->model, error)) < 0) {
+        error_add(error, status, "%s", options->model);
+    }
+    if (status < 0) {
+        engine_close(e);
+        return status;
+    }
+    describe(e, options->model);
+    *out = e;
+    return 0;
+}
+
+void engine_close(struct engine *e)
+{
+    if (!e)
+        return;
+    model_free(e->model);
+    if (e->device)
+        e->device->ops->close(e->device);
+    tokenizer_close(e->tokenizer);
+    gguf_close(e->file);
+    free(e);
+}
+
+const struct engine_info *engine_info(const struct engine *e)
+{
+    return &e->info;
+}
+
+const struct tokenizer *engine_tokenizer(const struct engine *e)
+{
+    return e->tokenizer;
+}

@@ -1,0 +1,19 @@
+/* engine_internal.h: what an engine is made of; for core only. */
+#ifndef CORE_ENGINE_INTERNAL_H
+#define CORE_ENGINE_INTERNAL_H
+
+#include "core/engine.h"
+#include "core/model.h"
+
+struct gguf;
+
+struct engine {
+    struct gguf *file;
+    struct tokenizer *tokenizer;
+    struct device *device;
+    struct model *model;
+    enum precision precision;
+    struct engine_info info;
+};
+
+#endif

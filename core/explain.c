@@ -1,0 +1,330 @@
+/* explain.c: probes for every unit, what they say, and how far it can be trusted. */
+#include "core/job.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/logits.h"
+
+enum { CHOICES = 1 + CANDIDATES };
+
+/* -- what is asked ----------------------------------------------------------------------------------------------------- */
+
+/* Find where the foil leaves the target and cut the target there. */
+static int find_foil(struct job *j, struct error *error)
+{
+    const struct request *r = j->request;
+    struct token *foil = NULL;
+    size_t count = 0, at = 0;
+    if (!r->foil)
+        return 0;
+    int status = tokenizer_encode(j->engine->tokenizer, r->foil, r->foil_length, 0, &foil, &count, error);
+    if (status < 0)
+        return error_add(error, status, "the foil");
+    while (at < count && at < (size_t)j->output_count && foil[at].id == j->output[at].id)
+        at++;
+    if (count == 0)
+        status = error_set(error, ERROR_ARGUMENT, "the foil is empty");
+    else if (at == count || at == (size_t)j->output_count)
+        status = error_set(error, ERROR_ARGUMENT, "foil and target do not differ where both have a token");
+    else {
+        j->foil_token = (int)at;
+        j->foil_id = foil[at].id;
+        j->output_count = (int)at + 1;
+    }
+    free(foil);
+    return status;
+}
+
+/* Output tokens that later ones rest on are units too. */
+static int add_output_units(struct job *j, struct error *error)
+{
+    size_t n = j->unit_count + (size_t)j->output_count - 1;
+    struct unit *units = realloc(j->units, (n + 1) * sizeof *units);
+    if (!units)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    j->units = units;
+    for (int t = 0; t + 1 < j->output_count; t++) {
+        int position = (int)j->token_count + t;
+        j->units[j->unit_count++] = (struct unit){.kind = UNIT_TARGET, .first = position, .last = position,
+                                                  .first_share = 1, .last_share = 1,
+                                                  .start = j->request->prompt_length, .end = j->request->prompt_length};
+    }
+    return 0;
+}
+
+static int list_wanted(struct job *j, struct error *error)
+{
+    j->wanted = malloc((size_t)j->output_count * WANTED * sizeof *j->wanted);
+    if (!j->wanted)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    for (int t = 0; t < j->output_count; t++) {
+        int32_t *wanted = j->wanted + (size_t)t * WANTED;
+        wanted[0] = j->output[t].id;
+        for (int k = 0; k < CANDIDATES; k++)
+            wanted[1 + k] = j->output[t].candidates[k].id;
+        wanted[WANTED - 1] = t == j->foil_token ? j->foil_id : wanted[0];
+    }
+    return 0;
+}
+
+/* The foil's own log-probability, for the record: one dot product. */
+static int measure_foil(struct job *j, struct error *error)
+{
+    if (j->foil_token < 0)
+        return 0;
+    float *logits = malloc((size_t)j->engine->model->vocabulary * sizeof *logits);
+    if (!logits)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    int position = (int)j->token_count - 1 + j->foil_token;
+    int status = baseline_logits(j->baseline, j->stream, position, logits, error);
+    if (status == 0)
+        j->foil_logprob = logits[j->foil_id] - j->lse[j->foil_token];
+    free(logits);
+    return status;
+}
+
+static int post_units(struct job *j, struct error *error)
+{
+    struct event *v = job_event(j, EVENT_UNITS);
+    if (v)
+        v->units = malloc((j->unit_count + 1) * sizeof *v->units);
+    if (!v || !v->units) {
+        event_free(v);
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    }
+    memcpy(v->units, j->units, j->unit_count * sizeof *v->units);
+    v->unit_count = j->unit_count;
+    v->output_count = (size_t)j->output_count;
+    v->foil_token = j->foil_token;
+    v->foil_id = j->foil_id;
+    v->foil_logprob = j->foil_logprob;
+    v->method = j->method;
+    j->post(j->context, v);
+    return 0;
+}
+
+/* -- the probes -------------------------------------------------------------------------------------------------------- */
+
+/* log p - log p_u is (change of log-sum-exp) - (change of the logit); with a foil the former cancels. */
+static double relevance(const struct job *j, int unit, int t, int choice)
+{
+    const struct probes *p = j->probes;
+    size_t at = (size_t)unit * (size_t)j->output_count + (size_t)t;
+    const double *dlogit = p->dlogit + at * WANTED;
+    if (t < probes_first_target(p, unit))
+        return 0;
+    if (choice == 0 && t == j->foil_token)
+        return dlogit[WANTED - 1] - dlogit[0];
+    return p->dlse[at] - dlogit[choice];
+}
+
+/* Called by the lanes, one at a time, after each group; n = 0 when the last lane is done. */
+static void report(void *context, const int *units, int n, int64_t rows)
+{
+    struct job *j = context;
+    size_t row = (size_t)j->output_count * CHOICES;
+    double seconds = clock_now() - j->probes_started;
+    if (j->cost.probes == 0 && n > 0)
+        j->cost.first_seconds = clock_now() - j->started;
+    j->cost.probes += n;
+    j->cost.rows += rows;
+    j->cost.seconds = seconds;
+    j->cost.tokens_per_second = seconds > 0 ? (double)j->cost.rows / seconds : 0;
+    struct event *v = job_event(j, EVENT_RELEVANCE);
+    if (v) {
+        v->unit = malloc(((size_t)n + 1) * sizeof *v->unit);
+        v->values = malloc(((size_t)n * row + 1) * sizeof *v->values);
+    }
+    if (!v || !v->unit || !v->values) { /* seen as units never measured: the run ends incomplete */
+        event_free(v);
+        j->complete = false;
+        return;
+    }
+    v->n = n;
+    for (int i = 0; i < n; i++) {
+        v->unit[i] = units[i];
+        for (int t = 0; t < j->output_count; t++)
+            for (int c = 0; c < CHOICES; c++)
+                v->values[(size_t)i * row + (size_t)(t * CHOICES + c)] = (float)relevance(j, units[i], t, c);
+    }
+    j->post(j->context, v);
+}
+
+static int make_lanes(struct job *j, int positions, struct error *error)
+{
+    if (j->lanes && j->lane_capacity >= positions)
+        return 0;
+    lanes_free(j->lanes);
+    j->lanes = NULL;
+    j->lane_capacity = j->baseline->capacity;
+    return lanes_new(j->engine->model, j->lane_capacity, &j->lanes, error);
+}
+
+static int run_probes(struct job *j, struct error *error)
+{
+    struct probe_watch watch = {report, j, &j->cancelled, 0};
+    j->probes_started = clock_now();
+    if (j->request->budget > 0)
+        watch.deadline = j->probes_started + j->request->budget;
+    int status = probes_start(j->probes, j->lanes, &watch, error);
+    while (status == 0 && probes_running(j->lanes))
+        j->wait(j->context);
+    int finished = probes_finish(j->lanes, error);
+    return status < 0 ? status : finished;
+}
+
+/* -- the noise floor --------------------------------------------------------------------------------------------------- */
+
+static double strength(const struct job *j, int unit)
+{
+    double most = 0;
+    for (int t = 0; t < j->output_count; t++)
+        most = fmax(most, fabs(relevance(j, unit, t, 0)));
+    return most;
+}
+
+/* The strongest, the median and the weakest of the measured units that can change anything; returns how many. */
+static int choose_samples(const struct job *j, int *sample)
+{
+    int *rank = malloc((j->unit_count + 1) * sizeof *rank), n = 0, count = 0;
+    for (int u = 0; rank && u < (int)j->unit_count; u++) {
+        if (!atomic_load(&j->probes->measured[u]) || probes_first_target(j->probes, u) == j->output_count)
+            continue;
+        int at = n++;
+        for (; at > 0 && strength(j, rank[at - 1]) < strength(j, u); at--)
+            rank[at] = rank[at - 1];
+        rank[at] = u;
+    }
+    if (n > 0)
+        sample[count++] = rank[0];
+    if (n > 2)
+        sample[count++] = rank[n / 2];
+    if (n > 1)
+        sample[count++] = rank[n - 1];
+    free(rank);
+    return count;
+}
+
+/* Repeat one probe as a plain pass in f32 values, without differences or shared prefix, and return the greatest deviation
+ * over a few targets. */
+static int remeasure(struct job *j, struct baseline *b, float *factor, float *logits, int unit, double *deviation,
+                     struct error *error)
+{
+    const struct device_ops *ops = j->engine->device->ops;
+    int n = j->plan->positions, first = probes_first_target(j->probes, unit), status;
+    int step = (j->output_count - first + 3) / 4;
+    struct steering steering = {factor, j->method.suppression, j->method.first_layer, j->method.last_layer};
+    ops->upload(j->stream, j->plan->factor + (size_t)unit * (size_t)n, (size_t)n * sizeof(float), factor);
+    baseline_truncate(b, 0);
+    if ((status = baseline_run(b, j->stream, j->baseline->ids, n, &steering, &j->cancelled, error)) < 0)
+        return status;
+    for (int t = first; t < j->output_count; t += step) {
+        if ((status = baseline_logits(b, j->stream, j->probes->targets.first + t, logits, error)) < 0)
+            return status;
+        double logprob = logits[j->output[t].id] - logits_log_sum_exp(logits, j->engine->model->vocabulary);
+        size_t at = (size_t)unit * (size_t)j->output_count + (size_t)t;
+        double found = j->output[t].logprob - logprob, claimed = j->probes->dlse[at] - j->probes->dlogit[at * WANTED];
+        *deviation = fmax(*deviation, fabs(found - claimed));
+    }
+    return 0;
+}
+
+static int measure_noise(struct job *j, struct error *error)
+{
+    int sample[3], n = choose_samples(j, sample), status;
+    struct baseline *b = NULL;
+    struct pool pool;
+    double deviation = 0;
+    if ((status = baseline_new(j->engine->model, j->plan->positions, 0, &b, error)) < 0)
+        return status;
+    pool_init(&pool, j->engine->device);
+    float *factor = pool_floats(&pool, 1, (size_t)j->plan->positions);
+    float *logits = malloc((size_t)j->engine->model->vocabulary * sizeof *logits);
+    if (!factor || !logits)
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    for (int i = 0; status == 0 && i < n; i++)
+        status = remeasure(j, b, factor, logits, sample[i], &deviation, error);
+    if (status == 0)
+        j->noise_floor = deviation;
+    free(logits);
+    pool_free(&pool);
+    baseline_free(b);
+    return status;
+}
+
+/* -- all of it --------------------------------------------------------------------------------------------------------- */
+
+/* The decoder's input embeddings on the host, where the method looks for similar tokens; else *host stays NULL. */
+static int read_embedding(struct job *j, int positions, float **host, struct error *error)
+{
+    const struct device_ops *ops = j->engine->device->ops;
+    size_t bytes = (size_t)positions * (size_t)j->engine->model->width * sizeof **host;
+    if (isnan(j->method.similarity))
+        return 0;
+    if (!(*host = malloc(bytes)))
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    ops->download(j->stream, j->baseline->embedded, bytes, *host);
+    return ops->stream_finish(j->stream, error);
+}
+
+static int make_probes(struct job *j, struct error *error)
+{
+    int positions = (int)j->token_count + j->output_count - 1, status;
+    float *embedding = NULL;
+    struct targets targets = {j->output_count, (int)j->token_count - 1, WANTED, j->wanted, j->lse};
+    baseline_truncate(j->baseline, positions);
+    status = read_embedding(j, positions, &embedding, error);
+    if (status == 0)
+        status = plan_new(j->units, (int)j->unit_count, positions, &j->method, embedding, j->engine->model->width,
+                          &j->plan, error);
+    free(embedding);
+    if (status < 0 || (status = make_lanes(j, positions, error)) < 0)
+        return status;
+    return probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, j->engine->precision, &j->probes, error);
+}
+
+int job_explain(struct job *j, struct error *error)
+{
+    int status;
+    if ((status = find_foil(j, error)) < 0 || (status = add_output_units(j, error)) < 0 ||
+        (status = measure_foil(j, error)) < 0 || (status = list_wanted(j, error)) < 0)
+        return status;
+    j->cost.probes_total = (int)j->unit_count;
+    if ((status = post_units(j, error)) < 0 || (status = make_probes(j, error)) < 0)
+        return status;
+    j->complete = true;
+    if ((status = run_probes(j, error)) < 0) {
+        j->complete = false;
+        return status;
+    }
+    if (j->cost.probes < j->cost.probes_total)
+        j->complete = false;
+    /* Units measured since another token was asked for are not in that answer yet. */
+    if (j->chosen_token >= 0 && (status = job_retarget(j, j->chosen_token, j->chosen_id, error)) < 0)
+        return status;
+    return measure_noise(j, error);
+}
+
+int job_retarget(struct job *j, int token, int32_t id, struct error *error)
+{
+    if (!j->probes || token < 0 || token >= j->output_count || id < 0 || id >= j->engine->model->vocabulary)
+        return error_set(error, ERROR_ARGUMENT, "there is no such output token or candidate to explain");
+    struct event *v = job_event(j, EVENT_CHOSEN);
+    if (v)
+        v->values = malloc((j->unit_count + 1) * sizeof *v->values);
+    if (!v || !v->values) {
+        event_free(v);
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    }
+    v->chosen_token = j->chosen_token = token;
+    v->chosen_id = j->chosen_id = id;
+    int status = probes_retarget(j->probes, j->stream, token, id, v->values, error);
+    if (status < 0)
+        event_free(v);
+    else
+        j->post(j->context, v);
+    return status;
+}

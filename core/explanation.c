@@ -1,0 +1,165 @@
+/* explanation.c: the reader's copy of what the worker has said so far. */
+#include "core/event.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHOICES = 1 + CANDIDATES };
+
+struct method method_default(void)
+{
+    return (struct method){SUPPRESS_ROW_MIN_CAUSAL, 0.1f, NAN, 0, -1};
+}
+
+static void explanation_clear(struct explanation *e)
+{
+    free(e->prompt);
+    free(e->tokens);
+    free(e->output);
+    free(e->units);
+    free(e->measured);
+    free(e->relevance);
+    free(e->chosen);
+    *e = (struct explanation){.foil = {.token = -1}, .chosen_id = -1, .noise_floor = NAN};
+}
+
+struct explanation *explanation_new(void)
+{
+    struct explanation *e = calloc(1, sizeof *e);
+    if (e)
+        explanation_clear(e);
+    return e;
+}
+
+void explanation_free(struct explanation *e)
+{
+    if (!e)
+        return;
+    explanation_clear(e);
+    free(e);
+}
+
+double explanation_relevance(const struct explanation *e, size_t unit, size_t token, int choice)
+{
+    if (!e->relevance || unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES)
+        return 0;
+    return e->relevance[(unit * e->output_count + token) * CHOICES + (size_t)choice];
+}
+
+void event_free(struct event *v)
+{
+    if (!v)
+        return;
+    free(v->prompt);
+    free(v->tokens);
+    free(v->units);
+    free(v->unit);
+    free(v->values);
+    free(v);
+}
+
+static void out_of_memory(struct explanation *e)
+{
+    error_set(&e->error, ERROR_MEMORY, "out of memory for the result");
+}
+
+static void apply_prompt(struct explanation *e, struct event *v)
+{
+    explanation_clear(e);
+    e->prompt = v->prompt;
+    e->prompt_length = v->prompt_length;
+    e->tokens = v->tokens;
+    e->token_count = v->token_count;
+    e->busy = true;
+    v->prompt = NULL;
+    v->tokens = NULL;
+}
+
+static void apply_token(struct explanation *e, const struct event *v)
+{
+    struct output_token *more = realloc(e->output, (e->output_count + 1) * sizeof *more);
+    if (!more) {
+        out_of_memory(e);
+        return;
+    }
+    e->output = more;
+    e->output[e->output_count++] = v->token;
+}
+
+static void apply_units(struct explanation *e, struct event *v)
+{
+    size_t units = v->unit_count ? v->unit_count : 1;
+    e->measured = calloc(units, sizeof *e->measured);
+    e->relevance = calloc(units * v->output_count * CHOICES + 1, sizeof *e->relevance);
+    if (!e->measured || !e->relevance) {
+        out_of_memory(e);
+        return;
+    }
+    e->units = v->units;
+    e->unit_count = v->unit_count;
+    v->units = NULL;
+    if (v->output_count < e->output_count)
+        e->output_count = v->output_count;
+    e->foil.token = v->foil_token;
+    e->foil.id = v->foil_id;
+    e->foil.logprob = v->foil_logprob;
+    e->method = v->method;
+}
+
+static void apply_relevance(struct explanation *e, const struct event *v)
+{
+    size_t row = e->output_count * CHOICES;
+    for (int i = 0; e->relevance && i < v->n; i++) {
+        memcpy(e->relevance + (size_t)v->unit[i] * row, v->values + (size_t)i * row, row * sizeof(float));
+        e->measured[v->unit[i]] = true;
+    }
+}
+
+static void apply_chosen(struct explanation *e, struct event *v)
+{
+    free(e->chosen);
+    e->chosen = v->values;
+    e->chosen_token = v->chosen_token;
+    e->chosen_id = v->chosen_id;
+    v->values = NULL;
+}
+
+static void apply_end(struct explanation *e, const struct event *v)
+{
+    e->busy = false;
+    e->complete = v->complete;
+    e->stopped = v->stopped;
+    e->noise_floor = v->noise_floor;
+    if (v->error.code)
+        e->error = v->error;
+}
+
+void explanation_apply(struct explanation *e, struct event *v)
+{
+    switch (v->kind) {
+    case EVENT_PROMPT:
+        apply_prompt(e, v);
+        break;
+    case EVENT_TOKEN:
+        apply_token(e, v);
+        break;
+    case EVENT_UNITS:
+        apply_units(e, v);
+        break;
+    case EVENT_RELEVANCE:
+        apply_relevance(e, v);
+        break;
+    case EVENT_CHOSEN:
+        apply_chosen(e, v);
+        break;
+    case EVENT_DONE:
+    case EVENT_CANCELLED:
+    case EVENT_FAILED:
+        apply_end(e, v);
+        break;
+    }
+    e->request = v->request;
+    e->cost = v->cost;
+    event_free(v);
+}

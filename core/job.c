@@ -1,0 +1,169 @@
+#include "core/job.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "core/clock.h"
+
+int job_new(struct engine *engine, struct job **out, struct error *error)
+{
+    struct job *j = calloc(1, sizeof *j);
+    if (!j)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    j->engine = engine;
+    int status = engine->device->ops->stream_new(engine->device, true, &j->stream, error);
+    if (status < 0) {
+        free(j);
+        return status;
+    }
+    *out = j;
+    return 0;
+}
+
+static void job_clear(struct job *j)
+{
+    probes_free(j->probes);
+    plan_free(j->plan);
+    free(j->tokens);
+    free(j->units);
+    free(j->output);
+    free(j->lse);
+    free(j->wanted);
+    j->probes = NULL;
+    j->plan = NULL;
+    j->tokens = NULL;
+    j->units = NULL;
+    j->output = NULL;
+    j->lse = NULL;
+    j->wanted = NULL;
+    j->token_count = j->unit_count = 0;
+    j->output_count = 0;
+    j->stopped = j->complete = false;
+    j->foil_token = j->chosen_token = -1;
+    j->noise_floor = NAN;
+    j->cost = (struct cost){0};
+}
+
+void job_free(struct job *j)
+{
+    if (!j)
+        return;
+    job_clear(j);
+    lanes_free(j->lanes);
+    baseline_free(j->baseline);
+    j->engine->device->ops->stream_free(j->stream);
+    free(j);
+}
+
+struct event *job_event(struct job *j, enum event_kind kind)
+{
+    struct event *v = calloc(1, sizeof *v);
+    if (!v)
+        return NULL;
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        j->cost.peak_bytes = (size_t)usage.ru_maxrss * 1024;
+    v->kind = kind;
+    v->request = j->number;
+    v->cost = j->cost;
+    v->complete = j->complete;
+    v->stopped = j->stopped;
+    v->noise_floor = j->noise_floor;
+    return v;
+}
+
+/* -- checks -------------------------------------------------------------------------------------------------------- */
+
+static int check_method(struct job *j, struct error *error)
+{
+    const struct method *m = &j->request->method;
+    int layers = j->engine->model->layers;
+    if (!(m->factor >= 0 && m->factor <= 4))
+        return error_set(error, ERROR_ARGUMENT, "the factor must be a number from 0 to 4");
+    if (!isnan(m->similarity) && !(m->similarity >= -1 && m->similarity <= 1))
+        return error_set(error, ERROR_ARGUMENT, "the similarity must be a number from -1 to 1, or off");
+    j->method = *m;
+    if (j->method.last_layer == -1)
+        j->method.last_layer = layers - 1;
+    if (j->method.first_layer < 0 || j->method.last_layer < j->method.first_layer || j->method.last_layer >= layers)
+        return error_set(error, ERROR_ARGUMENT, "layers %d-%d: this model has layers 0-%d", m->first_layer,
+                         m->last_layer, layers - 1);
+    return 0;
+}
+
+static int check_prompt(struct job *j, struct error *error)
+{
+    const struct request *r = j->request;
+    if (r->prompt_length == 0)
+        return error_set(error, ERROR_ARGUMENT, "the prompt is empty; type some text to continue");
+    const char *nul = memchr(r->prompt, 0, r->prompt_length);
+    if (nul)
+        return error_set(error, ERROR_FORMAT, "the prompt holds a NUL byte at byte %zu; is it a text file?",
+                         (size_t)(nul - r->prompt));
+    if (!r->target && r->generate < 1)
+        return error_set(error, ERROR_ARGUMENT, "at least one token must be generated");
+    if (r->target && r->target_length == 0)
+        return error_set(error, ERROR_ARGUMENT, "the target is empty");
+    return 0;
+}
+
+/* -- the prompt ---------------------------------------------------------------------------------------------------- */
+
+static int post_prompt(struct job *j, struct error *error)
+{
+    const struct request *r = j->request;
+    struct event *v = job_event(j, EVENT_PROMPT);
+    if (v) {
+        v->prompt = malloc(r->prompt_length + 1);
+        v->tokens = malloc((j->token_count + 1) * sizeof *v->tokens);
+    }
+    if (!v || !v->prompt || !v->tokens) {
+        event_free(v);
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    }
+    memcpy(v->prompt, r->prompt, r->prompt_length);
+    v->prompt[r->prompt_length] = 0;
+    v->prompt_length = r->prompt_length;
+    memcpy(v->tokens, j->tokens, j->token_count * sizeof *v->tokens);
+    v->token_count = j->token_count;
+    j->post(j->context, v);
+    return 0;
+}
+
+/* Tokens and units of the prompt. */
+static int read_prompt(struct job *j, struct error *error)
+{
+    const struct request *r = j->request;
+    const struct model *m = j->engine->model;
+    int status = tokenizer_encode(j->engine->tokenizer, r->prompt, r->prompt_length, TOKENIZE_START, &j->tokens,
+                                  &j->token_count, error);
+    if (status < 0)
+        return error_add(error, status, "the prompt");
+    if (j->token_count == 0)
+        return error_set(error, ERROR_ARGUMENT, "the prompt is empty; type some text to continue");
+    if (j->token_count > (size_t)m->context)
+        return error_set(error, ERROR_LIMIT, "the prompt has %zu tokens, the model's context holds %d; shorten it",
+                         j->token_count, m->context);
+    status = units_cut(r->prompt, r->prompt_length, j->tokens, j->token_count, r->units ? r->units : "token", &j->units,
+                       &j->unit_count, error);
+    return status < 0 ? error_add(error, status, "units") : post_prompt(j, error);
+}
+
+int job_run(struct job *j, const struct request *request, uint64_t number, struct error *error)
+{
+    job_clear(j);
+    j->request = request;
+    j->number = number;
+    j->started = clock_now();
+    int status;
+    if ((status = check_prompt(j, error)) < 0 || (status = check_method(j, error)) < 0 ||
+        (status = read_prompt(j, error)) < 0 || (status = job_output(j, error)) < 0)
+        return status;
+    if (!request->explain) {
+        j->complete = true;
+        return 0;
+    }
+    return job_explain(j, error);
+}

@@ -1,0 +1,78 @@
+/* job.h: how a request is fulfilled, step by step: prompt -> output -> units -> probes -> noise floor.
+ *
+ * Owns everything that is kept from one request to the next: the baseline of the last sequence, the lanes and the probes'
+ * final states.  Used by the worker's thread alone, but for the report of finished groups, which comes from the lanes. */
+#ifndef CORE_JOB_H
+#define CORE_JOB_H
+
+#include <stdatomic.h>
+
+#include "core/engine_internal.h"
+#include "core/event.h"
+#include "core/probe.h"
+
+struct job {
+    struct engine *engine;
+    /* Hand an event on; takes it over.  Called by the worker's thread and, one at a time, by the lanes. */
+    void (*post)(void *context, struct event *);
+    /* Called again and again while the lanes work: wait until something happens. */
+    void (*wait)(void *context);
+    void *context;
+    atomic_bool cancelled;
+
+    struct stream *stream;
+    struct baseline *baseline; /* of the last sequence */
+    struct lanes *lanes;
+    int lane_capacity;
+    struct plan *plan;
+    struct probes *probes; /* of the last explanation, for re-targeting */
+
+    /* the request in progress */
+    const struct request *request;
+    uint64_t number;
+    double started;
+    struct token *tokens;
+    size_t token_count;
+    struct unit *units; /* of the prompt, then of the output */
+    size_t unit_count;
+    struct output_token *output;
+    int output_count;
+    bool stopped;
+    int foil_token;
+    int32_t foil_id;
+    double foil_logprob;
+    struct method method;
+    double *lse;      /* [output_count] of the baseline */
+    int32_t *wanted;  /* [output_count, WANTED] */
+    double probes_started;
+    struct cost cost;
+    bool complete;
+    double noise_floor;
+    int chosen_token; /* of the last re-targeting; -1: none */
+    int32_t chosen_id;
+};
+
+enum { WANTED = 1 + CANDIDATES + 1 }; /* the token, its candidates, the foil */
+
+int job_new(struct engine *, struct job **, struct error *);
+void job_free(struct job *); /* NULL ok */
+
+/* Fulfil a request; posts everything but the last event.  ERROR_CANCELLED when job->cancelled was set. */
+int job_run(struct job *, const struct request *, uint64_t number, struct error *);
+
+/* A new event of the request in progress; NULL out of memory. */
+struct event *job_event(struct job *, enum event_kind);
+
+/* Relevance of all units measured so far for another token: posts EVENT_CHOSEN. */
+int job_retarget(struct job *, int token, int32_t id, struct error *);
+
+/* -- the steps, in their files --------------------------------------------------------------------------------------- */
+
+/* output.c: the greedy or forced output and its candidates; fills output, lse. */
+int job_output(struct job *, struct error *);
+/* Make the baseline hold ids[0 .. n - 1] at positions at .., running only what it does not hold already. */
+int job_feed(struct job *, int at, const int32_t *ids, int n, struct error *);
+/* explain.c: units, probes, noise floor. */
+int job_explain(struct job *, struct error *);
+
+#endif

@@ -1,0 +1,13 @@
+/* logits.h: from the logits of one position to probabilities.  Pure host arithmetic. */
+#ifndef CORE_LOGITS_H
+#define CORE_LOGITS_H
+
+#include "core/engine.h"
+
+/* log sum exp of logits [n] f32, in double. */
+double logits_log_sum_exp(const float *logits, int n);
+
+/* The most probable tokens in order, ties by id: best [CANDIDATES].  A smaller vocabulary repeats its last. */
+void logits_best(const float *logits, int n, double lse, struct candidate *best);
+
+#endif

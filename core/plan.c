@@ -1,0 +1,107 @@
+#include "core/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Rows of unit length; a zero row stays zero and is similar to nothing. */
+static float *normalised(const float *embedding, int positions, int width)
+{
+    float *e = malloc((size_t)positions * (size_t)width * sizeof *e);
+    for (int p = 0; e && p < positions; p++) {
+        const float *from = embedding + (size_t)p * (size_t)width;
+        float *to = e + (size_t)p * (size_t)width;
+        double sum = 0;
+        for (int i = 0; i < width; i++)
+            sum += (double)from[i] * from[i];
+        double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+        for (int i = 0; i < width; i++)
+            to[i] = (float)(from[i] * scale);
+    }
+    return e;
+}
+
+static double cosine(const float *a, const float *b, int width)
+{
+    double sum = 0;
+    for (int i = 0; i < width; i++)
+        sum += (double)a[i] * b[i];
+    return sum;
+}
+
+/* The cosine of position p to the nearest of the unit's tokens. */
+static double nearest(const float *e, int width, const struct unit *u, int p)
+{
+    double best = -1;
+    for (int i = u->first; i <= u->last; i++)
+        best = fmax(best, cosine(e + (size_t)i * (size_t)width, e + (size_t)p * (size_t)width, width));
+    return best;
+}
+
+static void fill_factors(const struct unit *u, int positions, const struct method *method, const float *e, int width,
+                         float *factor)
+{
+    double down = 1 - (double)method->factor;
+    for (int p = 0; p < positions; p++) {
+        factor[p] = 1;
+        if (p >= u->first && p <= u->last) {
+            double share = p == u->first ? u->first_share : p == u->last ? u->last_share : 1;
+            factor[p] = (float)(1 - down * share);
+        } else if (e) {
+            double s = nearest(e, width, u, p);
+            if (s >= method->similarity)
+                factor[p] = (float)fmax(0, 1 - down * s);
+        }
+    }
+}
+
+int plan_new(const struct unit *units, int unit_count, int positions, const struct method *method,
+             const float *embedding, int width, struct plan **out, struct error *error)
+{
+    size_t n = (size_t)unit_count;
+    struct plan *plan = calloc(1, sizeof *plan);
+    float *e = NULL;
+    if (!plan)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    plan->units = unit_count;
+    plan->positions = positions;
+    plan->factor = malloc((n ? n : 1) * (size_t)positions * sizeof *plan->factor);
+    plan->start = malloc((n ? n : 1) * sizeof *plan->start);
+    plan->order = malloc((n ? n : 1) * sizeof *plan->order);
+    if (!isnan(method->similarity))
+        e = normalised(embedding, positions, width);
+    if (!plan->factor || !plan->start || !plan->order || (!isnan(method->similarity) && !e)) {
+        free(e);
+        plan_free(plan);
+        return error_set(error, ERROR_MEMORY, "out of memory for %d probes of %d tokens", unit_count, positions);
+    }
+    for (int u = 0; u < unit_count; u++) {
+        float *factor = plan->factor + (size_t)u * (size_t)positions;
+        fill_factors(&units[u], positions, method, e, width, factor);
+        int start = 0;
+        while (start < positions && factor[start] == 1)
+            start++;
+        plan->start[u] = start;
+    }
+    free(e);
+    /* Insertion keeps equal starts in order and costs nothing: starts come ascending, or nearly so. */
+    for (int u = 0; u < unit_count; u++) {
+        int at = 0;
+        while (at < u && plan->start[plan->order[at]] > plan->start[u])
+            at++;
+        for (int i = u; i > at; i--)
+            plan->order[i] = plan->order[i - 1];
+        plan->order[at] = u;
+    }
+    *out = plan;
+    return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    free(plan->factor);
+    free(plan->start);
+    free(plan->order);
+    free(plan);
+}

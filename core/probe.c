@@ -1,0 +1,533 @@
+#include "core/probe.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+
+enum { GROUP_PROBES = 64 }; /* most probes in a group */
+
+/* One lane's thread, stream and scratch for `rows` packed rows. */
+struct lane {
+    struct lanes *all;
+    pthread_t thread;
+    bool started;
+    struct stream *stream;
+    struct pool pool;
+    struct walker *walker;
+    float *dx, *dh, *dy;       /* [rows, width] */
+    float *dq, *da;            /* [rows, heads * head_dim] */
+    float *dk, *dv;            /* [rows, kv_heads * head_dim] */
+    float *dgate, *dup;        /* [rows, ffn] */
+    int32_t *position;         /* [rows] of all rows of the group */
+    int32_t *target_position;  /* [rows] of those that predict a target */
+    float *factor;             /* [GROUP_PROBES, capacity], then as many rows of ones */
+    struct { int32_t *position, *target_position, *row, *target; double *dlse, *dlogit; size_t wanted; } host;
+};
+
+struct lanes {
+    const struct model *model;
+    int count, rows, capacity;
+    struct lane *lane;
+    struct probes *probes; /* of the run in progress */
+    struct probe_watch watch;
+    pthread_mutex_t lock; /* all below */
+    int next;             /* of plan->order */
+    int groups;           /* taken so far */
+    int64_t rows_left;
+    int running;
+    int status;
+    struct error error;
+};
+
+/* Some probes of one plan as packed rows. */
+struct group {
+    int count;
+    int unit[GROUP_PROBES];
+    struct probe_span span[GROUP_PROBES];        /* queries: all rows */
+    struct probe_span target_span[GROUP_PROBES]; /* queries: rows that predict a target */
+    int rows, target_rows;
+};
+
+/* -- the store ----------------------------------------------------------------------------------------------------- */
+
+int probes_new(const struct baseline *b, struct stream *s, const struct plan *plan, const struct method *method,
+               const struct targets *targets, enum precision precision, struct probes **out, struct error *error)
+{
+    const struct model *m = b->model;
+    size_t units = (size_t)plan->units, t = (size_t)targets->count, d = (size_t)m->width;
+    struct probes *p = calloc(1, sizeof *p);
+    if (!p)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    p->baseline = b;
+    p->plan = plan;
+    p->method = *method;
+    p->targets = *targets;
+    p->precision = precision;
+    pool_init(&p->pool, m->device);
+    p->hidden = pool_floats(&p->pool, t, d);
+    p->change = pool_floats(&p->pool, units * t, d);
+    p->dlse = calloc(units * t + 1, sizeof *p->dlse);
+    p->dlogit = calloc(units * t * (size_t)targets->wanted_count + 1, sizeof *p->dlogit);
+    p->measured = calloc(units + 1, sizeof *p->measured);
+    int status = p->pool.status;
+    if (status < 0 && error)
+        *error = p->pool.error;
+    if (status == 0 && (!p->dlse || !p->dlogit || !p->measured))
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    if (status == 0) {
+        m->device->ops->norm(s, &m->output_norm, b->final + (size_t)targets->first * d, targets->count, p->hidden);
+        status = m->device->ops->stream_finish(s, error);
+    }
+    if (status < 0) {
+        probes_free(p);
+        return status;
+    }
+    *out = p;
+    return 0;
+}
+
+void probes_free(struct probes *p)
+{
+    if (!p)
+        return;
+    pool_free(&p->pool);
+    free(p->dlse);
+    free(p->dlogit);
+    free(p->measured);
+    free(p);
+}
+
+int probes_first_target(const struct probes *p, int unit)
+{
+    int t = p->plan->start[unit] - p->targets.first;
+    return t < 0 ? 0 : t < p->targets.count ? t : p->targets.count;
+}
+
+int probes_retarget(const struct probes *p, struct stream *s, int t, int32_t id, float *relevance, struct error *error)
+{
+    const struct model *m = p->baseline->model;
+    const struct device_ops *ops = m->device->ops;
+    size_t units = (size_t)p->plan->units, targets = (size_t)p->targets.count, d = (size_t)m->width;
+    int32_t *row = malloc((units + 1) * sizeof *row), *zero = calloc(units + 1, sizeof *zero);
+    double *dlogit = malloc((units + 1) * sizeof *dlogit);
+    struct pool pool;
+    int n = 0, status;
+    pool_init(&pool, m->device);
+    float *change = pool_floats(&pool, units, d);
+    if (!row || !zero || !dlogit || !change) {
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+        goto out;
+    }
+    for (size_t u = 0; u < units; u++) {
+        relevance[u] = 0;
+        if (atomic_load(&p->measured[u]) && probes_first_target(p, (int)u) <= t)
+            row[n++] = (int32_t)(u * targets + (size_t)t);
+    }
+    ops->gather(s, p->change, row, n, m->width, change);
+    ops->logit_delta(s, &m->head, p->hidden + (size_t)t * d, change, zero, n, &id, 1, dlogit);
+    status = ops->stream_finish(s, error);
+    for (int i = 0; status == 0 && i < n; i++)
+        relevance[(size_t)row[i] / targets] = (float)(p->dlse[row[i]] - dlogit[i]);
+out:
+    pool_free(&pool);
+    free(row);
+    free(zero);
+    free(dlogit);
+    return status;
+}
+
+/* -- lanes --------------------------------------------------------------------------------------------------------- */
+
+static int lane_new(struct lanes *all, struct lane *lane, struct error *error)
+{
+    const struct model *m = all->model;
+    size_t rows = (size_t)all->rows, d = (size_t)m->width, capacity = (size_t)all->capacity;
+    size_t q = (size_t)m->heads * (size_t)m->head_dim, kv = (size_t)m->kv_heads * (size_t)m->head_dim;
+    lane->all = all;
+    pool_init(&lane->pool, m->device);
+    lane->dx = pool_floats(&lane->pool, rows, d);
+    lane->dh = pool_floats(&lane->pool, rows, d);
+    lane->dy = pool_floats(&lane->pool, rows, d);
+    lane->dq = pool_floats(&lane->pool, rows, q);
+    lane->da = pool_floats(&lane->pool, rows, q);
+    lane->dk = pool_floats(&lane->pool, rows, kv);
+    lane->dv = pool_floats(&lane->pool, rows, kv);
+    lane->dgate = pool_floats(&lane->pool, rows, (size_t)m->ffn);
+    lane->dup = pool_floats(&lane->pool, rows, (size_t)m->ffn);
+    lane->position = pool_ints(&lane->pool, rows);
+    lane->target_position = pool_ints(&lane->pool, rows);
+    lane->factor = pool_floats(&lane->pool, 2 * GROUP_PROBES, capacity);
+    lane->host.position = malloc(rows * sizeof(int32_t));
+    lane->host.target_position = malloc(rows * sizeof(int32_t));
+    lane->host.row = malloc(rows * sizeof(int32_t));
+    lane->host.target = malloc(rows * sizeof(int32_t));
+    lane->host.dlse = malloc(rows * sizeof(double));
+    if (lane->pool.status < 0) {
+        if (error)
+            *error = lane->pool.error;
+        return lane->pool.status;
+    }
+    if (!lane->host.position || !lane->host.target_position || !lane->host.row || !lane->host.target || !lane->host.dlse)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    return m->device->ops->stream_new(m->device, false, &lane->stream, error);
+}
+
+int lanes_new(const struct model *m, int capacity, struct lanes **out, struct error *error)
+{
+    const struct device_info *info = m->device->ops->info(m->device);
+    struct lanes *all = calloc(1, sizeof *all);
+    if (!all)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    pthread_mutex_init(&all->lock, NULL);
+    all->model = m;
+    all->capacity = capacity;
+    all->rows = info->batch_rows > capacity ? info->batch_rows : capacity;
+    all->lane = calloc((size_t)info->streams, sizeof *all->lane);
+    int status = all->lane ? 0 : error_set(error, ERROR_MEMORY, "out of memory");
+    for (; status == 0 && all->count < info->streams; all->count++)
+        status = lane_new(all, &all->lane[all->count], error);
+    if (status < 0) {
+        lanes_free(all);
+        return error_add(error, status, "making room for the probes");
+    }
+    *out = all;
+    return 0;
+}
+
+void lanes_free(struct lanes *all)
+{
+    if (!all)
+        return;
+    for (int i = 0; i < all->count; i++) {
+        struct lane *lane = &all->lane[i];
+        if (lane->stream)
+            all->model->device->ops->stream_free(lane->stream);
+        pool_free(&lane->pool);
+        free(lane->host.position);
+        free(lane->host.target_position);
+        free(lane->host.row);
+        free(lane->host.target);
+        free(lane->host.dlse);
+        free(lane->host.dlogit);
+    }
+    pthread_mutex_destroy(&all->lock);
+    free(all->lane);
+    free(all);
+}
+
+/* -- one group through the model ----------------------------------------------------------------------------------- */
+
+static void group_add(struct group *g, const struct probes *p, int unit)
+{
+    int start = p->plan->start[unit], end = p->plan->positions;
+    int first = start > p->targets.first ? start : p->targets.first;
+    g->unit[g->count] = unit;
+    g->span[g->count] = (struct probe_span){g->rows, start, end - start, g->rows, start};
+    g->target_span[g->count] = (struct probe_span){g->target_rows, first, end - first, g->rows, start};
+    g->rows += end - start;
+    g->target_rows += end - first;
+    g->count++;
+}
+
+/* How many rows the next group should have: few at first, so that something is seen soon, then as many as the device
+ * likes, and few again towards the end, so that no lane waits long for the last. */
+static int group_size(const struct lanes *all)
+{
+    int64_t like = all->rows, size = like >> 3;
+    for (int i = all->groups / all->count; i > 0 && size < like; i--)
+        size *= 2;
+    int64_t share = all->rows_left / (2 * all->count);
+    if (size > share)
+        size = share;
+    return (int)(size < like >> 3 ? like >> 3 : size < like ? size : like);
+}
+
+/* Take the next group; false when there is none, or none may begin any more.  Probes that can change nothing are
+ * measured without a row. */
+static bool group_take(struct lanes *all, struct group *g)
+{
+    struct probes *p = all->probes;
+    pthread_mutex_lock(&all->lock);
+    memset(g, 0, sizeof *g);
+    bool stop = all->status < 0 || atomic_load(all->watch.cancelled) ||
+                (all->watch.deadline > 0 && all->next > 0 && clock_now() > all->watch.deadline);
+    int size = group_size(all);
+    while (!stop && all->next < p->plan->units && g->count < GROUP_PROBES) {
+        int unit = p->plan->order[all->next], rows = p->plan->positions - p->plan->start[unit];
+        if (g->count && g->rows + rows > size)
+            break;
+        group_add(g, p, unit);
+        all->next++;
+        all->rows_left -= rows;
+    }
+    all->groups++;
+    pthread_mutex_unlock(&all->lock);
+    return g->count > 0;
+}
+
+static void group_upload(struct lane *lane, const struct group *g)
+{
+    const struct probes *p = lane->all->probes;
+    const struct device_ops *ops = lane->all->model->device->ops;
+    size_t n = (size_t)p->plan->positions;
+    int row = 0, target = 0;
+    for (int i = 0; i < g->count; i++) {
+        const struct probe_span *all = &g->span[i], *queries = &g->target_span[i];
+        for (int r = 0; r < all->query_count; r++)
+            lane->host.position[row++] = all->query_position + r;
+        for (int r = 0; r < queries->query_count; r++) {
+            int position = queries->query_position + r;
+            lane->host.target_position[target] = position;
+            lane->host.target[target] = position - p->targets.first;
+            lane->host.row[target++] = all->query_row + position - all->query_position;
+        }
+        ops->upload(lane->stream, p->plan->factor + (size_t)g->unit[i] * n, n * sizeof(float),
+                    lane->factor + (size_t)i * n);
+    }
+    ops->upload(lane->stream, lane->host.position, (size_t)row * sizeof(int32_t), lane->position);
+    ops->upload(lane->stream, lane->host.target_position, (size_t)target * sizeof(int32_t), lane->target_position);
+}
+
+/* What the attention of layer l adds to the residual stream of the group's rows: into lane->dy for `rows` rows. In the
+ * last layer only rows that predict a target go on.  In the first touched layer queries, keys and values are still the
+ * baseline's. */
+static void group_attend(struct lane *lane, const struct group *g, int l, const struct activations *a, bool first,
+                         bool last)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    const struct layer *layer = &m->layer[l];
+    struct stream *s = lane->stream;
+    int rows = last ? g->target_rows : g->rows;
+    const float *dq = NULL, *dk = NULL, *dv = NULL;
+    if (!first) {
+        struct rope rope_q = baseline_rope(p->baseline, m->heads), rope_k = baseline_rope(p->baseline, m->kv_heads);
+        const float *dh = lane->dh;
+        ops->norm_delta(s, &layer->attention_norm, a->input, lane->position, lane->dx, g->rows, lane->dh);
+        ops->linear_delta(s, layer->key.weight, p->precision, lane->dh, g->rows, lane->dk);
+        ops->rope(s, &rope_k, lane->position, g->rows, lane->dk);
+        ops->linear_delta(s, layer->value.weight, p->precision, lane->dh, g->rows, lane->dv);
+        if (last) {
+            ops->gather(s, lane->dh, lane->host.row, g->target_rows, m->width, lane->dy);
+            dh = lane->dy;
+        }
+        ops->linear_delta(s, layer->query.weight, p->precision, dh, rows, lane->dq);
+        ops->rope(s, &rope_q, last ? lane->target_position : lane->position, rows, lane->dq);
+        dq = lane->dq, dk = lane->dk, dv = lane->dv;
+    }
+    struct attention attention = baseline_attention(p->baseline, l, p->plan->positions);
+    attention.suppression = p->method.suppression;
+    const float *factor = lane->factor;
+    if (l > p->method.last_layer)
+        factor += (size_t)GROUP_PROBES * (size_t)p->plan->positions; /* ones */
+    ops->attend_delta(s, &attention, g->count, last ? g->target_span : g->span, factor, a->query, a->attended, dq, dk, dv,
+                      lane->da);
+    ops->linear_delta(s, layer->output.weight, p->precision, lane->da, rows, lane->dy);
+}
+
+/* The feed-forward half, on `rows` rows of lane->dx. */
+static void group_feed_forward(struct lane *lane, int l, const struct activations *a, const int32_t *position, int rows)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    const struct layer *layer = &m->layer[l];
+    struct stream *s = lane->stream;
+    ops->norm_delta(s, &layer->ffn_norm, a->middle, position, lane->dx, rows, lane->dh);
+    ops->linear_delta(s, layer->gate.weight, p->precision, lane->dh, rows, lane->dgate);
+    ops->linear_delta(s, layer->up.weight, p->precision, lane->dh, rows, lane->dup);
+    ops->gate_delta(s, m->activation, a->gate, a->up, position, lane->dgate, lane->dup, rows, m->ffn, lane->dgate);
+    ops->linear_delta(s, layer->down.weight, p->precision, lane->dgate, rows, lane->dy);
+    ops->add(s, lane->dy, 1, (size_t)rows * (size_t)m->width, lane->dx);
+}
+
+static void group_layer(struct lane *lane, const struct group *g, int l)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    bool first = l == p->method.first_layer, last = l == m->layers - 1;
+    int rows = last ? g->target_rows : g->rows;
+    size_t n = (size_t)rows * (size_t)m->width;
+    const struct activations *a = baseline_layer(p->baseline, lane->walker, lane->stream, l);
+    group_attend(lane, g, l, a, first, last);
+    float *spare = lane->dh;
+    if (first) {
+        spare = lane->dx;
+        lane->dx = lane->dy;
+        lane->dy = spare;
+    } else {
+        if (last) {
+            ops->gather(lane->stream, lane->dx, lane->host.row, rows, m->width, spare);
+            lane->dh = lane->dx;
+            lane->dx = spare;
+        }
+        ops->add(lane->stream, lane->dy, 1, n, lane->dx);
+    }
+    group_feed_forward(lane, l, a, last ? lane->target_position : lane->position, rows);
+}
+
+/* Final norm, the change of log-sum-exp and wanted logits, and the states kept for other targets. */
+static int group_measure(struct lane *lane, const struct group *g, struct error *error)
+{
+    struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    struct stream *s = lane->stream;
+    size_t d = (size_t)m->width, wanted = (size_t)p->targets.wanted_count;
+    ops->norm_delta(s, &m->output_norm, p->baseline->final, lane->target_position, lane->dx, g->target_rows, lane->dh);
+    ops->lse_delta(s, &m->head, p->precision, p->hidden, p->targets.count, p->targets.lse, lane->dh, lane->host.target,
+                   g->target_rows, lane->host.dlse);
+    ops->logit_delta(s, &m->head, p->hidden, lane->dh, lane->host.target, g->target_rows, p->targets.wanted,
+                     p->targets.wanted_count, lane->host.dlogit);
+    for (int i = 0; i < g->count; i++) {
+        const struct probe_span *span = &g->target_span[i];
+        size_t to = (size_t)g->unit[i] * (size_t)p->targets.count + (size_t)(span->query_position - p->targets.first);
+        ops->copy(s, lane->dh + (size_t)span->query_row * d, (size_t)span->query_count * d * sizeof(float),
+                  p->change + to * d);
+    }
+    int status = ops->stream_finish(s, error);
+    for (int i = 0; status == 0 && i < g->count; i++) {
+        const struct probe_span *span = &g->target_span[i];
+        size_t from = (size_t)span->query_row, count = (size_t)span->query_count;
+        size_t to = (size_t)g->unit[i] * (size_t)p->targets.count + (size_t)(span->query_position - p->targets.first);
+        memcpy(p->dlse + to, lane->host.dlse + from, count * sizeof(double));
+        memcpy(p->dlogit + to * wanted, lane->host.dlogit + from * wanted, count * wanted * sizeof(double));
+    }
+    return status;
+}
+
+static int group_run(struct lane *lane, const struct group *g, struct error *error)
+{
+    const struct lanes *all = lane->all;
+    const struct device_ops *ops = all->model->device->ops;
+    if (g->target_rows == 0)
+        return 0;
+    group_upload(lane, g);
+    for (int l = lane->walker ? 0 : all->probes->method.first_layer; l < all->model->layers; l++) {
+        if (atomic_load(all->watch.cancelled)) {
+            ops->stream_finish(lane->stream, NULL);
+            return error_set(error, ERROR_CANCELLED, "cancelled");
+        }
+        if (l < all->probes->method.first_layer)
+            baseline_layer(all->probes->baseline, lane->walker, lane->stream, l);
+        else
+            group_layer(lane, g, l);
+        int status = ops->stream_finish(lane->stream, error);
+        if (status < 0)
+            return error_add(error, status, "layer %d", l);
+    }
+    return group_measure(lane, g, error);
+}
+
+/* -- the run ------------------------------------------------------------------------------------------------------- */
+
+/* Everything of a lane that depends on the run: the ones that stand for "untouched", and room for the wanted logits. */
+static int lane_prepare(struct lane *lane, struct error *error)
+{
+    const struct lanes *all = lane->all;
+    const struct probes *p = all->probes;
+    const struct device_ops *ops = all->model->device->ops;
+    size_t ones = (size_t)GROUP_PROBES * (size_t)p->plan->positions;
+    size_t wanted = (size_t)all->rows * (size_t)p->targets.wanted_count;
+    if (wanted > lane->host.wanted) {
+        double *room = realloc(lane->host.dlogit, wanted * sizeof *room);
+        if (!room)
+            return error_set(error, ERROR_MEMORY, "out of memory");
+        lane->host.dlogit = room;
+        lane->host.wanted = wanted;
+    }
+    if (p->method.last_layer < all->model->layers - 1) {
+        float *host = malloc(ones * sizeof *host);
+        if (!host)
+            return error_set(error, ERROR_MEMORY, "out of memory");
+        for (size_t i = 0; i < ones; i++)
+            host[i] = 1;
+        ops->upload(lane->stream, host, ones * sizeof *host, lane->factor + ones);
+        int status = ops->stream_finish(lane->stream, error);
+        free(host);
+        if (status < 0)
+            return status;
+    }
+    return walker_new(p->baseline, &lane->walker, error);
+}
+
+static void *lane_main(void *argument)
+{
+    struct lane *lane = argument;
+    struct lanes *all = lane->all;
+    struct error error = {0};
+    struct group *group = malloc(sizeof *group);
+    int status = group ? lane_prepare(lane, &error) : error_set(&error, ERROR_MEMORY, "out of memory");
+    while (status == 0 && group_take(all, group)) {
+        status = group_run(lane, group, &error);
+        if (status < 0)
+            break;
+        pthread_mutex_lock(&all->lock);
+        for (int i = 0; i < group->count; i++)
+            atomic_store(&all->probes->measured[group->unit[i]], true);
+        all->watch.report(all->watch.context, group->unit, group->count, group->rows);
+        pthread_mutex_unlock(&all->lock);
+    }
+    walker_free(lane->walker);
+    lane->walker = NULL;
+    free(group);
+    pthread_mutex_lock(&all->lock);
+    if (status < 0 && all->status == 0) {
+        all->status = status;
+        all->error = error;
+    }
+    all->running--;
+    if (all->running == 0)
+        all->watch.report(all->watch.context, NULL, 0, 0);
+    pthread_mutex_unlock(&all->lock);
+    return NULL;
+}
+
+int probes_start(struct probes *p, struct lanes *all, const struct probe_watch *watch, struct error *error)
+{
+    all->probes = p;
+    all->watch = *watch;
+    all->next = all->groups = all->status = 0;
+    all->rows_left = 0;
+    for (int u = 0; u < p->plan->units; u++)
+        all->rows_left += p->plan->positions - p->plan->start[u];
+    all->running = all->count;
+    for (int i = 0; i < all->count; i++) {
+        struct lane *lane = &all->lane[i];
+        lane->started = pthread_create(&lane->thread, NULL, lane_main, lane) == 0;
+        if (lane->started)
+            continue;
+        pthread_mutex_lock(&all->lock);
+        all->running--;
+        if (i == 0)
+            all->status = error_set(&all->error, ERROR_MEMORY, "the system gives no thread for the probes");
+        pthread_mutex_unlock(&all->lock);
+    }
+    return all->status < 0 && !all->lane[0].started ? error_set(error, all->status, "%s", all->error.message) : 0;
+}
+
+bool probes_running(struct lanes *all)
+{
+    pthread_mutex_lock(&all->lock);
+    bool running = all->running > 0;
+    pthread_mutex_unlock(&all->lock);
+    return running;
+}
+
+int probes_finish(struct lanes *all, struct error *error)
+{
+    for (int i = 0; i < all->count; i++)
+        if (all->lane[i].started) {
+            pthread_join(all->lane[i].thread, NULL);
+            all->lane[i].started = false;
+        }
+    if (all->status < 0 && error)
+        *error = all->error;
+    if (all->status == 0 && atomic_load(all->watch.cancelled))
+        return error_set(error, ERROR_CANCELLED, "cancelled");
+    return all->status;
+}

@@ -1,0 +1,70 @@
+/* probe.h: the probe engine.  Runs the model again for every unit, as differences to the baseline (design.md 1).
+ *
+ * Probes are packed into groups of rows.  Each lane (a thread with a stream of the device) takes the next group, carries
+ * it through all layers by itself and hands over what the probes did to the targets; the final hidden states are kept, so
+ * that another target token needs no new pass.  Nothing here knows of text. */
+#ifndef CORE_PROBE_H
+#define CORE_PROBE_H
+
+#include <stdatomic.h>
+
+#include "core/decoder.h"
+#include "core/plan.h"
+
+/* What the probes are asked about: the log-probabilities of some tokens after some positions. */
+struct targets {
+    int count;              /* T */
+    int first;              /* position whose logits predict target token 0; token t is predicted at first + t */
+    int wanted_count;       /* n */
+    const int32_t *wanted;  /* [T, n]: ids whose log-probabilities are followed */
+    const double *lse;      /* [T]: log-sum-exp of the baseline's logits */
+};
+
+/* All probes of one explanation: what is asked, and what was found. */
+struct probes {
+    const struct baseline *baseline;
+    const struct plan *plan;
+    struct method method;
+    struct targets targets;
+    enum precision precision;
+
+    struct pool pool;
+    float *hidden;     /* device [T, width]: the baseline after the last norm */
+    float *change;     /* device [units, T, width]: what each probe changed in it; undefined before first_target[u] */
+    double *dlse;      /* [units, T] change of the log-sum-exp */
+    double *dlogit;    /* [units, T, n] change of the wanted logits */
+    atomic_bool *measured; /* [units]: what is said of it above may be read */
+};
+
+int probes_new(const struct baseline *, struct stream *, const struct plan *, const struct method *,
+               const struct targets *, enum precision, struct probes **, struct error *);
+void probes_free(struct probes *); /* NULL ok */
+
+/* The first target that the probe of unit u can change; T if none. */
+int probes_first_target(const struct probes *, int unit);
+
+/* The lanes: threads' worth of streams and scratch, reused from one explanation to the next. */
+struct lanes;
+int lanes_new(const struct model *, int capacity, struct lanes **, struct error *);
+void lanes_free(struct lanes *); /* NULL ok */
+
+/* How a run is watched.  report() is called by a lane, one at a time, after a group: units [n] are measured. */
+struct probe_watch {
+    void (*report)(void *context, const int *units, int n, int64_t rows);
+    void *context;
+    const atomic_bool *cancelled;
+    double deadline; /* CLOCK_MONOTONIC seconds after which no new group begins; 0: none */
+};
+
+/* Start running all probes on the lanes; returns at once.  One run at a time. */
+int probes_start(struct probes *, struct lanes *, const struct probe_watch *, struct error *);
+/* Whether any lane is still at work. */
+bool probes_running(struct lanes *);
+/* Wait for the lanes.  0: all measured, or the deadline passed; ERROR_CANCELLED; or what a device said. */
+int probes_finish(struct lanes *, struct error *);
+
+/* -(change of the log-probability) of token id at target t for every measured unit, from the kept states:
+ * relevance [units] host f32, 0 where not measured.  May run beside the lanes, on a stream of its own. */
+int probes_retarget(const struct probes *, struct stream *, int t, int32_t id, float *relevance, struct error *);
+
+#endif

@@ -1,0 +1,326 @@
+/* worker.c: the thread that owns the device, and the two queues between it and its reader.
+ *
+ * Requests go in (only the newest counts), events come out.  All of struct worker below `lock` is shared; the job is the
+ * worker thread's own. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/job.h"
+
+/* A request with copies of all it points to. */
+struct order {
+    struct request request;
+    uint64_t number;
+    char *prompt, *target, *foil, *units;
+    struct steer *steers;
+};
+
+struct worker {
+    struct job *job;
+    pthread_t thread;
+    int wake; /* eventfd, readable while events wait */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct order *pending;
+    bool running, quit;
+    struct { bool wanted; int token; int32_t id; } choice;
+    uint64_t submitted; /* number of the newest request */
+    struct event *first, **last;
+};
+
+/* -- orders -------------------------------------------------------------------------------------------------------- */
+
+static void order_free(struct order *o)
+{
+    if (!o)
+        return;
+    free(o->prompt);
+    free(o->target);
+    free(o->foil);
+    free(o->units);
+    free(o->steers);
+    free(o);
+}
+
+/* A copy with a NUL behind it, so that empty texts have an address too. */
+static bool copy_bytes(const void *from, size_t bytes, void *to)
+{
+    char *copy = NULL;
+    if (from) {
+        copy = malloc(bytes + 1);
+        if (!copy)
+            return false;
+        memcpy(copy, from, bytes);
+        copy[bytes] = 0;
+    }
+    memcpy(to, &copy, sizeof copy);
+    return true;
+}
+
+static struct order *order_new(const struct request *r)
+{
+    struct order *o = calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    if (!copy_bytes(r->prompt ? r->prompt : "", r->prompt_length, &o->prompt) ||
+        !copy_bytes(r->target, r->target_length, &o->target) || !copy_bytes(r->foil, r->foil_length, &o->foil) ||
+        !copy_bytes(r->units, r->units ? strlen(r->units) : 0, &o->units) ||
+        !copy_bytes(r->steers, r->steer_count * sizeof *r->steers, &o->steers)) {
+        order_free(o);
+        return NULL;
+    }
+    o->request = *r;
+    o->request.prompt = o->prompt;
+    o->request.target = o->target;
+    o->request.foil = o->foil;
+    o->request.units = o->units;
+    o->request.steers = o->steers;
+    return o;
+}
+
+/* -- events ---------------------------------------------------------------------------------------------------------- */
+
+static void post_locked(struct worker *w, struct event *v)
+{
+    v->next = NULL;
+    *w->last = v;
+    w->last = &v->next;
+    uint64_t one = 1;
+    while (write(w->wake, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+    pthread_cond_broadcast(&w->changed);
+}
+
+static void post(void *context, struct event *v)
+{
+    struct worker *w = context;
+    pthread_mutex_lock(&w->lock);
+    post_locked(w, v);
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool worker_next(struct worker *w, struct explanation *e, enum event_kind *kind)
+{
+    struct event *v;
+    for (;;) {
+        pthread_mutex_lock(&w->lock);
+        v = w->first;
+        if (v && !(w->first = v->next))
+            w->last = &w->first;
+        if (!w->first) {
+            uint64_t count;
+            while (read(w->wake, &count, sizeof count) < 0 && errno == EINTR)
+                ;
+        }
+        bool stale = v && v->request < w->submitted;
+        pthread_mutex_unlock(&w->lock);
+        if (!v)
+            return false;
+        if (!stale)
+            break;
+        event_free(v);
+    }
+    *kind = v->kind;
+    explanation_apply(e, v);
+    return true;
+}
+
+/* -- the thread ------------------------------------------------------------------------------------------------------ */
+
+/* Take the wish for another target, if there is one. */
+static bool take_choice(struct worker *w, int *token, int32_t *id)
+{
+    bool wanted = w->choice.wanted;
+    *token = w->choice.token;
+    *id = w->choice.id;
+    w->choice.wanted = false;
+    return wanted;
+}
+
+/* An answer that cannot be given is no failure of the request: the reader keeps what it has. */
+static void answer_choice(struct worker *w)
+{
+    int token;
+    int32_t id;
+    pthread_mutex_lock(&w->lock);
+    bool wanted = take_choice(w, &token, &id);
+    pthread_mutex_unlock(&w->lock);
+    if (wanted)
+        job_retarget(w->job, token, id, NULL);
+}
+
+/* While the lanes work: sleep until an event was posted, a wish came in, or all must stop. */
+static void wait_for_lanes(void *context)
+{
+    struct worker *w = context;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 20 * 1000 * 1000;
+    if (until.tv_nsec >= 1000 * 1000 * 1000) {
+        until.tv_nsec -= 1000 * 1000 * 1000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&w->lock);
+    if (!w->choice.wanted)
+        pthread_cond_timedwait(&w->changed, &w->lock, &until);
+    pthread_mutex_unlock(&w->lock);
+    answer_choice(w);
+}
+
+static void run_order(struct worker *w, const struct order *o)
+{
+    struct error error = {0};
+    int status = job_run(w->job, &o->request, o->number, &error);
+    enum event_kind kind = status == 0 ? EVENT_DONE : status == ERROR_CANCELLED ? EVENT_CANCELLED : EVENT_FAILED;
+    struct event *v = job_event(w->job, kind);
+    if (v && kind == EVENT_FAILED)
+        v->error = error;
+    pthread_mutex_lock(&w->lock);
+    w->running = false;
+    if (v)
+        post_locked(w, v);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *w = argument;
+    pthread_mutex_lock(&w->lock);
+    while (!w->quit) {
+        struct order *order = w->pending;
+        if (order) {
+            w->pending = NULL;
+            w->running = true;
+            w->choice.wanted = false;
+            atomic_store(&w->job->cancelled, false);
+        }
+        bool choice = w->choice.wanted;
+        if (!order && !choice) {
+            pthread_cond_wait(&w->changed, &w->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&w->lock);
+        if (order)
+            run_order(w, order);
+        else
+            answer_choice(w);
+        order_free(order);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+/* -- the reader's side ------------------------------------------------------------------------------------------------ */
+
+int worker_new(struct engine *engine, struct worker **out, struct error *error)
+{
+    struct worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    int status = job_new(engine, &w->job, error);
+    if (status < 0) {
+        free(w);
+        return status;
+    }
+    w->job->post = post;
+    w->job->wait = wait_for_lanes;
+    w->job->context = w;
+    w->last = &w->first;
+    w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->changed, NULL);
+    if (w->wake < 0)
+        status = error_set(error, ERROR_IO, "no descriptor for events: %s", strerror(errno));
+    else if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
+        status = error_set(error, ERROR_MEMORY, "the system gives no thread to compute in");
+    if (status < 0) {
+        if (w->wake >= 0)
+            close(w->wake);
+        pthread_cond_destroy(&w->changed);
+        pthread_mutex_destroy(&w->lock);
+        job_free(w->job);
+        free(w);
+        return status;
+    }
+    *out = w;
+    return 0;
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->quit = true;
+    atomic_store(&w->job->cancelled, true);
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    job_free(w->job);
+    order_free(w->pending);
+    while (w->first) {
+        struct event *v = w->first;
+        w->first = v->next;
+        event_free(v);
+    }
+    close(w->wake);
+    pthread_cond_destroy(&w->changed);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+int worker_fd(const struct worker *w)
+{
+    return w->wake;
+}
+
+uint64_t worker_submit(struct worker *w, const struct request *request)
+{
+    struct order *o = order_new(request);
+    if (!o)
+        return 0;
+    pthread_mutex_lock(&w->lock);
+    struct order *old = w->pending;
+    o->number = ++w->submitted;
+    w->pending = o;
+    atomic_store(&w->job->cancelled, true);
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    order_free(old);
+    return o->number;
+}
+
+void worker_cancel(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct order *old = w->pending;
+    w->pending = NULL;
+    if (w->running) {
+        atomic_store(&w->job->cancelled, true);
+    } else if (old) {
+        struct event *v = calloc(1, sizeof *v);
+        if (v) {
+            v->kind = EVENT_CANCELLED;
+            v->request = old->number;
+            post_locked(w, v);
+        }
+    }
+    pthread_mutex_unlock(&w->lock);
+    order_free(old);
+}
+
+void worker_retarget(struct worker *w, int token, int32_t id)
+{
+    pthread_mutex_lock(&w->lock);
+    w->choice.wanted = true;
+    w->choice.token = token;
+    w->choice.id = id;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
