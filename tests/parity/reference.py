@@ -143,15 +143,15 @@ def multiplier(unit, positions, factor, similarity, cosine):
     """m [positions] of one unit (first, last, first_share, last_share): 1 leaves a key alone.
 
     With similarity s0, every other position k whose cosine s to the unit (the nearest of its tokens) is at least s0 is
-    turned too, by as much of it as it is alike: m = 1 - (1 - factor) s.  Of a token that is the unit's in part, the
-    share counts in the same way.
+    turned too, by as much of it as it is alike: m = 1 - (1 - factor) s, but never below 0.  Of a token that is the unit's
+    in part, the share counts in the same way.
     """
     first, last, first_share, last_share = unit
     m = np.ones(positions)
     if similarity is not None:
         alike = cosine[first:last + 1].max(axis=0)
         near = alike >= similarity
-        m[near] = 1 - (1 - factor) * alike[near]
+        m[near] = np.maximum(1 - (1 - factor) * alike[near], 0)
     m[first:last + 1] = factor
     m[last] = 1 - (1 - factor) * last_share
     m[first] = 1 - (1 - factor) * first_share
