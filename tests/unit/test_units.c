@@ -1,0 +1,196 @@
+/* Where prompts are cut, in many scripts, and how tokens are dealt to the pieces. */
+#include "core/units.h"
+
+#include <stdint.h>
+
+#include "tests/test.h"
+
+/* One token for each byte range between the bars of "a| b|c"; '~' stands before a special of no bytes. */
+static size_t split(const char *marked, char *text, struct token *tokens)
+{
+    size_t length = 0, count = 0, start = 0;
+    for (const char *p = marked;; p++) {
+        if ((*p == '|' || *p == 0 || *p == '~') && length > start) {
+            tokens[count] = (struct token){(int32_t)count, TOKEN_TEXT, start, length};
+            count++;
+            start = length;
+        }
+        if (*p == '~') {
+            tokens[count] = (struct token){(int32_t)count, TOKEN_SPECIAL, length, length};
+            count++;
+        }
+        if (!*p)
+            break;
+        if (*p != '|' && *p != '~')
+            text[length++] = *p;
+    }
+    text[length] = 0;
+    return count;
+}
+
+/* The units of a text of one-byte tokens, with bars between them. */
+static void check_cut(int line, const char *text, const char *granularity, const char *expected)
+{
+    struct token tokens[400];
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++)
+        tokens[i] = (struct token){0, TOKEN_TEXT, i, i + 1};
+    struct unit *units;
+    size_t count;
+    struct error error;
+    int code = units_cut(text, length, tokens, length, granularity, &units, &count, &error);
+    CHECK(code == 0, "line %d: %s", line, code ? error.message : "");
+    if (code)
+        return;
+    char got[1000] = "";
+    for (size_t i = 0, at = 0; i < count; i++)
+        at += (size_t)snprintf(got + at, sizeof got - at, "%s%.*s", i ? "|" : "", (int)(units[i].end - units[i].start),
+                               text + units[i].start);
+    CHECK(!strcmp(got, expected), "line %d: %s\n  got      %s\n  expected %s", line, granularity, got, expected);
+    for (size_t i = 0; i < count; i++) {
+        CHECK(units[i].first <= units[i].last && (i == 0 || units[i].first >= units[i - 1].first), "line %d", line);
+        CHECK(units[i].first_share > 0 && units[i].first_share <= 1, "line %d", line);
+    }
+    free(units);
+}
+#define CUT(text, granularity, expected) check_cut(__LINE__, text, granularity, expected)
+
+static void test_words(void)
+{
+    CUT("Hello, world!", "word", "Hello, |world!");
+    CUT("  Hello  world ", "word", "  Hello  |world ");
+    CUT("I don't owe $3.14 (or 1,000).", "word", "I |don't |owe |$3.14 |(or |1,000).");
+    CUT("e.g. well-known x_1", "word", "e.g. |well-known |x_1");
+    CUT("2 + 3 = ?", "word", "2 |+ |3 |= |?");
+    CUT("f(x, y)[0]", "word", "f|(x, |y)|[0]");
+    CUT("good\xf0\x9f\x99\x82!", "word", "good|\xf0\x9f\x99\x82!");
+    CUT("\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x9a\x80 ok", "word", "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x9a\x80 |ok");
+    CUT("\xe6\x88\x91\xe6\x83\xb3\xe5\x90\x83\xe3\x80\x82", "word", "\xe6\x88\x91|\xe6\x83\xb3|\xe5\x90\x83\xe3\x80\x82");
+    CUT("\xe3\x82\xab\xe3\x83\xbc\xe3\x81\xae\xe8\x89\xb2", "word", "\xe3\x82\xab\xe3\x83\xbc|\xe3\x81\xae|\xe8\x89\xb2");
+    CUT("\xd0\xbc\xd0\xb8\xd1\x80 \xd9\x85\xd8\xb1", "word", "\xd0\xbc\xd0\xb8\xd1\x80 |\xd9\x85\xd8\xb1");
+    CUT("na\xc3\xafve e\xcc\x81t\xc3\xa9", "word", "na\xc3\xafve |e\xcc\x81t\xc3\xa9");
+    CUT("a\xc2\xa0""b\xe3\x80\x80""c", "word", "a\xc2\xa0|b\xe3\x80\x80|c");
+    CUT("   ", "word", "   ");
+    CUT("", "word", "");
+}
+
+static void test_sentences(void)
+{
+    CUT("One. Two! Three?", "sentence", "One. |Two! |Three?");
+    CUT("Pi is 3.14. It is, e.g. in circles, used.", "sentence", "Pi is 3.14. |It is, e.g. in circles, used.");
+    CUT("Mr. Smith met J. R. Ewing. He left.", "sentence", "Mr. Smith met J. R. Ewing. |He left.");
+    CUT("He said \"Stop!\" and ran. (Really.) Yes...  so", "sentence",
+        "He said \"Stop!\" and ran. |(Really.) |Yes...  so");
+    CUT("Question: who\nAnswer: me", "sentence", "Question: who\n|Answer: me");
+    CUT("a long line\nthat goes on", "sentence", "a long line\nthat goes on");
+    CUT("1. First\n2. Second", "sentence", "1. First\n|2. Second");
+    CUT("\xe6\x88\x91\xe3\x80\x82\xe4\xbd\xa0\xef\xbc\x9f\xe5\xa5\xbd", "sentence",
+        "\xe6\x88\x91\xe3\x80\x82|\xe4\xbd\xa0\xef\xbc\x9f|\xe5\xa5\xbd");
+    CUT("\xe0\xa4\x95\xe0\xa5\xa4 \xe0\xa4\x96", "sentence", "\xe0\xa4\x95\xe0\xa5\xa4 |\xe0\xa4\x96");
+    CUT("... One. ?! Two", "sentence", "... One. ?! |Two");
+}
+
+static void test_paragraphs_and_custom(void)
+{
+    CUT("a\nb\n\nc\r\n \r\n\r\nd\n", "paragraph", "a\nb\n\n|c\r\n \r\n\r\n|d\n");
+    CUT("a, b,, c;d", "[,;]", "a, |b,, |c;|d");
+    CUT(",a,b,", ",", ",a,|b,");
+    CUT("axxb", "x*", "axx|b");
+    CUT("abc", "(?=b)", "abc");
+    struct unit *units;
+    size_t count;
+    struct error error;
+    struct token token = {0, TOKEN_TEXT, 0, 1};
+    CHECK(units_cut("a", 1, &token, 1, "(", &units, &count, &error) == ERROR_ARGUMENT && strstr(error.message, "1"), "open");
+    CHECK(units_cut("a", 1, &token, 1, "\\C", &units, &count, &error) == ERROR_ARGUMENT, "half characters");
+    token.end = 2;
+    CHECK(units_cut("a", 1, &token, 1, "word", &units, &count, &error) == ERROR_ARGUMENT, "beyond the text");
+    token.end = 60;
+    const char *slow = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
+    CHECK(units_cut(slow, 60, &token, 1, "(a+)+[cd]", &units, &count, &error) == ERROR_LIMIT, "catastrophic expression");
+}
+
+static void test_sharing(void)
+{
+    char text[100];
+    struct token tokens[40];
+    struct unit *units;
+    size_t count;
+    size_t n = split("~Hel|lo| wor|ld|,| b", text, tokens);
+    CHECK(!units_cut(text, strlen(text), tokens, n, "word", &units, &count, NULL) && count == 4, "%zu", count);
+    CHECK(units[0].kind == UNIT_SPECIAL && units[0].first == 0 && units[0].last == 0, "special");
+    CHECK(units[1].first == 1 && units[1].last == 2 && units[1].last_share == 1, "the space of \" wor\" ties nothing");
+    CHECK(units[2].first == 3 && units[2].last == 5 && units[2].first_share == 1, "word and comma");
+    free(units);
+
+    n = split("a|b. C|d", text, tokens); /* "b. C" lies in two sentences: 2 of its 4 bytes and 1 */
+    CHECK(!units_cut(text, strlen(text), tokens, n, "sentence", &units, &count, NULL) && count == 2, "%zu", count);
+    CHECK(units[0].first == 0 && units[0].last == 1 && units[0].last_share == 0.75f, "%g", units[0].last_share);
+    CHECK(units[1].first == 1 && units[1].last == 2 && units[1].first_share == 0.25f, "%g", units[1].first_share);
+    free(units);
+
+    /* three pieces of one ideograph, the last of which has its bytes */
+    struct token pieces[] = {{0, TOKEN_TEXT, 0, 1}, {1, TOKEN_TEXT, 1, 1}, {2, TOKEN_TEXT, 1, 1}, {3, TOKEN_TEXT, 1, 4}};
+    CHECK(!units_cut("a\xe6\x88\x91", 4, pieces, 4, "word", &units, &count, NULL) && count == 2, "%zu", count);
+    CHECK(units[1].first == 1 && units[1].last == 3 && units[1].first_share == 1 && units[1].last_share == 1, "pieces");
+    free(units);
+
+    n = split("one two|~three. ~Four", text, tokens); /* specials cut whatever stands around them */
+    CHECK(!units_cut(text, strlen(text), tokens, n, "paragraph", &units, &count, NULL) && count == 5, "%zu", count);
+    free(units);
+    CHECK(!units_cut("", 0, NULL, 0, "word", &units, &count, NULL) && count == 0, "nothing");
+    free(units);
+}
+
+static void test_auto(void)
+{
+    char text[400] = "";
+    struct token tokens[400];
+    for (int i = 0; i < 28; i++)
+        strcat(text, i % 7 == 6 ? "wordy. " : "Words ");
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++)
+        tokens[i] = (struct token){0, TOKEN_TEXT, i, i + 1};
+    struct unit *units;
+    size_t count;
+    CHECK(!units_cut(text, length, tokens, length, "auto", &units, &count, NULL) && count == 28, "%zu", count);
+    CHECK(units[0].kind == UNIT_WORD, "%s", unit_kind_name(units[0].kind));
+    free(units);
+    CHECK(!units_cut(text, length, tokens, 10, "auto", &units, &count, NULL) && units[0].kind == UNIT_TOKEN, "few tokens");
+    free(units);
+}
+
+/* A megabyte of what expressions find hardest takes no longer than any other. */
+static void test_hostile(void)
+{
+    enum { SIZE = 1 << 20 };
+    static const char *const fills[] = {"(", ".", "\n", " ", "a.", "a", "\xe6\x88\x91", ". ", "!\"", "\xf0\x9f\x99\x82"};
+    char *text = malloc(SIZE);
+    struct token token = {0, TOKEN_TEXT, 0, 0};
+    for (size_t f = 0; text && f < sizeof fills / sizeof *fills; f++) {
+        size_t part = strlen(fills[f]), length = SIZE / part * part;
+        for (size_t i = 0; i < length; i++)
+            text[i] = fills[f][i % part];
+        token.end = length;
+        for (enum unit_kind kind = UNIT_WORD; kind <= UNIT_PARAGRAPH; kind++) {
+            struct unit *units;
+            size_t count;
+            struct error error;
+            int code = units_cut(text, length, &token, 1, unit_kind_name(kind), &units, &count, &error);
+            CHECK(code == 0 && count > 0, "%s of \"%s\": %s", unit_kind_name(kind), fills[f], code ? error.message : "");
+            free(units);
+        }
+    }
+    free(text);
+}
+
+int main(void)
+{
+    test_words();
+    test_sentences();
+    test_paragraphs_and_custom();
+    test_sharing();
+    test_auto();
+    test_hostile();
+    return test_end();
+}
