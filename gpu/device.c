@@ -1,0 +1,17 @@
+/* device.c: finds the device that a name means.  Knows which devices this build has, and nothing about them. */
+#include "gpu/device.h"
+
+#include <string.h>
+
+#include "gpu/host/host.h"
+
+int device_open(const struct device_options *options, struct device **device, struct error *error)
+{
+    const char *name = options->name ? options->name : "auto";
+    *device = NULL;
+    if (!strcmp(name, "auto") || !strcmp(name, "cpu"))
+        return host_open(options->threads, NULL, device, error);
+    if (!strcmp(name, "cuda") || !strncmp(name, "cuda:", 5))
+        return error_set(error, ERROR_DEVICE, "this build has no CUDA device; use \"cpu\"");
+    return error_set(error, ERROR_ARGUMENT, "unknown device \"%s\"; known are auto, cpu, cuda and cuda:N", name);
+}

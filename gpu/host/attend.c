@@ -1,0 +1,351 @@
+/* attend.c: attention of the baseline and of probes: lays out keys in panels and queries in tiles for the kernel in
+ * kernels_attend.c, and puts its output where it belongs.
+ *
+ * The baseline's keys are packed once for a call and shared by all its probes; a probe packs only from the panel on in
+ * which its own keys begin. */
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "gpu/host/host.h"
+#include "gpu/host/kernels.h"
+
+enum { TILE_ROWS = 24 }; /* query rows of a tile: positions times the heads that share a key-value head */
+
+/* One call: what all its probes share. */
+struct call {
+    const struct kernels *kernels;
+    const struct attention *a;
+    int group, tile_positions; /* heads that share a key-value head; positions of a tile */
+    int panels;                /* that hold all positions */
+    const float *base;         /* [kv_heads, panels, head_dim, KERNEL_PANEL] the baseline's keys, as far as needed */
+    const float *query, *dquery, *output, *dkey, *dvalue;
+    float *y;
+    bool difference; /* y is to be the difference to output */
+};
+
+/* One probe's factors, in the form the kernel takes them. */
+struct factors {
+    const float *factor;
+    int touched[2];
+};
+
+/* A thread's own buffers. */
+struct buffers {
+    float *query, *output;  /* [tile rows, head_dim] */
+    float *share;           /* [tile rows] */
+    float *score;           /* [tile rows, panels * KERNEL_PANEL] */
+    float *value;           /* [positions, head_dim] */
+    float *panel;           /* [panels, head_dim, KERNEL_PANEL] */
+    const float **panels;   /* [panels] */
+};
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int greatest(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static size_t panel_floats(const struct attention *a)
+{
+    return (size_t)a->head_dim * KERNEL_PANEL;
+}
+
+static struct call call_start(struct stream *stream, const struct attention *a)
+{
+    struct call call = {.kernels = stream->kernels, .a = a, .group = a->heads / a->kv_heads};
+    call.tile_positions = greatest(1, TILE_ROWS / call.group);
+    call.panels = (a->positions + KERNEL_PANEL - 1) / KERNEL_PANEL;
+    return call;
+}
+
+/* -- buffers --------------------------------------------------------------------------------------------------------- */
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Cut a piece off *memory (NULL: only count). */
+static void *cut(char **memory, size_t *total, size_t bytes)
+{
+    void *piece = *memory;
+    *total += round_up(bytes);
+    if (*memory)
+        *memory += round_up(bytes);
+    return piece;
+}
+
+/* Lay a thread's buffers out from memory on; returns the bytes they take. */
+static size_t buffers_lay(const struct call *call, char *memory, struct buffers *b)
+{
+    const struct attention *a = call->a;
+    size_t rows = (size_t)call->tile_positions * call->group, total = 0, real = sizeof(float);
+    b->query = cut(&memory, &total, rows * a->head_dim * real);
+    b->output = cut(&memory, &total, rows * a->head_dim * real);
+    b->share = cut(&memory, &total, rows * real);
+    b->score = cut(&memory, &total, rows * call->panels * KERNEL_PANEL * real);
+    b->value = cut(&memory, &total, (size_t)a->positions * a->head_dim * real);
+    b->panel = cut(&memory, &total, call->panels * panel_floats(a) * real);
+    b->panels = cut(&memory, &total, call->panels * sizeof *b->panels);
+    return total;
+}
+
+/* -- factors --------------------------------------------------------------------------------------------------------- */
+
+/* factor [positions] or NULL; log [positions] is memory for their logarithms. */
+static struct factors factors_prepare(const struct attention *a, const float *factor, float *log)
+{
+    struct factors f = {factor, {a->positions, 0}};
+    if (!factor)
+        return f;
+    for (int j = 0; j < a->positions; j++)
+        if (factor[j] != 1.0f) {
+            f.touched[0] = least(f.touched[0], j);
+            f.touched[1] = j + 1;
+        }
+    if (a->suppression == SUPPRESS_LOG_ADDITIVE) {
+        for (int j = 0; j < a->positions; j++)
+            log[j] = factor[j] == 1.0f ? 0.0f : logf(factor[j]);
+        f.factor = log;
+    }
+    return f;
+}
+
+/* -- keys and values ------------------------------------------------------------------------------------------------- */
+
+/* Pack the baseline's keys first .. end - 1 of a head into panels, where first is a panel's start; the rest of the last
+ * panel becomes 0. */
+static void pack_base(const struct call *call, int kv_head, int first, int end, float *panels)
+{
+    const struct attention *a = call->a;
+    size_t stride = (size_t)a->kv_heads * a->head_dim;
+    for (int key = first; key < end; key += KERNEL_PANEL) {
+        float *panel = panels + key / KERNEL_PANEL * panel_floats(a);
+        int count = least(KERNEL_PANEL, end - key);
+        if (count < KERNEL_PANEL)
+            memset(panel, 0, panel_floats(a) * sizeof *panel);
+        call->kernels->pack(a->key + key * stride + (size_t)kv_head * a->head_dim, stride, count, a->head_dim, 0, panel);
+    }
+}
+
+/* Pack a probe's own keys, and those of the baseline before them in the same panel. */
+static void pack_probe(const struct call *call, int kv_head, const struct probe_span *span, int end, struct buffers *b)
+{
+    const struct attention *a = call->a;
+    size_t stride = (size_t)a->kv_heads * a->head_dim, head = (size_t)kv_head * a->head_dim;
+    int first = span->key_position / KERNEL_PANEL * KERNEL_PANEL;
+    pack_base(call, kv_head, first, span->key_position, b->panel);
+    for (int key = span->key_position; key < end;) {
+        float *panel = b->panel + key / KERNEL_PANEL * panel_floats(a);
+        int column = key % KERNEL_PANEL, count = least(KERNEL_PANEL - column, end - key);
+        if (column == 0 && count < KERNEL_PANEL)
+            memset(panel, 0, panel_floats(a) * sizeof *panel);
+        /* The sums go through the memory of their values first: both have the same shape. */
+        for (int j = 0; j < count; j++) {
+            size_t row = (size_t)(span->key_row + key + j - span->key_position);
+            call->kernels->sum(a->key + (key + j) * stride + head, call->dkey + row * stride + head,
+                               (size_t)a->head_dim, b->value + (size_t)j * a->head_dim);
+        }
+        call->kernels->pack(b->value, (size_t)a->head_dim, count, a->head_dim, column, panel);
+        key += count;
+    }
+}
+
+static void sum_values(const struct call *call, int kv_head, const struct probe_span *span, int end, float *value)
+{
+    const struct attention *a = call->a;
+    size_t stride = (size_t)a->kv_heads * a->head_dim, head = (size_t)kv_head * a->head_dim;
+    for (int key = span->key_position; key < end; key++) {
+        size_t own = (size_t)(key - span->key_position);
+        call->kernels->sum(a->value + key * stride + head, call->dvalue + (span->key_row + own) * stride + head,
+                           (size_t)a->head_dim, value + own * a->head_dim);
+    }
+}
+
+/* -- tiles ----------------------------------------------------------------------------------------------------------- */
+
+/* Queries first .. first + count - 1 of a span, for the heads of one key-value head. */
+static void attend_tile(const struct call *call, int kv_head, const struct probe_span *span, int first, int count,
+                        struct attend_tile *tile, struct buffers *b)
+{
+    const struct attention *a = call->a;
+    size_t width = (size_t)a->heads * a->head_dim, heads = (size_t)call->group * a->head_dim;
+    size_t column = kv_head * heads;
+    for (int i = 0; i < count; i++) {
+        size_t row = (size_t)(span->query_row + first + i), position = (size_t)(span->query_position + first + i);
+        const float *query = call->query + (call->difference ? position : row) * width + column;
+        float *to = b->query + i * heads;
+        if (call->dquery)
+            call->kernels->sum(query, call->dquery + row * width + column, heads, to);
+        else
+            memcpy(to, query, heads * sizeof *to);
+        for (size_t d = 0; d < heads; d++)
+            to[d] *= a->scale;
+    }
+    tile->position = span->query_position + first;
+    tile->count = count;
+    call->kernels->attend(tile);
+    for (int i = 0; i < count; i++) {
+        size_t row = (size_t)(span->query_row + first + i), position = (size_t)(span->query_position + first + i);
+        float *to = call->y + row * width + column;
+        if (call->difference)
+            call->kernels->difference(b->output + i * heads, call->output + position * width + column, heads, to);
+        else
+            memcpy(to, b->output + i * heads, heads * sizeof *to);
+    }
+}
+
+static struct attend_tile tile_start(const struct call *call, const struct factors *factors, struct buffers *b)
+{
+    return (struct attend_tile){.attention = call->a,
+                                .group = call->group,
+                                .query = b->query,
+                                .panel = b->panels,
+                                .factor = factors->factor,
+                                .touched = {factors->touched[0], factors->touched[1]},
+                                .score = b->score,
+                                .score_stride = (size_t)call->panels * KERNEL_PANEL,
+                                .share = b->share,
+                                .output = b->output};
+}
+
+/* Keys and values that are the baseline's throughout. */
+static void use_base(const struct call *call, int kv_head, struct attend_tile *tile, struct buffers *b)
+{
+    const struct attention *a = call->a;
+    for (int p = 0; p < call->panels; p++)
+        b->panels[p] = call->base + ((size_t)kv_head * call->panels + p) * panel_floats(a);
+    tile->value[0] = tile->value[1] = a->value + (size_t)kv_head * a->head_dim;
+    tile->value_stride[0] = tile->value_stride[1] = (size_t)a->kv_heads * a->head_dim;
+    tile->split = a->positions;
+}
+
+/* The last key that a span's queries need, plus one. */
+static int last_key(const struct attention *a, const struct probe_span *span, bool factor)
+{
+    return factor && a->suppression == SUPPRESS_ROW_MIN ? a->positions : span->query_position + span->query_count;
+}
+
+/* One probe's queries of one key-value head. */
+static void attend_probe(const struct call *call, int kv_head, const struct probe_span *span,
+                         const struct factors *factors, struct buffers *b)
+{
+    const struct attention *a = call->a;
+    struct attend_tile tile = tile_start(call, factors, b);
+    use_base(call, kv_head, &tile, b);
+    int end = last_key(a, span, true);
+    if (call->dkey && span->key_position < end) {
+        pack_probe(call, kv_head, span, end, b);
+        sum_values(call, kv_head, span, least(end, span->query_position + span->query_count), b->value);
+        for (int p = span->key_position / KERNEL_PANEL; p < call->panels; p++)
+            b->panels[p] = b->panel + p * panel_floats(a);
+        tile.value[1] = b->value;
+        tile.value_stride[1] = (size_t)a->head_dim;
+        tile.split = span->key_position;
+    }
+    for (int i = 0; i < span->query_count; i += call->tile_positions)
+        attend_tile(call, kv_head, span, i, least(call->tile_positions, span->query_count - i), &tile, b);
+}
+
+/* -- operations ------------------------------------------------------------------------------------------------------ */
+
+/* Pack the baseline's keys first .. end - 1 of all heads, on all threads. */
+static void pack_all(struct stream *stream, struct call *call, int first, int end)
+{
+    const struct attention *a = call->a;
+    float *base = host_scratch(stream, SCRATCH_PANELS,
+                               (size_t)a->kv_heads * call->panels * panel_floats(a) * sizeof *base);
+    if (!base)
+        return;
+    call->base = base;
+    int from = first / KERNEL_PANEL, to = (end + KERNEL_PANEL - 1) / KERNEL_PANEL;
+#pragma omp parallel for collapse(2) schedule(static) num_threads(stream->threads)
+    for (int kv_head = 0; kv_head < a->kv_heads; kv_head++)
+        for (int p = from; p < to; p++)
+            pack_base(call, kv_head, p * KERNEL_PANEL, least(end, (p + 1) * KERNEL_PANEL),
+                      base + (size_t)kv_head * call->panels * panel_floats(a));
+}
+
+/* Buffers for every thread of the stream, `size` bytes each; NULL: the stream is marked. */
+static char *thread_buffers(struct stream *stream, const struct call *call, size_t *size)
+{
+    struct buffers b;
+    *size = buffers_lay(call, NULL, &b);
+    return host_scratch(stream, SCRATCH_ATTEND, stream->threads * *size);
+}
+
+void host_attend(struct stream *stream, const struct attention *a, const float *factor, int first, const float *x,
+                 int rows, float *y)
+{
+    if (stream->failure.code || rows == 0)
+        return;
+    struct call call = call_start(stream, a);
+    call.query = x;
+    call.y = y;
+    struct probe_span span = {.query_row = 0, .query_position = first, .query_count = rows};
+    float *log = host_scratch(stream, SCRATCH_FACTORS, a->positions * sizeof *log);
+    size_t size;
+    char *memory = thread_buffers(stream, &call, &size);
+    if (!log || !memory)
+        return;
+    struct factors factors = factors_prepare(a, factor, log);
+    bool whole = factor && a->suppression == SUPPRESS_ROW_MIN;
+    int first_key = !whole && a->window > 0 && first >= a->window ? first - a->window + 1 : 0;
+    pack_all(stream, &call, first_key, last_key(a, &span, factor));
+    if (stream->failure.code)
+        return;
+    int tiles = (rows + call.tile_positions - 1) / call.tile_positions;
+#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(stream->threads)
+    for (int i = tiles - 1; i >= 0; i--)
+        for (int kv_head = 0; kv_head < a->kv_heads; kv_head++) {
+            struct buffers b;
+            buffers_lay(&call, memory + omp_get_thread_num() * size, &b);
+            struct attend_tile tile = tile_start(&call, &factors, &b);
+            use_base(&call, kv_head, &tile, &b);
+            int start = i * call.tile_positions;
+            attend_tile(&call, kv_head, &span, start, least(call.tile_positions, rows - start), &tile, &b);
+        }
+}
+
+void host_attend_delta(struct stream *stream, const struct attention *a, int probes, const struct probe_span *span,
+                       const float *factor, const float *query, const float *output, const float *dquery,
+                       const float *dkey, const float *dvalue, float *dy)
+{
+    if (stream->failure.code || probes == 0)
+        return;
+    struct call call = call_start(stream, a);
+    call.query = query;
+    call.dquery = dquery;
+    call.output = output;
+    call.dkey = dkey;
+    call.dvalue = dvalue;
+    call.y = dy;
+    call.difference = true;
+    size_t size, logs = round_up((size_t)probes * a->positions * sizeof(float));
+    float *log = host_scratch(stream, SCRATCH_FACTORS, logs + probes * sizeof(struct factors));
+    char *memory = thread_buffers(stream, &call, &size);
+    if (!log || !memory)
+        return;
+    struct factors *factors = (struct factors *)((char *)log + logs);
+    int end = 0;
+    for (int p = 0; p < probes; p++) {
+        factors[p] = factors_prepare(a, factor + (size_t)p * a->positions, log + (size_t)p * a->positions);
+        int last = last_key(a, &span[p], true);
+        end = greatest(end, dkey ? least(last, span[p].key_position) : last);
+    }
+    pack_all(stream, &call, 0, end);
+    if (stream->failure.code)
+        return;
+#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(stream->threads)
+    for (int p = 0; p < probes; p++)
+        for (int kv_head = 0; kv_head < a->kv_heads; kv_head++) {
+            struct buffers b;
+            buffers_lay(&call, memory + omp_get_thread_num() * size, &b);
+            attend_probe(&call, kv_head, &span[p], &factors[p], &b);
+        }
+}

@@ -1,0 +1,183 @@
+/* host.c: the CPU device's life, memory and streams, and its table of operations. */
+#include "gpu/host/host.h"
+
+#include <omp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "gpu/host/kernels.h"
+
+enum {
+    BATCH_ROWS = 1000,   /* rows of a batch: enough for full speed of the products, few enough for the caches */
+    MOST_THREADS = 1024,
+};
+
+static const size_t huge_page = 2u << 20;
+
+/* -- memory ---------------------------------------------------------------------------------------------------------- */
+
+void *host_memory_new(size_t bytes)
+{
+    size_t align = bytes >= 2 * huge_page ? huge_page : 64;
+    if (bytes > SIZE_MAX - align)
+        return NULL;
+    size_t whole = (bytes + align - 1) / align * align;
+    void *memory = aligned_alloc(align, whole ? whole : align);
+    if (memory && align == huge_page)
+        madvise(memory, whole, MADV_HUGEPAGE); /* fewer faults on first use; harmless where refused */
+    return memory;
+}
+
+static void *alloc(struct device *device, size_t bytes, struct error *error)
+{
+    (void)device;
+    void *memory = host_memory_new(bytes);
+    if (!memory)
+        error_set(error, ERROR_MEMORY, "no memory for %zu bytes", bytes);
+    return memory;
+}
+
+static void release(struct device *device, void *memory)
+{
+    (void)device;
+    free(memory);
+}
+
+static void transfer(struct stream *stream, const void *from, size_t bytes, void *to)
+{
+    if (!stream->failure.code && bytes)
+        memcpy(to, from, bytes);
+}
+
+/* -- streams --------------------------------------------------------------------------------------------------------- */
+
+static int stream_new(struct device *device, bool wide, struct stream **stream, struct error *error)
+{
+    struct host_device *host = (struct host_device *)device;
+    *stream = calloc(1, sizeof **stream);
+    if (!*stream)
+        return error_set(error, ERROR_MEMORY, "no memory for a stream");
+    (*stream)->device = host;
+    (*stream)->kernels = host->kernels;
+    (*stream)->threads = wide ? host->info.threads : 1;
+    return 0;
+}
+
+static void stream_free(struct stream *stream)
+{
+    if (!stream)
+        return;
+    for (int i = 0; i < SCRATCH_COUNT; i++)
+        free(stream->scratch[i].data);
+    free(stream);
+}
+
+static int stream_finish(struct stream *stream, struct error *error)
+{
+    int code = stream->failure.code;
+    if (code)
+        error_set(error, code, "%s", stream->failure.message);
+    stream->failure.code = 0;
+    return code;
+}
+
+void host_stream_fail(struct stream *stream, int code, const char *format, ...)
+{
+    if (stream->failure.code)
+        return;
+    char message[sizeof stream->failure.message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    error_set(&stream->failure, code, "%s", message);
+}
+
+void *host_scratch(struct stream *stream, enum scratch which, size_t bytes)
+{
+    if (bytes > stream->scratch[which].bytes || !stream->scratch[which].data) {
+        free(stream->scratch[which].data);
+        stream->scratch[which].data = host_memory_new(bytes);
+        stream->scratch[which].bytes = stream->scratch[which].data ? bytes : 0;
+        if (!stream->scratch[which].data)
+            host_stream_fail(stream, ERROR_MEMORY, "no memory for %zu bytes of scratch", bytes);
+    }
+    return stream->scratch[which].data;
+}
+
+/* -- the device ------------------------------------------------------------------------------------------------------ */
+
+static void host_close(struct device *device)
+{
+    if (!device)
+        return;
+    struct host_device *host = (struct host_device *)device;
+    pthread_mutex_destroy(&host->lock);
+    free(host);
+}
+
+static const struct device_info *host_info(const struct device *device)
+{
+    return &((const struct host_device *)device)->info;
+}
+
+static const struct device_ops host_ops = {
+    .close = host_close,
+    .info = host_info,
+    .stream_new = stream_new,
+    .stream_free = stream_free,
+    .stream_finish = stream_finish,
+    .alloc = alloc,
+    .free = release,
+    .upload = transfer,
+    .download = transfer,
+    .copy = transfer,
+    .weight_new = host_weight_new,
+    .weight_free = host_weight_free,
+    .embed = host_embed,
+    .norm = host_norm,
+    .linear = host_linear,
+    .rope = host_rope,
+    .attend = host_attend,
+    .gate = host_gate,
+    .add = host_add,
+    .logits = host_logits,
+    .norm_delta = host_norm_delta,
+    .linear_delta = host_linear_delta,
+    .attend_delta = host_attend_delta,
+    .gate_delta = host_gate_delta,
+    .gather = host_gather,
+    .lse_delta = host_lse_delta,
+    .logit_delta = host_logit_delta,
+};
+
+int host_open(int threads, const char *level, struct device **device, struct error *error)
+{
+    *device = NULL;
+    const struct kernels *kernels = kernels_choose(level);
+    if (!kernels)
+        return error_set(error, ERROR_ARGUMENT, "this processor has no kernels of level \"%s\"", level);
+    if (threads < 0 || threads > MOST_THREADS)
+        return error_set(error, ERROR_ARGUMENT, "%d threads; 0 (all cores) to %d can be had", threads, MOST_THREADS);
+    struct host_device *host = calloc(1, sizeof *host);
+    if (!host)
+        return error_set(error, ERROR_MEMORY, "no memory for the device");
+
+    host->device.ops = &host_ops;
+    host->kernels = kernels;
+    pthread_mutex_init(&host->lock, NULL);
+    struct device_info *info = &host->info;
+    snprintf(info->kind, sizeof info->kind, "cpu");
+    machine_processor(info->name, sizeof info->name);
+    info->threads = threads ? threads : machine_cores();
+    info->streams = info->threads;
+    info->batch_rows = BATCH_ROWS;
+    info->memory = machine_memory();
+    info->precision[PRECISION_F32] = true;
+    host->keep_limit = info->memory / 3;
+    *device = &host->device;
+    return 0;
+}

@@ -1,0 +1,124 @@
+/* host.h: what the files of the CPU device share.
+ *
+ * Memory is plain aligned memory.  A stream is a thread's scratch and the number of threads its operations may use: a wide
+ * stream's operations run on all of the device's threads (OpenMP), those of any other stream in the calling thread, so
+ * that several streams run side by side without meeting.
+ *
+ * The bit rule.  What an operation does to a row depends on that row alone, never on how rows are grouped into tiles or
+ * threads; baseline and probes go through the same kernels.  So a probe that changes nothing gives exactly 0. */
+#ifndef GPU_HOST_HOST_H
+#define GPU_HOST_HOST_H
+
+#include <pthread.h>
+
+#include "gpu/device.h"
+
+struct kernels;
+
+struct host_device {
+    struct device device; /* first: a struct device * of this device points here */
+    struct device_info info;
+    const struct kernels *kernels;
+    pthread_mutex_t lock; /* guards kept */
+    size_t keep_limit;    /* bytes that expanded weights may take */
+    size_t kept;          /* bytes promised to weights so far */
+};
+
+/* Scratch buffers of a stream; operations that call each other use different ones. */
+enum scratch {
+    SCRATCH_WEIGHT,  /* an expanded tile of a weight */
+    SCRATCH_PRODUCT, /* a product that is not the caller's own output */
+    SCRATCH_TARGET,  /* baseline logits of the targets */
+    SCRATCH_STATE,   /* what an operation keeps for each row */
+    SCRATCH_PANELS,  /* the baseline's keys in panels */
+    SCRATCH_FACTORS, /* factors as the attention kernel wants them */
+    SCRATCH_ATTEND,  /* tiles of every thread */
+    SCRATCH_COUNT
+};
+
+struct stream {
+    struct host_device *device;
+    const struct kernels *kernels;
+    int threads;
+    struct error failure; /* code 0: none */
+    struct {
+        void *data;
+        size_t bytes;
+    } scratch[SCRATCH_COUNT];
+};
+
+/* -- host.c ---------------------------------------------------------------------------------------------------------- */
+
+/* Open the CPU device.  threads as in device_options; level names the kernels to use ("generic", "avx2", "avx512") or is
+ * NULL for the best that this processor runs.  0, ERROR_ARGUMENT (no such level here) or ERROR_MEMORY. */
+int host_open(int threads, const char *level, struct device **, struct error *);
+
+/* Memory of at least bytes bytes, 64-byte aligned, not cleared; freed by free().  NULL on failure. */
+void *host_memory_new(size_t bytes);
+
+/* Mark the stream as failed, unless it already is. */
+void host_stream_fail(struct stream *, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* A scratch buffer of at least bytes bytes, its contents undefined; valid until the same one is asked for again.
+ * NULL when there is no memory: the stream is then marked. */
+void *host_scratch(struct stream *, enum scratch, size_t bytes);
+
+/* -- machine.c ------------------------------------------------------------------------------------------------------- */
+
+/* The processor's name, at most size - 1 bytes. */
+void machine_processor(char *name, size_t size);
+/* Cores that this process may use, at least 1. */
+int machine_cores(void);
+/* Bytes of memory this process may still take, as far as the system says; else 0. */
+size_t machine_memory(void);
+
+/* -- weight.c: device_ops of weights and their products ------------------------------------------------------------- */
+
+int host_weight_new(struct device *, uint32_t type, int rows, int columns, const void *data, struct weight **,
+                    struct error *);
+void host_weight_free(struct device *, struct weight *);
+int host_weight_columns(const struct weight *);
+int host_weight_rows(const struct weight *);
+/* How many of its rows are best taken at once. */
+int host_weight_tile(const struct weight *);
+/* Rows first .. first + count - 1 in f32 [count, columns], valid until the next call on this stream.  NULL: marked. */
+const float *host_weight_expand(struct stream *, const struct weight *, int first, int count);
+
+void host_embed(struct stream *, const struct weight *, const int32_t *ids, int n, float scale, float *x);
+void host_linear(struct stream *, const struct weight *, const float *bias, const float *x, int rows, float *y);
+void host_linear_delta(struct stream *, const struct weight *, enum precision, const float *dx, int rows, float *dy);
+/* Whether products of differences are offered in a precision; if not, the stream is marked. */
+bool host_precision_offered(struct stream *, enum precision);
+/* y [rows, count] (rows of y are `stride` apart) = x [rows, columns] . w^T, w [count, columns] f32 */
+void host_product(struct stream *, const float *w, int count, int columns, const float *x, int rows, float *y,
+                  int stride);
+
+/* -- rows.c: device_ops that go row by row ---------------------------------------------------------------------------- */
+
+void host_norm(struct stream *, const struct norm *, const float *x, int rows, float *y);
+void host_norm_delta(struct stream *, const struct norm *, const float *x, const int32_t *position, const float *dx,
+                     int rows, float *dy);
+void host_rope(struct stream *, const struct rope *, const int32_t *position, int rows, float *x);
+void host_gate(struct stream *, enum activation, const float *gate, const float *up, size_t n, float *y);
+void host_gate_delta(struct stream *, enum activation, const float *gate, const float *up, const int32_t *position,
+                     const float *dgate, const float *dup, int rows, int width, float *dy);
+void host_add(struct stream *, const float *x, float scale, size_t n, float *y);
+void host_gather(struct stream *, const float *from, const int32_t *index, int n, int width, float *to);
+
+/* -- attend.c --------------------------------------------------------------------------------------------------------- */
+
+void host_attend(struct stream *, const struct attention *, const float *factor, int first, const float *x, int rows,
+                 float *y);
+void host_attend_delta(struct stream *, const struct attention *, int probes, const struct probe_span *,
+                       const float *factor, const float *query, const float *output, const float *dquery,
+                       const float *dkey, const float *dvalue, float *dy);
+
+/* -- head.c ----------------------------------------------------------------------------------------------------------- */
+
+void host_logits(struct stream *, const struct head *, const float *h, int rows, float *logits);
+void host_lse_delta(struct stream *, const struct head *, enum precision, const float *h, int targets,
+                    const double *lse, const float *dh, const int32_t *target, int rows, double *dlse);
+void host_logit_delta(struct stream *, const struct head *, const float *h, const float *dh, const int32_t *target,
+                      int rows, const int32_t *wanted, int n, double *dlogit);
+
+#endif

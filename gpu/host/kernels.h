@@ -1,0 +1,79 @@
+/* kernels.h: the hot loops, compiled several times for different x86-64 levels and chosen at run time.
+ *
+ * kernels_rows.c, kernels_attend.c and kernels_head.c are compiled once for each level, where KERNELS is the level's
+ * name; kernels_choose.c knows which levels there are.  All kernels are serial and take plain memory; x and y of the
+ * elementwise ones may be the same array. */
+#ifndef GPU_HOST_KERNELS_H
+#define GPU_HOST_KERNELS_H
+
+#include "gpu/device.h"
+
+/* Keys come in panels: a panel holds KERNEL_PANEL consecutive keys of one head, transposed: [head_dim, KERNEL_PANEL]. */
+enum { KERNEL_PANEL = 64 };
+
+/* Some consecutive positions' queries of the heads that share one key-value head, and what they attend to. */
+struct attend_tile {
+    const struct attention *attention;
+    int group;            /* heads that share the key-value head */
+    int position, count;  /* the queries' positions; row r is position + r / group */
+    const float *query;   /* [count * group, head_dim], already multiplied by attention->scale */
+    const float *const *panel; /* keys 0 .. 63, 64 .. 127 and so on; only those a query needs are looked at */
+    const float *value[2];     /* values of keys < split start at value[0], those from split on at value[1]; */
+    size_t value_stride[2];    /* a row of them every so many floats */
+    int split;
+    const float *factor;  /* [positions] multipliers, for SUPPRESS_LOG_ADDITIVE their logarithms; NULL: none */
+    int touched[2];       /* first key, and one past the last, whose factor is not 1 */
+    float *score;         /* scratch [count * group, score_stride] */
+    size_t score_stride;  /* a multiple of KERNEL_PANEL that holds attention->positions */
+    float *share;         /* scratch [count * group] */
+    float *output;        /* [count * group, head_dim] */
+};
+
+/* A target's part in the change of the log-sum-exp over some columns of the vocabulary. */
+struct lse_tile {
+    float *logit;   /* [count] raw baseline logits, without bias; made capped log-probabilities by lse_target() */
+    float *scaled;  /* [count] with softcap: tanh's argument of the baseline */
+    float *share;   /* [count] probabilities */
+    int count;
+    float divisor, softcap;
+};
+
+/* The sums of one row so far; start from zeros. */
+struct lse_sum {
+    double change; /* sum of p expm1(dl), right as long as no dl was large */
+    double total;  /* sum of p exp(dl) / exp(shift) */
+    double shift;
+    bool large;    /* a dl was too large for `change` */
+};
+
+struct kernels {
+    const char *level;
+
+    /* kernels_rows.c */
+    void (*norm)(const struct norm *, const float *x, float *y);                             /* one row */
+    void (*norm_delta)(const struct norm *, const float *x, const float *dx, float *dy);     /* one row */
+    void (*rope)(const struct rope *, const float *cos, const float *sin, float *x);         /* one row */
+    void (*gate)(enum activation, const float *gate, const float *up, size_t n, float *y);
+    void (*gate_delta)(enum activation, const float *gate, const float *up, const float *dgate, const float *dup,
+                       size_t n, float *dy);
+    void (*add)(const float *x, float scale, size_t n, float *y);
+    void (*sum)(const float *x, const float *y, size_t n, float *sum);
+    void (*difference)(const float *x, const float *y, size_t n, float *difference);
+    /* y[i] = row i of w [rows, columns] . x */
+    void (*product)(const float *w, int rows, int columns, const float *x, float *y);
+
+    /* kernels_attend.c */
+    /* keys [count <= KERNEL_PANEL, dim], `stride` floats apart, into a panel from column `column` on */
+    void (*pack)(const float *key, size_t stride, int count, int dim, int column, float *panel);
+    void (*attend)(const struct attend_tile *);
+
+    /* kernels_head.c */
+    void (*cap)(float divisor, float softcap, size_t n, float *logit);
+    void (*lse_target)(const struct lse_tile *, const float *bias, double lse);
+    void (*lse_row)(const struct lse_tile *, float *dlogit, struct lse_sum *);
+};
+
+/* The best kernels this processor runs, or those of a level; NULL where it does not have them. */
+const struct kernels *kernels_choose(const char *level);
+
+#endif

@@ -1,0 +1,50 @@
+/* kernels_choose.c: which levels of kernels this build has and this processor runs. */
+#include "gpu/host/kernels.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define DECLARE(which)                                                                                                 \
+    void kernels_rows_##which(struct kernels *);                                                                       \
+    void kernels_attend_##which(struct kernels *);                                                                     \
+    void kernels_head_##which(struct kernels *);                                                                       \
+    static void fill_##which(struct kernels *kernels)                                                                  \
+    {                                                                                                                  \
+        kernels->level = #which;                                                                                        \
+        kernels_rows_##which(kernels);                                                                                 \
+        kernels_attend_##which(kernels);                                                                               \
+        kernels_head_##which(kernels);                                                                                 \
+    }
+
+DECLARE(generic)
+#ifdef KERNELS_X86_64
+DECLARE(avx2)
+DECLARE(avx512)
+#endif
+
+/* Best first. */
+static struct kernels levels[3];
+static int level_count;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void find_levels(void)
+{
+#ifdef KERNELS_X86_64
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        fill_avx512(&levels[level_count++]);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        fill_avx2(&levels[level_count++]);
+#endif
+    fill_generic(&levels[level_count++]);
+}
+
+const struct kernels *kernels_choose(const char *level)
+{
+    pthread_once(&once, find_levels);
+    for (int i = 0; i < level_count; i++)
+        if (!level || !strcmp(levels[i].level, level))
+            return &levels[i];
+    return NULL;
+}

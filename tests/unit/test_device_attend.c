@@ -1,0 +1,304 @@
+/* Attention of a device, values and differences, against plain loops in double precision. */
+#include "tests/unit/device_test.h"
+
+static const double tolerance = 2e-5;
+
+/* One case: everything in host memory; a probe is a factor for every key and a difference from key_position on. */
+struct problem {
+    struct attention a; /* key and value in host memory */
+    float *key, *value, *query;
+    int rows; /* = positions */
+};
+
+static size_t query_width(const struct attention *a)
+{
+    return (size_t)a->heads * a->head_dim;
+}
+
+static size_t key_width(const struct attention *a)
+{
+    return (size_t)a->kv_heads * a->head_dim;
+}
+
+static double score(const struct attention *a, const double *q, const double *k)
+{
+    double s = 0;
+    for (int d = 0; d < a->head_dim; d++)
+        s += q[d] * k[d];
+    s *= (double)a->scale;
+    return a->softcap > 0 ? (double)a->softcap * tanh(s / (double)a->softcap) : s;
+}
+
+static double suppressed(const struct attention *a, double s, double m, double low)
+{
+    switch (a->suppression) {
+    case SUPPRESS_PRODUCT: return s * m;
+    case SUPPRESS_LOG_ADDITIVE: return s + log(m);
+    default: return s + (m - 1) * (s - low);
+    }
+}
+
+/* The output of one query of one head: out [head_dim].  key, value [positions, kv_heads * head_dim]. */
+static void reference_row(const struct attention *a, int head, int position, const double *q, const double *key,
+                          const double *value, const float *factor, double *out)
+{
+    size_t column = (size_t)(head / (a->heads / a->kv_heads)) * a->head_dim;
+    int first = a->window > 0 && position - a->window + 1 > 0 ? position - a->window + 1 : 0;
+    double *s = malloc((size_t)a->positions * sizeof *s), low = INFINITY, high = -INFINITY, sum = 0;
+    for (int j = 0; j < a->positions; j++) {
+        s[j] = score(a, q, key + j * key_width(a) + column);
+        bool seen = j >= first && j <= position;
+        if ((seen || a->suppression == SUPPRESS_ROW_MIN) && s[j] < low)
+            low = s[j];
+    }
+    for (int j = first; j <= position; j++) {
+        s[j] = factor ? suppressed(a, s[j], (double)factor[j], low) : s[j];
+        high = s[j] > high ? s[j] : high;
+    }
+    memset(out, 0, (size_t)a->head_dim * sizeof *out);
+    for (int j = first; j <= position && high > -INFINITY; j++) {
+        double p = exp(s[j] - high);
+        sum += p;
+        for (int d = 0; d < a->head_dim; d++)
+            out[d] += p * value[j * key_width(a) + column + d];
+    }
+    for (int d = 0; d < a->head_dim && sum > 0; d++)
+        out[d] /= sum;
+    free(s);
+}
+
+/* All rows from `first` on; out [positions, heads * head_dim]. */
+static void reference(const struct attention *a, int first, const double *query, const double *key, const double *value,
+                      const float *factor, double *out)
+{
+    for (int position = first; position < a->positions; position++)
+        for (int head = 0; head < a->heads; head++) {
+            size_t at = position * query_width(a) + (size_t)head * a->head_dim;
+            reference_row(a, head, position, query + at, key, value, factor, out + at);
+        }
+}
+
+/* x, plus d from row `first` on where d is not NULL; freed by the caller */
+static double *sums(const float *x, const float *d, int first, int rows, size_t width)
+{
+    double *out = malloc(rows * width * sizeof *out);
+    for (size_t i = 0; i < rows * width; i++) {
+        out[i] = (double)x[i];
+        if (d && i >= first * width) /* the device's sum is an f32 */
+            out[i] = (double)(x[i] + d[i - first * width]);
+    }
+    return out;
+}
+
+static struct problem problem_new(struct attention shape)
+{
+    struct problem p = {.a = shape, .rows = shape.positions};
+    p.key = random_floats(p.rows * key_width(&shape), 2);
+    p.value = random_floats(p.rows * key_width(&shape), 1);
+    p.query = random_floats(p.rows * query_width(&shape), 2);
+    p.a.scale = 1.5f / sqrtf((float)shape.head_dim);
+    return p;
+}
+
+static void problem_free(struct problem *p)
+{
+    free(p->key);
+    free(p->value);
+    free(p->query);
+}
+
+static float *factors(int positions, int variant)
+{
+    static const float some[] = {0, 0.1f, 4, 0.5f};
+    float *factor = malloc((size_t)positions * sizeof *factor);
+    for (int j = 0; j < positions; j++)
+        factor[j] = 1;
+    for (int j = variant * 7; j < positions; j += 11 + 13 * variant)
+        factor[j] = some[(j + variant) % 4];
+    if (variant == 0) /* the first rows lose every key */
+        factor[0] = factor[1 % positions] = 0;
+    return factor;
+}
+
+/* Upload a problem's keys and values. */
+static struct attention on_device(struct bench *b, const struct problem *p)
+{
+    struct attention a = p->a;
+    a.key = bench_put(b, p->key, p->rows * key_width(&a));
+    a.value = bench_put(b, p->value, p->rows * key_width(&a));
+    return a;
+}
+
+/* -- values ---------------------------------------------------------------------------------------------------------- */
+
+static void check_values(struct bench *b, const struct problem *p)
+{
+    struct attention a = on_device(b, p);
+    size_t width = query_width(&a), n = p->rows * width;
+    double *query = sums(p->query, NULL, 0, p->rows, width), *want = malloc(n * sizeof *want);
+    double *key = sums(p->key, NULL, 0, p->rows, key_width(&a)), *value = sums(p->value, NULL, 0, p->rows, key_width(&a));
+    float *factor = factors(p->rows, 0);
+    float *device_query = bench_put(b, p->query, n), *device_factor = bench_put(b, factor, (size_t)p->rows);
+    for (int with = 0; with < 2; with++) {
+        float *y = bench_output(b, n);
+        b->ops->attend(b->stream, &a, with ? device_factor : NULL, 0, device_query, p->rows, y);
+        float *got = bench_get(b, y, n);
+        reference(&a, 0, query, key, value, with ? factor : NULL, want);
+        CHECK(worst(got, want, n) < tolerance, "%s: %d positions, dim %d, suppression %d, factor %d: %g", b->name,
+              p->rows, a.head_dim, a.suppression, with, worst(got, want, n));
+
+        /* Row by row gives the same bits: rows do not depend on how they are grouped. */
+        float *single = bench_output(b, n);
+        int step = p->rows > 64 ? 29 : 1;
+        for (int r = 0; r < p->rows; r += step)
+            b->ops->attend(b->stream, &a, with ? device_factor : NULL, r, device_query + r * width, 1, single + r * width);
+        float *alone = bench_get(b, single, n);
+        bool same = true;
+        for (int r = 0; r < p->rows; r += step)
+            same = same && !memcmp(alone + r * width, got + r * width, width * sizeof *got);
+        CHECK(same, "%s: %d positions, dim %d: a row alone differs", b->name, p->rows, a.head_dim);
+        free(got);
+        free(alone);
+    }
+    free(query);
+    free(want);
+    free(key);
+    free(value);
+    free(factor);
+    bench_clear(b);
+}
+
+/* -- differences ----------------------------------------------------------------------------------------------------- */
+
+enum { PROBES = 3 };
+
+/* Spans whose keys begin at different places; targets: only the last queries are rows. */
+static int lay_spans(int positions, bool targets, struct probe_span *span, int *key_rows)
+{
+    int query_rows = 0;
+    *key_rows = 0;
+    for (int i = 0; i < PROBES; i++) {
+        int first = i * positions / PROBES;
+        int count = targets ? (positions - first > 2 ? 2 : positions - first) : positions - first;
+        span[i] = (struct probe_span){query_rows, positions - count, count, *key_rows, first};
+        query_rows += count;
+        *key_rows += positions - first;
+    }
+    return query_rows;
+}
+
+/* changed: with differences of queries, keys and values; else these are NULL */
+static void check_differences(struct bench *b, const struct problem *p, bool targets, bool changed)
+{
+    struct attention a = on_device(b, p);
+    size_t width = query_width(&a), narrow = key_width(&a), n = p->rows * width;
+    struct probe_span span[PROBES];
+    int key_rows, query_rows = lay_spans(p->rows, targets, span, &key_rows);
+    float *dquery = random_floats(query_rows * width, 0.5f);
+    float *dkey = random_floats(key_rows * narrow, 0.5f), *dvalue = random_floats(key_rows * narrow, 0.5f);
+    float *factor = malloc((size_t)PROBES * p->rows * sizeof *factor);
+    for (int i = 0; i < PROBES; i++) {
+        float *own = factors(p->rows, i);
+        memcpy(factor + (size_t)i * p->rows, own, (size_t)p->rows * sizeof *own);
+        free(own);
+    }
+    float *query = bench_put(b, p->query, n), *output = bench_output(b, n), *dy = bench_output(b, query_rows * width);
+    b->ops->attend(b->stream, &a, NULL, 0, query, p->rows, output);
+    b->ops->attend_delta(b->stream, &a, PROBES, span, bench_put(b, factor, (size_t)PROBES * p->rows), query, output,
+                         changed ? bench_put(b, dquery, query_rows * width) : NULL,
+                         changed ? bench_put(b, dkey, key_rows * narrow) : NULL,
+                         changed ? bench_put(b, dvalue, key_rows * narrow) : NULL, dy);
+    float *got = bench_get(b, dy, query_rows * width), *base = bench_get(b, output, n);
+
+    double *want = malloc(n * sizeof *want), most = 0;
+    for (int i = 0; i < PROBES; i++) {
+        const struct probe_span *s = &span[i];
+        size_t first = (size_t)s->query_row * width, count = (size_t)s->query_count * width;
+        double *q = sums(p->query, changed ? dquery + first : NULL, s->query_position, p->rows, width);
+        double *k = sums(p->key, changed ? dkey + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
+        double *v = sums(p->value, changed ? dvalue + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
+        reference(&a, s->query_position, q, k, v, factor + (size_t)i * p->rows, want);
+        for (size_t j = 0; j < count; j++)
+            want[s->query_position * width + j] -= (double)base[s->query_position * width + j];
+        double error = worst(got + first, want + s->query_position * width, count);
+        most = error > most ? error : most;
+        free(q);
+        free(k);
+        free(v);
+    }
+    CHECK(most < tolerance, "%s: %d positions, dim %d, suppression %d, window %d, softcap %g, targets %d, changed %d: %g",
+          b->name, p->rows, a.head_dim, a.suppression, a.window, (double)a.softcap, targets, changed, most);
+    free(want);
+    free(got);
+    free(base);
+    free(dquery);
+    free(dkey);
+    free(dvalue);
+    free(factor);
+    bench_clear(b);
+}
+
+/* A probe that changes nothing gives exactly 0, whether its differences are left out or all zero. */
+static void check_zero(struct bench *b, const struct problem *p)
+{
+    struct attention a = on_device(b, p);
+    size_t width = query_width(&a), narrow = key_width(&a), n = p->rows * width;
+    struct probe_span span[PROBES];
+    for (int targets = 0; targets < 2; targets++) {
+        int key_rows, query_rows = lay_spans(p->rows, targets, span, &key_rows);
+        float *zeros = calloc(query_rows * width + key_rows * narrow, sizeof *zeros);
+        float *ones = malloc((size_t)PROBES * p->rows * sizeof *ones);
+        for (int j = 0; j < PROBES * p->rows; j++)
+            ones[j] = 1;
+        float *query = bench_put(b, p->query, n), *output = bench_output(b, n), *dy = bench_output(b, query_rows * width);
+        float *factor = bench_put(b, ones, (size_t)PROBES * p->rows);
+        float *none = bench_put(b, zeros, query_rows * width + key_rows * narrow);
+        b->ops->attend(b->stream, &a, NULL, 0, query, p->rows, output);
+        for (int left_out = 0; left_out < 2; left_out++) {
+            float *zero = left_out ? NULL : none;
+            b->ops->attend_delta(b->stream, &a, PROBES, span, factor, query, output, zero, zero, zero, dy);
+            float *got = bench_get(b, dy, query_rows * width);
+            CHECK(all_zero(got, query_rows * width), "%s: %d positions, dim %d, suppression %d, targets %d: not 0", b->name,
+                  p->rows, a.head_dim, a.suppression, targets);
+            free(got);
+        }
+        free(zeros);
+        free(ones);
+        bench_clear(b);
+        a = on_device(b, p);
+    }
+    bench_clear(b);
+}
+
+static void check_all(struct bench *b, struct attention shape)
+{
+    for (int suppression = 0; suppression < 4; suppression++) {
+        shape.suppression = (enum suppression)suppression;
+        struct problem p = problem_new(shape);
+        check_values(b, &p);
+        check_zero(b, &p);
+        for (int targets = 0; targets < 2; targets++)
+            for (int changed = 0; changed < 2; changed++)
+                check_differences(b, &p, targets, changed);
+        problem_free(&p);
+    }
+}
+
+static void test(struct bench *b)
+{
+    static const int positions[] = {1, 2, 31, 33, 64, 65};
+    for (int i = 0; i < 6; i++)
+        check_all(b, (struct attention){.heads = 3, .kv_heads = 1, .head_dim = 16, .positions = positions[i]});
+    static const int dims[] = {20, 64, 80, 96, 128, 256};
+    for (int i = 0; i < 6; i++)
+        check_all(b, (struct attention){.heads = 2, .kv_heads = 1, .head_dim = dims[i], .positions = 19});
+    check_all(b, (struct attention){.heads = 6, .kv_heads = 2, .head_dim = 20, .positions = 257});
+    check_all(b, (struct attention){.heads = 2, .kv_heads = 2, .head_dim = 24, .positions = 131, .window = 70});
+    check_all(b, (struct attention){.heads = 7, .kv_heads = 1, .head_dim = 12, .positions = 90, .window = 5, .softcap = 3});
+    check_all(b, (struct attention){.heads = 32, .kv_heads = 1, .head_dim = 8, .positions = 40, .softcap = 1});
+}
+
+int main(int argc, char **argv)
+{
+    return bench_main(argc, argv, test);
+}

@@ -1,0 +1,160 @@
+/* Weights of a device in every type, and products with them, against plain loops in double precision. */
+#include "tests/unit/device_test.h"
+
+static const double tolerance = 2e-5;
+static const uint32_t types[] = {DTYPE_F32,  DTYPE_F16,  DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1, DTYPE_Q8_0,
+                                 DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_BF16};
+enum { TYPES = sizeof types / sizeof *types };
+
+/* A half between 2^-9 and 2^-5, either sign. */
+static void put_half(uint8_t *at)
+{
+    uint16_t half = (uint16_t)((random_bits() & 0x83ff) | ((6 + random_bits() % 4) << 10));
+    memcpy(at, &half, sizeof half);
+}
+
+/* Random blocks whose scales are small normal numbers; freed by the caller. */
+static uint8_t *random_blocks(uint32_t type, size_t elements)
+{
+    const struct dtype_info *info = dtype_info(type);
+    size_t blocks = elements / info->block, bytes = blocks * info->bytes;
+    uint8_t *data = malloc(bytes);
+    for (size_t i = 0; i < bytes; i++)
+        data[i] = (uint8_t)random_bits();
+    for (size_t i = 0; i < blocks; i++) {
+        uint8_t *block = data + i * info->bytes;
+        float small = random_float(0.1f);
+        uint32_t bits;
+        memcpy(&bits, &small, sizeof bits);
+        switch (type) {
+        case DTYPE_F32: memcpy(block, &small, 4); break;
+        case DTYPE_BF16: block[0] = (uint8_t)(bits >> 16), block[1] = (uint8_t)(bits >> 24); break;
+        case DTYPE_Q2_K: put_half(block + 80), put_half(block + 82); break;
+        case DTYPE_Q3_K: put_half(block + 108); break;
+        case DTYPE_Q6_K: put_half(block + 208); break;
+        case DTYPE_Q4_1: case DTYPE_Q5_1: case DTYPE_Q4_K: case DTYPE_Q5_K: put_half(block), put_half(block + 2); break;
+        default: put_half(block); break;
+        }
+    }
+    return data;
+}
+
+/* rows x columns of a type times x [n, columns]: linear, linear_delta and embed. */
+static void check_product(struct bench *b, uint32_t type, int rows, int columns, int n, bool biased)
+{
+    const struct dtype_info *info = dtype_info(type);
+    size_t elements = (size_t)rows * columns, outputs = (size_t)n * rows;
+    uint8_t *data = random_blocks(type, elements);
+    float *plain = malloc(elements * sizeof *plain), *bias = random_floats((size_t)rows, 1);
+    info->expand(data, plain, elements);
+    float *x = random_floats((size_t)n * columns, 1);
+    double *want = malloc(outputs * sizeof *want), size = 0;
+    for (int r = 0; r < n; r++)
+        for (int o = 0; o < rows; o++) {
+            double sum = biased ? (double)bias[o] : 0, sizes = 1;
+            for (int i = 0; i < columns; i++) {
+                double term = (double)x[(size_t)r * columns + i] * (double)plain[(size_t)o * columns + i];
+                sum += term;
+                sizes += fabs(term);
+            }
+            want[(size_t)r * rows + o] = sum;
+            size = sizes > size ? sizes : size;
+        }
+    struct weight *w = NULL;
+    struct error error = {0};
+    CHECK(b->ops->weight_new(b->device, type, rows, columns, data, &w, &error) == 0, "%s: %s", b->name, error.message);
+    float *device_x = bench_put(b, x, (size_t)n * columns), *y = bench_output(b, outputs), *dy = bench_output(b, outputs);
+    b->ops->linear(b->stream, w, biased ? bench_put(b, bias, (size_t)rows) : NULL, device_x, n, y);
+    float *got = bench_get(b, y, outputs);
+    /* size: of the sum of absolute terms, what rounding is relative to */
+    double off = worst(got, want, outputs);
+    CHECK(off < tolerance * size / 10, "%s: linear, %s %d x %d, %d rows: %g of %g", b->name, info->name, rows, columns, n,
+          off, size);
+    free(got);
+
+    for (size_t i = 0; i < outputs && biased; i++)
+        want[i] -= (double)bias[i % (size_t)rows];
+    b->ops->linear_delta(b->stream, w, PRECISION_F32, device_x, n, dy);
+    got = bench_get(b, dy, outputs);
+    off = worst(got, want, outputs);
+    CHECK(off < tolerance * size / 10, "%s: linear_delta, %s %d x %d, %d rows: %g of %g", b->name, info->name, rows,
+          columns, n, off, size);
+    free(got);
+
+    int32_t ids[3] = {rows - 1, 0, rows / 2};
+    float *embedded = bench_output(b, (size_t)3 * columns);
+    b->ops->embed(b->stream, w, ids, 3, 1.5f, embedded);
+    got = bench_get(b, embedded, (size_t)3 * columns);
+    bool same = true;
+    for (int i = 0; i < 3 * columns; i++)
+        same = same && got[i] == 1.5f * plain[(size_t)ids[i / columns] * columns + i % columns];
+    CHECK(same, "%s: embed, %s %d x %d", b->name, info->name, rows, columns);
+    free(got);
+    bench_clear(b);
+    b->ops->weight_free(b->device, w);
+    free(want);
+    free(x);
+    free(bias);
+    free(plain);
+    free(data);
+}
+
+/* No change in, no change out; and what is not offered says so, once. */
+static void check_delta(struct bench *b)
+{
+    enum { ROWS = 70, COLUMNS = 96, N = 33 };
+    float *data = random_floats((size_t)ROWS * COLUMNS, 1), *zeros = calloc((size_t)N * COLUMNS, sizeof *zeros);
+    struct weight *w = NULL;
+    struct error error = {0};
+    CHECK(b->ops->weight_new(b->device, DTYPE_F32, ROWS, COLUMNS, data, &w, &error) == 0, "%s", error.message);
+    float *dx = bench_put(b, zeros, (size_t)N * COLUMNS), *dy = bench_output(b, (size_t)N * ROWS);
+    for (int precision = PRECISION_F32; precision <= PRECISION_INT8; precision++) {
+        b->ops->linear_delta(b->stream, w, (enum precision)precision, dx, N, dy);
+        b->ops->linear_delta(b->stream, w, PRECISION_F32, dx, N, dy); /* nothing, if the stream is marked */
+        int code = b->ops->stream_finish(b->stream, &error);
+        if (b->ops->info(b->device)->precision[precision]) {
+            float *got = bench_get(b, dy, (size_t)N * ROWS);
+            CHECK(code == 0 && all_zero(got, (size_t)N * ROWS), "%s: precision %d: not 0", b->name, precision);
+            free(got);
+        } else {
+            CHECK(code == ERROR_UNSUPPORTED && error.message[0], "%s: precision %d: code %d", b->name, precision, code);
+        }
+    }
+    bench_clear(b);
+    b->ops->weight_free(b->device, w);
+    free(data);
+    free(zeros);
+}
+
+static void check_refusals(struct bench *b)
+{
+    static const uint8_t data[4096];
+    struct weight *w;
+    struct error error;
+    CHECK(b->ops->weight_new(b->device, 9999, 4, 32, data, &w, &error) == ERROR_UNSUPPORTED && !w, "%s", b->name);
+    CHECK(b->ops->weight_new(b->device, 16, 4, 256, data, &w, &error) == ERROR_UNSUPPORTED && !w, "%s", b->name);
+    CHECK(b->ops->weight_new(b->device, DTYPE_Q4_0, 4, 33, data, &w, &error) == ERROR_SHAPE && !w, "%s", b->name);
+    CHECK(b->ops->weight_new(b->device, DTYPE_F32, 0, 32, data, &w, &error) == ERROR_SHAPE && !w, "%s", b->name);
+    b->ops->weight_free(b->device, NULL);
+}
+
+static void test(struct bench *b)
+{
+    for (int i = 0; i < TYPES; i++) {
+        check_product(b, types[i], 67, 512, 1, true);
+        check_product(b, types[i], 300, 256, 5, false);
+    }
+    static const int rows[] = {1, 31, 32, 33, 257};
+    for (int i = 0; i < 5; i++) {
+        check_product(b, DTYPE_F32, 65, 100, rows[i], i % 2);
+        check_product(b, DTYPE_Q8_0, rows[i], 96, rows[4 - i], true);
+        check_product(b, DTYPE_F16, rows[i], 33, 3, false);
+    }
+    check_delta(b);
+    check_refusals(b);
+}
+
+int main(int argc, char **argv)
+{
+    return bench_main(argc, argv, test);
+}
