@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 
-DATA = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+DATA = os.environ.get("XDG_DATA_HOME", "")
+if not os.path.isabs(DATA):
+    DATA = os.path.join(os.path.expanduser("~"), ".local", "share")
 MODELS = os.path.join(DATA, "atmanscope", "models")
 
 passed = failed = skipped = 0
