@@ -44,7 +44,10 @@ def token_ids(a):
 def measure_program(a):
     line = [a.program, "bench", "-m", a.model, "--length", str(a.length), "--target-length", str(a.target_length),
             "--threads", str(a.threads), "--repeat", str(a.repeat), "--format", "json"]
-    return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)
+    found = json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)
+    return {"plain_seconds": found["plain"]["seconds"], "map_seconds": found["map"]["seconds"], "estimated": False,
+            "units": found["map"]["units"], "first_seconds": found["map"]["first_seconds"],
+            "plain_peak_bytes": found["plain"]["peak_bytes"], "peak_bytes": found["map"]["peak_bytes"]}
 
 
 def measure_pytorch(a):
@@ -57,13 +60,14 @@ def measure_pytorch(a):
     model = oracle.load(a.model)
     ids = token_ids(a)
     rows = range(a.length - 1, len(ids))
-    sample = min(a.probes, len(ids))
+    units = a.units or len(ids)
+    sample = min(a.probes, units)
     m = np.ones((sample, len(ids)))
     m[np.arange(sample), np.arange(sample)] = 0.1
     plain = median_seconds(lambda: oracle.log_probs(model, ids, rows), a.repeat)
     before = peak_bytes()
     probes = median_seconds(lambda: oracle.log_probs(model, ids, rows, m, "row-min-causal", batch=sample), a.repeat)
-    return {"plain_seconds": plain, "map_seconds": probes * len(ids) / sample, "estimated": sample < len(ids),
+    return {"plain_seconds": plain, "map_seconds": probes * units / sample, "estimated": sample < units,
             "plain_peak_bytes": before, "peak_bytes": peak_bytes()}
 
 
@@ -79,8 +83,8 @@ def measure_llama_cpp(a):
         model.eval(ids)
 
     seconds = median_seconds(plain, a.repeat)
-    return {"plain_seconds": seconds, "map_seconds": seconds * len(ids), "estimated": True, "plain_peak_bytes": peak_bytes(),
-            "peak_bytes": peak_bytes()}
+    return {"plain_seconds": seconds, "map_seconds": seconds * (a.units or len(ids)), "estimated": True,
+            "plain_peak_bytes": peak_bytes(), "peak_bytes": peak_bytes()}
 
 
 MEASURES = {"atmanscope": measure_program, "PyTorch": measure_pytorch, "llama.cpp": measure_llama_cpp}
@@ -97,7 +101,8 @@ def in_own_process(name, arguments):
 def table(a, results):
     """Rows of text: seconds, rates, and how many times atmanscope's."""
     ours, passed = results["atmanscope"], a.length + a.target_length - 1
-    lines = [f"{os.path.basename(a.model)}, prompt {a.length}, target {a.target_length}, {a.threads} threads",
+    lines = [f"{os.path.basename(a.model)}, prompt {a.length}, target {a.target_length}, {a.threads} threads" +
+             ("" if isinstance(ours, str) else f", {ours['units']} units"),
              f"{'':12}{'plain pass':>12}{'tokens/s':>10}{'ratio':>8}{'full map':>12}{'ratio':>8}{'peak':>10}"]
     for name, result in results.items():
         if isinstance(result, str):
@@ -122,12 +127,16 @@ def main():
     parser.add_argument("--repeat", type=int, default=3, help="medians of so many")
     parser.add_argument("--probes", type=int, default=8, help="size of PyTorch's sample")
     parser.add_argument("--format", choices=["text", "json"], default="text")
+    parser.add_argument("--units", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--only", choices=MEASURES, help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.only:
         print(json.dumps(MEASURES[a.only](a)))
         return
-    results = {name: in_own_process(name, sys.argv[1:]) for name in MEASURES}
+    results = {}
+    for name in MEASURES:  # the program first: the others are asked for as many probes as it made
+        units = ["--units", str(results["atmanscope"]["units"])] if isinstance(results.get("atmanscope"), dict) else []
+        results[name] = in_own_process(name, sys.argv[1:] + units)
     print(json.dumps(results) if a.format == "json" else table(a, results))
 
 
