@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Write the files from which fuzz_gguf starts, into the folder given: small models, sound in different ways."""
 import sys
 from pathlib import Path

@@ -19,7 +19,7 @@ fuzz() {
     fi
     [ -z "$repeat" ] || rm -rf "$work/found"
     mkdir -p "$work/found" "$work/seeds"
-    if [ -f "$here/make_seeds_$name.py" ] && ! "${PYTHON:-python3}" "$here/make_seeds_$name.py" "$work/seeds"; then
+    if [ -f "$here/make_seeds_$name.py" ] && ! /usr/bin/python3 "$here/make_seeds_$name.py" "$work/seeds"; then
         echo "no seeds for $name (python3-numpy is missing?): starting from nothing"
     fi
     set -- -max_total_time="$seconds" $repeat -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/crash-" \
