@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -125,5 +124,21 @@ int output_write(const char *path, const void *data, size_t size, struct error *
     char *real = realpath(path, NULL);
     int code = write_renamed(path, real ? real : path, data, size, error);
     free(real);
+    return code;
+}
+
+int output_fill(const char *path, output_filler *fill, const void *data, struct error *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    int code = fill(out, data, error);
+    if (fclose(out) != 0 && code == 0)
+        code = error_set(error, ERROR_MEMORY, "out of memory");
+    if (code == 0)
+        code = output_write(path, text, size, error);
+    free(text);
     return code;
 }

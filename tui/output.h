@@ -6,6 +6,7 @@
 #define TUI_OUTPUT_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "gpu/error.h"
 
@@ -16,6 +17,10 @@ int output_check(const char *path, struct error *);
 
 /* Write size bytes to path, or to standard output if path is NULL.  0, ERROR_IO, or OUTPUT_CLOSED. */
 int output_write(const char *path, const void *data, size_t size, struct error *);
+
+/* Let `fill` write the result to a stream in memory, and if it returns 0, output_write() that to path. */
+typedef int output_filler(FILE *, const void *data, struct error *);
+int output_fill(const char *path, output_filler *, const void *data, struct error *);
 
 /* Write size bytes to an open descriptor; what: its name in messages.  0, ERROR_IO, or OUTPUT_CLOSED. */
 int output_write_fd(int fd, const char *what, const void *data, size_t size, struct error *);

@@ -1,0 +1,15 @@
+/* command.h: the commands.  Each does all of its work and returns 0 or an error code; main.c turns that into a message
+ * and an exit status. */
+#ifndef TUI_COMMAND_H
+#define TUI_COMMAND_H
+
+#include "tui/context.h"
+#include "tui/options.h"
+
+int command_explain(const struct options *, const struct context *, struct error *);
+int command_generate(const struct options *, const struct context *, struct error *);
+int command_info(const struct options *, const struct context *, struct error *);
+int command_tokenize(const struct options *, const struct context *, struct error *);
+int command_bench(const struct options *, const struct context *, struct error *);
+
+#endif

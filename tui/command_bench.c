@@ -1,0 +1,244 @@
+/* atmanscope bench: how fast a model's explanations are here, and what memory they take.
+ *
+ * Measures what a user waits for, through the same worker: first the plain pass over a prompt, then, from a cold worker,
+ * the whole explanation. */
+#include "tui/command.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "tui/format_json.h"
+#include "tui/output.h"
+#include "tui/prompt.h"
+#include "tui/run.h"
+
+/* A text of our own to cut prompts from; it is repeated where it is too short. */
+static const char BUILT_IN[] =
+    "The harbour wakes before the town does. Two boats come in with the night's catch, and a woman in a yellow coat counts the "
+    "boxes as they are lifted onto the quay: eleven of herring, three of crab, one of something nobody has a name for. She "
+    "writes the numbers into a small book, tears out a page and gives it to the driver of the only lorry. He reads it twice, "
+    "because last week he was sent to the wrong market and sold nothing. By seven the ice has come, the gulls have left, and "
+    "the baker opens his window. His daughter, who is learning the clarinet, plays the same four bars again and again; the "
+    "sailors say that they can tell the day of the week by how far she gets. On Thursdays the judge walks past with her dog "
+    "and stops to ask what the strange fish was. Nobody knows, so they ask the teacher, who looks it up, and by evening it "
+    "has a Latin name and a price. ";
+
+/* One round's measurements; seconds, bytes. */
+struct round {
+    double plain_seconds, map_seconds, rows_per_second, first_seconds;
+    size_t plain_peak, map_peak;
+};
+
+/* What is the same in every round. */
+struct shape {
+    size_t prompt_tokens, target_tokens, units;
+    int probes;
+    int64_t rows;
+    double noise_floor;
+};
+
+static size_t peak_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+}
+
+/* A prompt of as near to `wanted` tokens as cutting a text behind a token gives; malloced. */
+static int make_prompt(const struct run *run, const char *given, size_t given_length, size_t wanted, char **prompt,
+                       size_t *length, struct error *error)
+{
+    const char *text = given ? given : BUILT_IN;
+    size_t unit = given ? given_length : sizeof BUILT_IN - 1, used = 0;
+    char *all = NULL;
+    struct token *tokens = NULL;
+    size_t count = 0;
+    int code = 0;
+    for (size_t times = 1; code == 0 && count < wanted; times *= 2) {
+        free(tokens);
+        tokens = NULL;
+        char *grown = realloc(all, unit * times);
+        if (!grown) {
+            code = error_set(error, ERROR_MEMORY, "out of memory");
+            break;
+        }
+        all = grown;
+        for (; used < unit * times; used += unit)
+            memcpy(all + used, text, unit);
+        code = tokenizer_encode(engine_tokenizer(run->engine), all, used, TOKENIZE_START, &tokens, &count, error);
+    }
+    if (code == 0) {
+        *length = tokens[wanted - 1].end ? tokens[wanted - 1].end : 1;
+        *prompt = all;
+        all = NULL;
+    }
+    free(all);
+    free(tokens);
+    return code;
+}
+
+static int measure(struct run *run, const char *prompt, size_t length, struct round *round, struct shape *shape,
+                   struct error *error)
+{
+    const struct options *o = run->options;
+    struct request request = run_request(o, prompt, length);
+    request.generate = 1;
+    int code = run_restart(run, error);
+    if (code == 0)
+        code = run_submit(run, &request, NULL, NULL, error);
+    if (code)
+        return code;
+    round->plain_seconds = run->explanation->cost.prefill_seconds;
+    round->plain_peak = peak_bytes();
+    request.generate = o->target_length;
+    request.explain = true;
+    code = run_restart(run, error);
+    if (code == 0)
+        code = run_submit(run, &request, NULL, NULL, error);
+    if (code)
+        return code;
+    const struct explanation *e = run->explanation;
+    round->map_seconds = e->cost.seconds;
+    round->rows_per_second = e->cost.tokens_per_second;
+    round->first_seconds = e->cost.first_seconds;
+    round->map_peak = peak_bytes();
+    *shape = (struct shape){e->token_count, e->output_count, e->unit_count, e->cost.probes, e->cost.rows, e->noise_floor};
+    return 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Median of the member at offset of n rounds; values has room for n. */
+static double median(const struct round *rounds, int n, size_t offset, double *values)
+{
+    for (int i = 0; i < n; i++)
+        memcpy(&values[i], (const char *)&rounds[i] + offset, sizeof *values);
+    qsort(values, (size_t)n, sizeof *values, by_size);
+    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+/* The medians of all rounds; memory's peak only ever rises, so the plain pass's is the first round's. */
+static int summarise(const struct round *rounds, int n, struct round *all, struct error *error)
+{
+    double *values = malloc((size_t)n * sizeof *values);
+    if (!values)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    all->plain_seconds = median(rounds, n, offsetof(struct round, plain_seconds), values);
+    all->map_seconds = median(rounds, n, offsetof(struct round, map_seconds), values);
+    all->rows_per_second = median(rounds, n, offsetof(struct round, rows_per_second), values);
+    all->first_seconds = median(rounds, n, offsetof(struct round, first_seconds), values);
+    all->plain_peak = rounds[0].plain_peak;
+    all->map_peak = rounds[n - 1].map_peak;
+    free(values);
+    return 0;
+}
+
+struct result {
+    const struct engine_info *info;
+    struct shape shape;
+    struct round medians;
+    int repeat;
+};
+
+static int print_table(FILE *out, const void *data, struct error *error)
+{
+    const struct result *result = data;
+    const struct engine_info *info = result->info;
+    const struct shape *s = &result->shape;
+    const struct round *r = &result->medians;
+    (void)error;
+    fprintf(out, "model        %s, %s\n", info->name[0] ? info->name : info->file, info->quantisation);
+    fprintf(out, "device       %s, %d threads, %s products\n", info->device_name, info->threads, info->precision);
+    fprintf(out, "prompt       %zu tokens, target %zu; %zu units, %d probes, %lld rows; %s%d\n\n", s->prompt_tokens,
+            s->target_tokens, s->units, s->probes, (long long)s->rows, result->repeat > 1 ? "medians of " : "rounds: ", result->repeat);
+    fprintf(out, "                  seconds  tokens/s  peak memory\n");
+    fprintf(out, "plain pass    %11.4f %9.0f  %8.1f MB\n", r->plain_seconds, (double)s->prompt_tokens / r->plain_seconds,
+            (double)r->plain_peak / 1e6);
+    fprintf(out, "full map      %11.4f %9.0f  %8.1f MB\n\n", r->map_seconds, r->rows_per_second, (double)r->map_peak / 1e6);
+    fprintf(out, "a full map costs       %.1f plain passes\n", r->map_seconds / r->plain_seconds);
+    fprintf(out, "first colours after    %.3f s\n", r->first_seconds);
+    fprintf(out, "memory over the plain  %.1f MB, %.2f times it\n", (double)(r->map_peak - r->plain_peak) / 1e6,
+            (double)r->map_peak / (double)r->plain_peak);
+    if (isfinite(s->noise_floor))
+        fprintf(out, "noise floor            %.2g nats\n", s->noise_floor);
+    return 0;
+}
+
+static int print_json(FILE *out, const void *data, struct error *error)
+{
+    const struct result *result = data;
+    const struct engine_info *info = result->info;
+    const struct shape *s = &result->shape;
+    const struct round *r = &result->medians;
+    json_t *plain = json_pack("{so so sI}", "seconds", format_json_number(r->plain_seconds), "tokens_per_second",
+                              format_json_number((double)s->prompt_tokens / r->plain_seconds), "peak_bytes",
+                              (json_int_t)r->plain_peak);
+    json_t *map = json_pack("{sI si sI so so so so sI sI so}", "units", (json_int_t)s->units, "probes", s->probes, "rows",
+                            (json_int_t)s->rows, "seconds", format_json_number(r->map_seconds), "tokens_per_second",
+                            format_json_number(r->rows_per_second), "plain_passes",
+                            format_json_number(r->map_seconds / r->plain_seconds), "first_seconds",
+                            format_json_number(r->first_seconds), "peak_bytes", (json_int_t)r->map_peak,
+                            "peak_over_plain_bytes", (json_int_t)(r->map_peak - r->plain_peak), "noise_floor",
+                            format_json_number(s->noise_floor));
+    json_t *json = json_pack("{ss so so sI sI si so so}", "schema", "atmanscope.bench/1", "model", format_json_model(info),
+                             "device", format_json_device(info), "prompt_tokens", (json_int_t)s->prompt_tokens,
+                             "target_tokens", (json_int_t)s->target_tokens, "repeat", result->repeat, "plain", plain, "map", map);
+    return format_json_write(json, true, out, error);
+}
+
+static int write_result(const struct run *run, const struct round *rounds, const struct shape *shape, struct error *error)
+{
+    const struct options *o = run->options;
+    struct result result = {.info = engine_info(run->engine), .shape = *shape, .repeat = o->repeat};
+    int code = summarise(rounds, o->repeat, &result.medians, error);
+    return code ? code : output_fill(o->output, o->format == FORMAT_JSON ? print_json : print_table, &result, error);
+}
+
+static int bench(struct run *run, const char *given, size_t given_length, struct error *error)
+{
+    const struct options *o = run->options;
+    int context = engine_info(run->engine)->context;
+    if (o->length + o->target_length > context + 1)
+        return error_set(error, ERROR_LIMIT, "--length %d and --target-length %d: the model's context holds %d tokens; take less",
+                         o->length, o->target_length, context);
+    char *prompt = NULL;
+    size_t length = 0;
+    struct shape shape = {0};
+    struct round *rounds = calloc((size_t)o->repeat, sizeof *rounds);
+    int code = rounds ? make_prompt(run, given, given_length, (size_t)o->length, &prompt, &length, error)
+                      : error_set(error, ERROR_MEMORY, "out of memory");
+    if (code == 0) { /* the first pass after opening pays for page faults and kernels being made */
+        struct request request = run_request(o, prompt, length);
+        request.generate = 1;
+        code = run_submit(run, &request, NULL, NULL, error);
+    }
+    for (int i = 0; code == 0 && i < o->repeat; i++)
+        code = measure(run, prompt, length, &rounds[i], &shape, error);
+    if (code == 0)
+        code = write_result(run, rounds, &shape, error);
+    free(rounds);
+    free(prompt);
+    return code;
+}
+
+int command_bench(const struct options *o, const struct context *context, struct error *error)
+{
+    char *given;
+    size_t length;
+    int code = prompt_read(o, true, &given, &length, error);
+    if (code)
+        return code;
+    code = output_check(o->output, error);
+    struct run run;
+    if (code == 0 && (code = run_open(&run, o, context, error)) == 0) {
+        code = bench(&run, given, length, error);
+        run_close(&run);
+    }
+    free(given);
+    return code;
+}

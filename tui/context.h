@@ -1,0 +1,20 @@
+/* context.h: what main() found out about where the program runs, so that nobody else has to ask. */
+#ifndef TUI_CONTEXT_H
+#define TUI_CONTEXT_H
+
+#include <stdbool.h>
+
+#include "tui/colour.h"
+#include "tui/paths.h"
+
+struct context {
+    struct paths paths;
+    enum colour_depth depth; /* of the terminal that the environment describes, whether or not output goes there */
+    enum colour_ground ground;
+    bool colour_refused; /* NO_COLOR, TERM=dumb */
+    bool output_terminal, error_terminal;
+    int columns;   /* of the terminal, else 100 */
+    int interrupt; /* descriptor, readable once ^C was pressed */
+};
+
+#endif

@@ -1,0 +1,272 @@
+/* An explanation for a terminal: the prompt in colours, what was answered, the legend, and the strongest units. */
+#include "tui/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tui/text.h"
+
+enum { RANKED = 12, RANKED_A_TOKEN = 4, UNIT_WIDTH = 40 };
+
+static const char RESET[] = "\033[0m";
+
+static void put_text(FILE *out, const char *text, size_t length)
+{
+    char *clean = text_clean(text, length, true, NULL);
+    fputs(clean ? clean : "", out);
+    free(clean);
+}
+
+/* text in the cell's colours, which end before every line's end so that no terminal fills its rest with them */
+static void put_coloured(FILE *out, const struct report *r, struct colour_cell cell, const char *text, size_t length)
+{
+    char sgr[48];
+    colour_sgr(r->depth, cell, sgr, sizeof sgr);
+    while (length) {
+        const char *newline = memchr(text, '\n', length);
+        size_t line = newline ? (size_t)(newline - text) : length;
+        if (line) {
+            fputs(sgr, out);
+            put_text(out, text, line);
+            fputs(*sgr ? RESET : "", out);
+        }
+        if (newline) {
+            fputc('\n', out);
+            line++;
+        }
+        text += line;
+        length -= line;
+    }
+}
+
+static struct colour_cell cell_of(const struct report *r, size_t unit, double limit)
+{
+    const struct explanation *e = r->explanation;
+    struct colour_cell plain = {-1, -1, 0};
+    if (e->units[unit].kind == UNIT_SPECIAL || r->depth == COLOUR_NONE)
+        return plain;
+    return colour_cell(r->depth, r->ground,
+                       colour_position(report_relevance(e, unit, REPORT_ALL), limit, e->noise_floor));
+}
+
+/* The output token that unit is, or -1. */
+static int unit_output(const struct explanation *e, size_t unit)
+{
+    return (size_t)e->units[unit].first < e->token_count ? -1 : (int)((size_t)e->units[unit].first - e->token_count);
+}
+
+static int put_prompt(FILE *out, const struct report *r, double limit)
+{
+    const struct explanation *e = r->explanation;
+    size_t count;
+    struct report_piece *pieces = report_pieces(e, &count);
+    if (!pieces)
+        return ERROR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct report_piece *p = &pieces[i];
+        struct colour_cell cell = {-1, -1, 0};
+        if (p->unit >= 0)
+            cell = cell_of(r, (size_t)p->unit, limit);
+        put_text(out, e->prompt + p->start, p->inner - p->start);
+        put_coloured(out, r, cell, e->prompt + p->inner, p->inner_end - p->inner);
+        put_text(out, e->prompt + p->inner_end, p->end - p->inner_end);
+    }
+    free(pieces);
+    return 0;
+}
+
+/* The answer, underlined where that can be shown, its earlier tokens in colours too. */
+static void put_answer(FILE *out, const struct report *r, double limit)
+{
+    const struct explanation *e = r->explanation;
+    if (r->depth == COLOUR_NONE)
+        fputs("\n=>", out);
+    for (size_t t = 0; t < e->output_count; t++) {
+        if (tokenizer_is_special(r->tokenizer, e->output[t].id))
+            continue;
+        struct colour_cell cell = {-1, -1, 0};
+        for (size_t u = 0; u < e->unit_count; u++)
+            if (unit_output(e, u) == (int)t)
+                cell = cell_of(r, u, limit);
+        size_t length;
+        const char *text = tokenizer_text(r->tokenizer, e->output[t].id, &length);
+        if (r->depth != COLOUR_NONE)
+            cell.attributes |= COLOUR_BOLD | COLOUR_UNDERLINE;
+        put_coloured(out, r, cell, text, length);
+    }
+    fputc('\n', out);
+}
+
+/* A text in quotation marks, on one line, cut to a width of characters. */
+static void put_quoted(FILE *out, const char *text, size_t length, int most)
+{
+    char *clean = text_clean(text, length, true, NULL);
+    fputc('"', out);
+    for (const char *p = clean ? clean : ""; *p; p++) {
+        if (((unsigned char)*p & 0xc0) != 0x80 && most-- == 0) {
+            fputs("...", out);
+            break;
+        }
+        if (*p == '\n' || *p == '\t')
+            fputs(*p == '\n' ? "\\n" : "\\t", out);
+        else
+            fputc(*p, out);
+    }
+    fputc('"', out);
+    free(clean);
+}
+
+static void put_token(FILE *out, const struct report *r, int32_t id)
+{
+    size_t length;
+    const char *text = tokenizer_text(r->tokenizer, id, &length);
+    put_quoted(out, text, length, UNIT_WIDTH);
+}
+
+static void put_percent(FILE *out, double logprob)
+{
+    double percent = 100 * exp(logprob);
+    fprintf(out, percent >= 9.95 ? "%.0f %%" : percent >= 0.095 ? "%.1f %%" : "%.1g %%", percent);
+}
+
+/* An output token, how sure the model is, and what else it might have said. */
+static void put_choice(FILE *out, const struct report *r, size_t t)
+{
+    const struct output_token *token = &r->explanation->output[t];
+    put_token(out, r, token->id);
+    fputc(' ', out);
+    put_percent(out, token->logprob);
+    const char *separator = "; else ";
+    int shown = 0;
+    for (int k = 0; k < CANDIDATES && token->candidates[k].id >= 0 && shown < 3; k++) {
+        if (token->candidates[k].id == token->id || exp(token->candidates[k].logprob) < 0.001)
+            continue;
+        fputs(separator, out);
+        put_token(out, r, token->candidates[k].id);
+        fputc(' ', out);
+        put_percent(out, token->candidates[k].logprob);
+        separator = ", ";
+        shown++;
+    }
+    if (r->explanation->foil.token == (int)t) {
+        fputs("; rather than ", out);
+        put_token(out, r, r->explanation->foil.id);
+        fputc(' ', out);
+        put_percent(out, r->explanation->foil.logprob);
+    }
+}
+
+static void put_legend(FILE *out, const struct report *r, double limit)
+{
+    const struct explanation *e = r->explanation;
+    char nats[24], times[64];
+    colour_nats(limit, nats, sizeof nats);
+    colour_times(limit, times, sizeof times);
+    if (r->depth != COLOUR_NONE && limit > 0) {
+        fprintf(out, "contradicts -%s ", nats + 1);
+        for (int step = -5; step <= 5; step++) {
+            struct colour_cell cell = colour_cell(r->depth, r->ground, step / 5.0);
+            put_coloured(out, r, cell, step == 0 ? " 0 " : cell.background < 0 ? "##" : "  ", step ? 2 : 3);
+        }
+        fprintf(out, " %s nats supports\n", nats);
+    }
+    if (limit > 0)
+        fprintf(out, "%s nats: without that unit the answer is %s\n", nats, times);
+    if (e->noise_floor > 0) {
+        colour_nats(e->noise_floor, nats, sizeof nats);
+        fprintf(out, "changes up to %s nats are noise\n", nats + 1);
+    }
+    if (!e->complete)
+        fprintf(out, "not complete: %d of %d probes were run; units without a number were not measured\n", e->cost.probes,
+                e->cost.probes_total);
+}
+
+static void put_unit(FILE *out, const struct report *r, size_t unit, int most)
+{
+    size_t size = 0;
+    char *text = report_unit_text(r, unit, &size);
+    if (text) {
+        size_t start = strspn(text, " \t\r\n");
+        while (size > start && strchr(" \t\r\n", text[size - 1]))
+            size--;
+        if (start == size)
+            put_quoted(out, text, strlen(text), most);
+        else
+            put_quoted(out, text + start, size - start, most);
+    }
+    free(text);
+}
+
+/* The strongest units: index, nats, in words, text. */
+static int put_ranking(FILE *out, const struct report *r, double limit)
+{
+    const struct explanation *e = r->explanation;
+    size_t count;
+    int *units = report_ranking(e, REPORT_ALL, &count);
+    if (!units)
+        return ERROR_MEMORY;
+    if (count)
+        fprintf(out, "\n  unit      nats  without it the answer is\n");
+    for (size_t i = 0; i < count && i < RANKED; i++) {
+        size_t u = (size_t)units[i];
+        char nats[24], times[64];
+        double value = report_relevance(e, u, REPORT_ALL);
+        colour_nats(value, nats, sizeof nats);
+        colour_times(value, times, sizeof times);
+        fprintf(out, "%6zu  %8s  %-28s ", u, nats, fabs(value) <= e->noise_floor ? "(within the noise)" : times);
+        char sgr[48];
+        colour_sgr(r->depth, cell_of(r, u, limit), sgr, sizeof sgr);
+        fputs(sgr, out);
+        put_unit(out, r, u, UNIT_WIDTH);
+        fprintf(out, "%s\n", *sgr ? RESET : "");
+    }
+    if (count > RANKED)
+        fprintf(out, "        and %zu more\n", count - RANKED);
+    free(units);
+    return 0;
+}
+
+/* For an answer of several tokens: each one's own strongest units. */
+static int put_tokens(FILE *out, const struct report *r)
+{
+    const struct explanation *e = r->explanation;
+    fputs("\ntoken by token\n", out);
+    for (size_t t = 0; t < e->output_count; t++) {
+        size_t count;
+        int *units = report_ranking(e, (int)t, &count);
+        if (!units)
+            return ERROR_MEMORY;
+        fprintf(out, "%6zu  ", t);
+        put_choice(out, r, t);
+        fputs("\n       ", out);
+        for (size_t i = 0; i < count && i < RANKED_A_TOKEN; i++) {
+            char nats[24];
+            colour_nats(report_relevance(e, (size_t)units[i], (int)t), nats, sizeof nats);
+            fprintf(out, " %s ", nats);
+            put_unit(out, r, (size_t)units[i], 20);
+        }
+        fputc('\n', out);
+        free(units);
+    }
+    return 0;
+}
+
+int format_ansi(const struct report *r, FILE *out, struct error *error)
+{
+    const struct explanation *e = r->explanation;
+    double limit = report_limit(e, REPORT_ALL);
+    int code = put_prompt(out, r, limit);
+    put_answer(out, r, limit);
+    fputc('\n', out);
+    if (e->output_count == 1) {
+        put_choice(out, r, 0);
+        fputc('\n', out);
+    }
+    put_legend(out, r, limit);
+    if (code == 0)
+        code = put_ranking(out, r, limit);
+    if (code == 0 && e->output_count > 1)
+        code = put_tokens(out, r);
+    return code ? error_set(error, code, "out of memory") : 0;
+}

@@ -1,0 +1,118 @@
+/* atmanscope: the program.
+ *
+ * The only place that reads the environment, prints errors and exits. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tui/command.h"
+#include "tui/output.h"
+
+enum { EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
+
+static int interrupt_pipe[2];
+static volatile sig_atomic_t interrupts;
+
+/* ^C once: whoever waits on the pipe stops the work and writes what there is.  Twice: at once. */
+static void on_interrupt(int number)
+{
+    (void)number;
+    if (interrupts++)
+        _exit(EXIT_CANCELLED);
+    int saved = errno;
+    ssize_t written = write(interrupt_pipe[1], "", 1);
+    (void)written;
+    errno = saved;
+}
+
+static int watch_signals(struct error *error)
+{
+    struct sigaction interrupt = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&interrupt.sa_mask);
+    if (pipe2(interrupt_pipe, O_CLOEXEC) != 0 || sigaction(SIGINT, &interrupt, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0)
+        return error_set(error, ERROR_IO, "cannot start: %s", strerror(errno));
+    return 0;
+}
+
+static void look_around(struct context *c)
+{
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    memset(c, 0, sizeof *c);
+    paths_init(&c->paths, getenv("HOME"), getenv("XDG_DATA_HOME"));
+    c->depth = colour_depth_from(term, getenv("COLORTERM"), no_color);
+    c->ground = colour_ground_from(getenv("COLORFGBG"));
+    c->colour_refused = (no_color && *no_color) || (term && strcmp(term, "dumb") == 0);
+    c->output_terminal = isatty(STDOUT_FILENO);
+    c->error_terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+    c->interrupt = interrupt_pipe[0];
+}
+
+static int print_own(FILE *out, const void *data, struct error *error)
+{
+    const struct options *o = data;
+    (void)error;
+    if (o->version)
+        fprintf(out, "atmanscope %s\n", VERSION);
+    else if (o->help)
+        options_help(out, o->command);
+    else if (o->completion)
+        options_completion(out);
+    else {
+        options_man_begin(out);
+        options_man_end(out);
+    }
+    return 0;
+}
+
+static int run(const struct options *o, const struct context *c, struct error *error)
+{
+    if (o->help || o->version || o->man || o->completion)
+        return output_fill(NULL, print_own, o, error);
+    switch (o->command) {
+    case COMMAND_EXPLAIN:
+        return command_explain(o, c, error);
+    case COMMAND_GENERATE:
+        return command_generate(o, c, error);
+    case COMMAND_INFO:
+        return command_info(o, c, error);
+    case COMMAND_TOKENIZE:
+        return command_tokenize(o, c, error);
+    case COMMAND_BENCH:
+        return command_bench(o, c, error);
+    case COMMAND_SCREEN:
+    case COMMANDS:
+        break;
+    }
+    return error_set(error, ERROR_UNSUPPORTED, "the screen is not part of this build; see atmanscope -h for the commands");
+}
+
+int main(int argc, char **argv)
+{
+    /* texts in the user's encoding for curses; numbers stay as C and JSON write them */
+    setlocale(LC_CTYPE, "");
+    struct error error = {0};
+    struct options options;
+    struct context context;
+    int code = watch_signals(&error);
+    if (code == 0) {
+        look_around(&context);
+        code = options_parse(&options, argc, argv, &error);
+    }
+    if (code == 0)
+        code = run(&options, &context, &error);
+    if (code == 0)
+        return EXIT_SUCCESS;
+    if (code == ERROR_CANCELLED)
+        return EXIT_CANCELLED;
+    if (code != OUTPUT_CLOSED)
+        fprintf(stderr, "atmanscope: %s\n", error.message);
+    return code == ERROR_ARGUMENT ? EXIT_USAGE : EXIT_FAILURE;
+}

@@ -1,0 +1,214 @@
+#include "tui/options.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where the parser stands. */
+struct arguments {
+    int count, next;
+    char **values;
+};
+
+static void set_defaults(struct options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->precision = -1;
+    o->generate = 1;
+    o->units = "word";
+    o->method = method_default();
+    o->window = 5;
+    o->length = 256;
+    o->target_length = 1;
+    o->repeat = 1;
+}
+
+static const struct option_row *find_row(enum command command, char letter, const char *name, size_t length)
+{
+    for (const struct option_group *group = options_groups; group->title; group++)
+        for (const struct option_row *row = group->rows; row->name; row++)
+            if ((row->commands & 1u << command) &&
+                (letter ? row->letter == letter : strlen(row->name) == length && strncmp(row->name, name, length) == 0))
+                return row;
+    return NULL;
+}
+
+static int store_number(struct options *o, const struct option_row *row, const char *value, struct error *error)
+{
+    char *end;
+    double number = strtod(value, &end);
+    bool whole = row->kind == OPTION_COUNT;
+    if (end == value || *end || *value == ' ' || !(number >= row->low && number <= row->high) ||
+        (whole && number != floor(number)))
+        return error_set(error, ERROR_ARGUMENT, "--%s %s: not a %s from %g to %.0f", row->name, value,
+                         whole ? "whole number" : "number", row->low, row->high);
+    if (whole)
+        *(int *)((char *)o + row->offset) = (int)number;
+    else
+        *(double *)((char *)o + row->offset) = number;
+    return 0;
+}
+
+static int store_word(struct options *o, const struct option_row *row, const char *value, struct error *error)
+{
+    for (int i = 0; row->words[i]; i++)
+        if (strcmp(row->words[i], value) == 0) {
+            *(int *)((char *)o + row->offset) = i + row->base;
+            return 0;
+        }
+    char list[200] = "";
+    for (int i = 0; row->words[i]; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : row->words[i + 1] ? ", " : " or ", row->words[i]);
+    }
+    return error_set(error, ERROR_ARGUMENT, "--%s %s: not known; use %s", row->name, value, list);
+}
+
+static int store(struct options *o, const struct option_row *row, const char *value, struct error *error)
+{
+    switch (row->kind) {
+    case OPTION_FLAG:
+        *(bool *)((char *)o + row->offset) = true;
+        return 0;
+    case OPTION_TEXT:
+        *(const char **)((char *)o + row->offset) = value;
+        return 0;
+    case OPTION_COUNT:
+    case OPTION_NUMBER:
+        return store_number(o, row, value, error);
+    case OPTION_WORD:
+        return store_word(o, row, value, error);
+    case OPTION_OWN:
+        break;
+    }
+    return row->read(o, value, error);
+}
+
+/* "atmanscope explain -h" */
+static const char *help_of(enum command command)
+{
+    static const char *const words[COMMANDS] = {
+        "atmanscope -h", "atmanscope explain -h", "atmanscope generate -h",
+        "atmanscope info -h", "atmanscope tokenize -h", "atmanscope bench -h",
+    };
+    return words[command];
+}
+
+/* An option that is not this command's: say whether it is another's. */
+static int unknown(const struct options *o, const char *argument, struct error *error)
+{
+    return error_set(error, ERROR_ARGUMENT, "%.*s: no such option; see %s", (int)strcspn(argument, "="), argument,
+                     help_of(o->command));
+}
+
+/* The value of row: what follows `=` or the letter (rest, or NULL), else the next argument. */
+static int store_with_value(struct options *o, const struct option_row *row, struct arguments *a, const char *argument,
+                            const char *rest, struct error *error)
+{
+    if (!rest && a->next < a->count)
+        rest = a->values[a->next++];
+    if (!rest)
+        return error_set(error, ERROR_ARGUMENT, "%s: its %s is missing; see %s", argument, row->value, help_of(o->command));
+    return store(o, row, rest, error);
+}
+
+static int parse_long(struct options *o, struct arguments *a, const char *argument, struct error *error)
+{
+    const char *name = argument + 2, *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    if (strcmp(name, "man") == 0 || strcmp(name, "completion") == 0) { /* for the build only, so not in the table */
+        *(name[0] == 'm' ? &o->man : &o->completion) = true;
+        return 0;
+    }
+    const struct option_row *row = find_row(o->command, 0, name, length);
+    if (!row)
+        return unknown(o, argument, error);
+    if (row->value)
+        return store_with_value(o, row, a, argument, equals ? equals + 1 : NULL, error);
+    if (equals)
+        return error_set(error, ERROR_ARGUMENT, "--%s: takes no value; leave it out", row->name);
+    return store(o, row, NULL, error);
+}
+
+/* -vq, -n5, -n 5 */
+static int parse_letters(struct options *o, struct arguments *a, const char *argument, struct error *error)
+{
+    for (const char *p = argument + 1; *p; p++) {
+        const struct option_row *row = find_row(o->command, *p, NULL, 0);
+        if (!row)
+            return unknown(o, argument, error);
+        if (row->value)
+            return store_with_value(o, row, a, argument, p[1] ? p + 1 : NULL, error);
+        int code = store(o, row, NULL, error);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+static int parse_operand(struct options *o, const char *argument, struct error *error)
+{
+    if (*options_commands[o->command].operand && !o->model) {
+        o->model = argument;
+        return 0;
+    }
+    if (o->command == COMMAND_SCREEN)
+        return error_set(error, ERROR_ARGUMENT, "%s: no such command; see atmanscope -h", *argument ? argument : "\"\"");
+    return error_set(error, ERROR_ARGUMENT, "%s: not expected here; a prompt is given with -p, see %s",
+                     *argument ? argument : "\"\"", help_of(o->command));
+}
+
+/* Options that cannot go together or are missing. */
+static int check(const struct options *o, struct error *error)
+{
+    enum command c = o->command;
+    int sources = (o->prompt != NULL) + (o->prompt_file != NULL) + (o->jsonl != NULL);
+    if (sources > 1)
+        return error_set(error, ERROR_ARGUMENT, "the prompt is given twice; keep one of -p, --prompt-file%s",
+                         c == COMMAND_TOKENIZE ? " and --jsonl" : "");
+    if (sources == 0 && (c == COMMAND_EXPLAIN || c == COMMAND_GENERATE || c == COMMAND_TOKENIZE))
+        return error_set(error, ERROR_ARGUMENT, "%s: the prompt is missing; give it with -p TEXT or --prompt-file FILE",
+                         options_commands[c].name);
+    if (c == COMMAND_INFO && !o->model)
+        return error_set(error, ERROR_ARGUMENT, "info: the model file is missing; write atmanscope info FILE");
+    if (o->target && !*o->target)
+        return error_set(error, ERROR_ARGUMENT, "--target: the text is empty; leave it out to explain the model's own answer");
+    if (o->foil && !*o->foil)
+        return error_set(error, ERROR_ARGUMENT, "--foil: the text is empty; leave it out to compare with nothing");
+    if (!*o->units)
+        return error_set(error, ERROR_ARGUMENT, "--units: the kind is empty; use token, word, sentence, paragraph, auto or a "
+                                                "regular expression");
+    if (o->chat && o->raw)
+        return error_set(error, ERROR_ARGUMENT, "--chat and --raw exclude each other; keep one");
+    return 0;
+}
+
+int options_parse(struct options *o, int argc, char **argv, struct error *error)
+{
+    set_defaults(o);
+    struct arguments a = {argc, 1, argv};
+    for (int c = 0; argc > 1 && c < COMMANDS; c++)
+        if (strcmp(argv[1], options_commands[c].name) == 0) {
+            o->command = (enum command)c;
+            a.next = 2;
+            break;
+        }
+    if (o->command == COMMAND_GENERATE)
+        o->generate = 64;
+    bool operands_only = false;
+    while (a.next < a.count) {
+        const char *argument = a.values[a.next++];
+        int code;
+        if (operands_only || argument[0] != '-' || !argument[1])
+            code = parse_operand(o, argument, error);
+        else if (strcmp(argument, "--") == 0)
+            operands_only = true, code = 0;
+        else if (argument[1] == '-')
+            code = parse_long(o, &a, argument, error);
+        else
+            code = parse_letters(o, &a, argument, error);
+        if (code)
+            return code;
+    }
+    return o->help || o->version || o->man || o->completion ? 0 : check(o, error);
+}

@@ -1,0 +1,99 @@
+/* options.h: the command line, from one table.
+ *
+ * The table (options_table.c) says of every option which commands take it, how its value is read and what it does; the
+ * parser, -h, the man page and the completions all come from it.  Opens no file: a prompt is read by
+ * prompt.c. */
+#ifndef TUI_OPTIONS_H
+#define TUI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/engine.h"
+
+enum command {
+    COMMAND_SCREEN, COMMAND_EXPLAIN, COMMAND_GENERATE, COMMAND_INFO, COMMAND_TOKENIZE, COMMAND_BENCH, COMMANDS,
+};
+
+enum format { FORMAT_DEFAULT, FORMAT_ANSI, FORMAT_JSON, FORMAT_HTML, FORMAT_REFERENCE };
+
+enum { OPTIONS_STEERS = 256 };
+
+/* "WHAT=FACTOR" of --steer, taken apart. */
+struct options_steer {
+    const char *unit; /* not terminated */
+    size_t length;
+    float factor;
+};
+
+/* What was asked for.  Texts are argv's own. */
+struct options {
+    enum command command;
+    bool help, version, man, completion;
+
+    const char *model, *mmproj, *device, *pre;
+    int threads, precision; /* as engine_options */
+
+    const char *prompt, *prompt_file, *image;
+    bool chat, raw;
+
+    const char *target, *foil;
+    int generate;
+    const char *units;
+    struct method method;
+    double budget;
+    int window; /* 0: off */
+    uint64_t seed;
+    struct options_steer steers[OPTIONS_STEERS];
+    size_t steer_count;
+
+    const char *jsonl;
+    int length, target_length, repeat;
+
+    int format; /* enum format */
+    const char *output;
+    bool verbose, quiet;
+};
+
+/* Read the command line.  0, or ERROR_ARGUMENT with one line that says what is wrong and what would be right. */
+int options_parse(struct options *, int argc, char **argv, struct error *);
+
+/* -h of a command (COMMAND_SCREEN: of the program). */
+void options_help(FILE *, enum command);
+/* The man page but for its KEYS, which the screen knows and which come between. */
+void options_man_begin(FILE *);
+void options_man_end(FILE *);
+/* Completions for bash. */
+void options_completion(FILE *);
+
+/* -- the table, for the files named options_*.c ------------------------------------------------------------------- */
+
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_COUNT, OPTION_NUMBER, OPTION_WORD, OPTION_OWN };
+
+struct option_row {
+    unsigned commands; /* bits 1 << enum command */
+    char letter;       /* or 0 */
+    const char *name, *value, *help;
+    enum option_kind kind;
+    size_t offset;           /* of the member of struct options: bool, const char *, int, double or int */
+    double low, high;        /* of a count or number */
+    const char *const *words; /* of a word: NULL-terminated; its index + base is stored */
+    int base;
+    int (*read)(struct options *, const char *value, struct error *); /* OPTION_OWN */
+};
+
+struct option_group {
+    const char *title;
+    const struct option_row *rows; /* ended by a row without name */
+};
+
+struct command_row {
+    const char *name, *operand, *summary;
+    const char *const *examples; /* NULL-terminated */
+};
+
+extern const struct option_group options_groups[]; /* ended by one without title */
+extern const struct command_row options_commands[COMMANDS];
+
+#endif

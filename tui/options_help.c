@@ -1,0 +1,232 @@
+/* What the table of options says, for people and shells: -h, the man page, bash's completions. */
+#include "config.h"
+
+#include "tui/options.h"
+
+#include <string.h>
+
+enum { WIDTH = 100, INDENT = 26 };
+
+static const char SUMMARY[] = "see, while you watch, which words of a prompt a language model's answer rests on";
+
+/* -- -h --------------------------------------------------------------------------------------------------------- */
+
+/* text from column `at` on, wrapped, every line indented alike */
+static void print_wrapped(FILE *out, const char *text, int at)
+{
+    if (at > INDENT - 2) {
+        fputc('\n', out);
+        at = 0;
+    }
+    fprintf(out, "%*s", INDENT - at, "");
+    int column = INDENT;
+    while (*text) {
+        int word = (int)strcspn(text, " ");
+        if (column > INDENT && column + 1 + word > WIDTH) {
+            fprintf(out, "\n%*s", INDENT, "");
+            column = INDENT;
+        } else if (column > INDENT) {
+            fputc(' ', out);
+            column++;
+        }
+        fwrite(text, 1, (size_t)word, out);
+        column += word;
+        text += word + (text[word] == ' ');
+    }
+    fputc('\n', out);
+}
+
+static void print_row(FILE *out, const struct option_row *row)
+{
+    char letter[8] = "    ";
+    if (row->letter)
+        snprintf(letter, sizeof letter, "-%c, ", row->letter);
+    int at = fprintf(out, "  %s--%s%s%s", letter, row->name, row->value ? " " : "", row->value ? row->value : "");
+    print_wrapped(out, row->help, at);
+}
+
+static void print_options(FILE *out, enum command command)
+{
+    for (const struct option_group *group = options_groups; group->title; group++) {
+        bool titled = false;
+        for (const struct option_row *row = group->rows; row->name; row++) {
+            if (!(row->commands & 1u << command))
+                continue;
+            if (!titled)
+                fprintf(out, "\n%s\n", group->title);
+            titled = true;
+            print_row(out, row);
+        }
+    }
+}
+
+void options_help(FILE *out, enum command command)
+{
+    const struct command_row *c = &options_commands[command];
+    if (command == COMMAND_SCREEN) {
+        fprintf(out, "atmanscope: %s\n\nUsage\n  atmanscope [OPTIONS]\n", SUMMARY);
+        for (int i = 1; i < COMMANDS; i++)
+            fprintf(out, "  atmanscope %s [OPTIONS]%s%s\n", options_commands[i].name, *options_commands[i].operand ? " " : "",
+                    options_commands[i].operand);
+        fprintf(out, "\nCommands (atmanscope COMMAND -h tells their options)\n");
+        for (int i = 0; i < COMMANDS; i++)
+            print_wrapped(out, options_commands[i].summary,
+                          fprintf(out, "  %s%s", i == 0 ? "(none) or " : "", options_commands[i].name));
+    } else {
+        fprintf(out, "atmanscope %s: %s\n\nUsage\n  atmanscope %s [OPTIONS]%s%s\n", c->name, c->summary, c->name,
+                *c->operand ? " " : "", c->operand);
+    }
+    print_options(out, command);
+    fprintf(out, "\nExamples\n");
+    for (int i = 0; c->examples[i]; i++)
+        fprintf(out, "  %s\n", c->examples[i]);
+}
+
+/* -- the man page ------------------------------------------------------------------------------------------------- */
+
+/* text with roff's own characters made harmless; at the start of a line a dot or quote would be a request */
+static void man_text(FILE *out, const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        fputs("\\&", out);
+    for (; *text; text++) {
+        if (*text == '\\')
+            fputs("\\e", out);
+        else if (*text == '-')
+            fputs("\\-", out);
+        else
+            fputc(*text, out);
+    }
+}
+
+/* "Commands: explain, generate." unless all of them take the option */
+static void man_commands(FILE *out, unsigned commands)
+{
+    if (commands == (1u << COMMANDS) - 1)
+        return;
+    const char *separator = " (";
+    for (int c = 0; c < COMMANDS; c++)
+        if (commands & 1u << c) {
+            fprintf(out, "%s%s", separator, options_commands[c].name);
+            separator = ", ";
+        }
+    fputs(")", out);
+}
+
+static void man_options(FILE *out)
+{
+    for (const struct option_group *group = options_groups; group->title; group++) {
+        fprintf(out, ".SS %s\n", group->title);
+        for (const struct option_row *row = group->rows; row->name; row++) {
+            fputs(".TP\n.B ", out);
+            if (row->letter)
+                fprintf(out, "\\-%c\\fR,\\fB ", row->letter);
+            fputs("\\-\\-", out);
+            man_text(out, row->name);
+            if (row->value)
+                fprintf(out, " \\fI%s", row->value);
+            fputs("\\fR\n", out);
+            man_text(out, row->help);
+            man_commands(out, row->commands);
+            fputc('\n', out);
+        }
+    }
+}
+
+static void man_examples(FILE *out)
+{
+    fputs(".SH EXAMPLES\n.nf\n", out);
+    for (int c = 0; c < COMMANDS; c++)
+        for (int i = 0; options_commands[c].examples[i]; i++) {
+            man_text(out, options_commands[c].examples[i]);
+            fputc('\n', out);
+        }
+    fputs(".fi\n", out);
+}
+
+void options_man_begin(FILE *out)
+{
+    fprintf(out, ".TH ATMANSCOPE 1 \"\" \"atmanscope %s\" \"User Commands\"\n", VERSION);
+    fprintf(out, ".SH NAME\natmanscope \\- %s\n.SH SYNOPSIS\n.nf\n.B atmanscope \\fR[\\fIOPTIONS\\fR]\n", SUMMARY);
+    for (int c = 1; c < COMMANDS; c++)
+        fprintf(out, ".B atmanscope %s \\fR[\\fIOPTIONS\\fR] \\fI%s\\fR\n", options_commands[c].name,
+                options_commands[c].operand);
+    fputs(".fi\n.SH DESCRIPTION\n"
+          "The attention paid to each word of a prompt is turned down in turn, in every layer and head of the model, and what "
+          "that does to\nthe answer is measured: the change of its log-probability, in nats, is the word's relevance. "
+          "Positive supports the answer.\nThe method is AtMan (arXiv 2301.08110).\n.SH COMMANDS\n",
+          out);
+    for (int c = 0; c < COMMANDS; c++)
+        fprintf(out, ".TP\n.B %s\n%s\n", options_commands[c].name, options_commands[c].summary);
+    fputs(".SH OPTIONS\nIn brackets: the commands that take an option which not all of them take.\n", out);
+    man_options(out);
+}
+
+void options_man_end(FILE *out)
+{
+    fputs(".SH EXIT STATUS\n"
+          ".TP\n.B 0\nall went well; also when \\-\\-budget ran out, and the result says \"complete\": false\n"
+          ".TP\n.B 1\nit failed; one line on standard error says what, why and what to do\n"
+          ".TP\n.B 2\nwrong usage\n"
+          ".TP\n.B 130\ncancelled by ^C; a result begun is written with \"complete\": false\n"
+          ".SH FILES\n.TP\n.I ~/.local/share/atmanscope/models\nGGUF files that \\-m finds by name\n"
+          ".SH ENVIRONMENT\n"
+          ".TP\n.B XDG_DATA_HOME\nused in place of ~/.local/share\n"
+          ".TP\n.B NO_COLOR\nif not empty: no colours\n"
+          ".TP\n.B TERM\\fR, \\fBCOLORTERM\\fR, \\fBCOLORFGBG\nthe terminal's colours and ground\n",
+          out);
+    man_examples(out);
+}
+
+/* -- bash --------------------------------------------------------------------------------------------------------- */
+
+/* All long options of a command that take a value (or all of them), for a pattern or a word list. */
+static void completion_names(FILE *out, enum command command)
+{
+    for (const struct option_group *group = options_groups; group->title; group++)
+        for (const struct option_row *row = group->rows; row->name; row++)
+            if (row->commands & 1u << command)
+                fprintf(out, " --%s", row->name);
+}
+
+static void completion_words(FILE *out)
+{
+    for (const struct option_group *group = options_groups; group->title; group++)
+        for (const struct option_row *row = group->rows; row->name; row++) {
+            if (row->kind != OPTION_WORD || strcmp(row->name, "format") == 0)
+                continue;
+            fprintf(out, "    --%s) COMPREPLY=($(compgen -W \"", row->name);
+            for (int i = 0; row->words[i]; i++)
+                fprintf(out, "%s%s", i ? " " : "", row->words[i]);
+            fputs("\" -- \"$word\")); return;;\n", out);
+        }
+}
+
+void options_completion(FILE *out)
+{
+    fputs("# bash completion for atmanscope, made by the program itself\n"
+          "_atmanscope()\n{\n"
+          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options\n"
+          "    COMPREPLY=()\n    case $before in\n",
+          out);
+    completion_words(out);
+    fputs("    --format) COMPREPLY=($(compgen -W \"ansi json html reference text\" -- \"$word\")); return;;\n"
+          "    -m|--model|-o|--output|--prompt-file|--jsonl|--mmproj|--image) COMPREPLY=($(compgen -f -- \"$word\")); return;;\n"
+          "    esac\n    case ${COMP_WORDS[1]} in\n",
+          out);
+    for (int c = 1; c < COMMANDS; c++) {
+        fprintf(out, "    %s) options=\"", options_commands[c].name);
+        completion_names(out, (enum command)c);
+        fputs("\";;\n", out);
+    }
+    fputs("    *) options=\"", out);
+    completion_names(out, COMMAND_SCREEN);
+    for (int c = 0; c < COMMANDS; c++)
+        fprintf(out, " %s", options_commands[c].name);
+    fputs("\";;\n    esac\n"
+          "    if [[ $word == -* || $COMP_CWORD -eq 1 ]]; then\n"
+          "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
+          "    else\n        COMPREPLY=($(compgen -f -- \"$word\"))\n    fi\n}\n"
+          "complete -o filenames -F _atmanscope atmanscope\n",
+          out);
+}

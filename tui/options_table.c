@@ -1,0 +1,277 @@
+/* The table of options and commands: see options.h. */
+#include "tui/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct options, member)
+
+enum {
+    SCREEN = 1 << COMMAND_SCREEN,
+    EXPLAIN = 1 << COMMAND_EXPLAIN,
+    GENERATE = 1 << COMMAND_GENERATE,
+    INFO = 1 << COMMAND_INFO,
+    TOKENIZE = 1 << COMMAND_TOKENIZE,
+    BENCH = 1 << COMMAND_BENCH,
+    ALL = (1 << COMMANDS) - 1,
+    COMPUTING = SCREEN | EXPLAIN | GENERATE | BENCH,
+    PROMPTED = SCREEN | EXPLAIN | GENERATE | TOKENIZE | BENCH,
+};
+
+static const char *const precision_words[] = {"auto", "f32", "bf16", "int8", NULL};
+static const char *const suppress_words[] = {"row-min", "row-min-causal", "product", "log-additive", NULL};
+static const char *const explain_formats[] = {"ansi", "json", "html", "reference", NULL};
+static const char *const other_formats[] = {"text", "json", NULL};
+
+/* -- values of their own kind ---------------------------------------------------------------------------------- */
+
+/* The whole of text[0 .. length) as a finite number. */
+static bool read_number(const char *text, size_t length, double *number)
+{
+    char copy[64];
+    if (length == 0 || length >= sizeof copy)
+        return false;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    char *end;
+    *number = strtod(copy, &end);
+    return *end == '\0' && end != copy && copy[0] != ' ' && isfinite(*number);
+}
+
+static int read_factor(struct options *o, const char *value, struct error *error)
+{
+    double factor;
+    if (!read_number(value, strlen(value), &factor) || factor < 0 || factor > 4)
+        return error_set(error, ERROR_ARGUMENT, "--factor %s: not a number from 0 to 4; 0.1 is usual, 1 changes nothing",
+                         value);
+    o->method.factor = (float)factor;
+    return 0;
+}
+
+static int read_similarity(struct options *o, const char *value, struct error *error)
+{
+    double cosine = NAN;
+    if (strcmp(value, "off") != 0 && (!read_number(value, strlen(value), &cosine) || cosine < -1 || cosine > 1))
+        return error_set(error, ERROR_ARGUMENT, "--similarity %s: neither a cosine from -1 to 1 nor off; 0.7 is usual",
+                         value);
+    o->method.similarity = (float)cosine;
+    return 0;
+}
+
+static int read_window(struct options *o, const char *value, struct error *error)
+{
+    double patches = 0;
+    if (strcmp(value, "off") != 0 && (!read_number(value, strlen(value), &patches) || patches < 1 || patches > 999 ||
+                                      patches != floor(patches)))
+        return error_set(error, ERROR_ARGUMENT, "--window %s: neither a number of patches nor off; 5 is usual", value);
+    o->window = (int)patches;
+    return 0;
+}
+
+/* "A-B" or "A": layers counted from 0, both included. */
+static int read_layers(struct options *o, const char *value, struct error *error)
+{
+    const char *dash = strchr(value, '-');
+    size_t first_length = dash ? (size_t)(dash - value) : strlen(value);
+    double first, last;
+    bool good = read_number(value, first_length, &first);
+    last = first;
+    if (dash)
+        good = good && read_number(dash + 1, strlen(dash + 1), &last);
+    if (!good || first < 0 || last < first || last > 100000 || first != floor(first) || last != floor(last))
+        return error_set(error, ERROR_ARGUMENT,
+                         "--layers %s: not a range A-B of layers; count from 0, both are included, as in 0-11", value);
+    o->method.first_layer = (int)first;
+    o->method.last_layer = (int)last;
+    return 0;
+}
+
+static int read_device(struct options *o, const char *value, struct error *error)
+{
+    bool good = strcmp(value, "auto") == 0 || strcmp(value, "cpu") == 0 || strcmp(value, "cuda") == 0;
+    if (strncmp(value, "cuda:", 5) == 0) {
+        size_t digits = strspn(value + 5, "0123456789");
+        good = digits > 0 && digits < 4 && value[5 + digits] == '\0';
+    }
+    if (!good)
+        return error_set(error, ERROR_ARGUMENT, "--device %s: no such device; use auto, cpu, cuda or cuda:N", value);
+    o->device = value;
+    return 0;
+}
+
+static int read_seed(struct options *o, const char *value, struct error *error)
+{
+    char *end;
+    errno = 0;
+    o->seed = strtoull(value, &end, 10);
+    if (errno || *end || end == value || *value == '-' || *value == ' ')
+        return error_set(error, ERROR_ARGUMENT, "--seed %s: not a whole number from 0 on", value);
+    return 0;
+}
+
+static int read_steer(struct options *o, const char *value, struct error *error)
+{
+    const char *equals = strrchr(value, '=');
+    double factor;
+    if (!equals || equals == value || !read_number(equals + 1, strlen(equals + 1), &factor) || factor < 0 || factor > 4)
+        return error_set(error, ERROR_ARGUMENT,
+                         "--steer %s: not UNIT=FACTOR with a factor from 0 to 4; write for example --steer ball=0.1", value);
+    if (o->steer_count == OPTIONS_STEERS)
+        return error_set(error, ERROR_LIMIT, "--steer: more than %d; use larger --units", OPTIONS_STEERS);
+    o->steers[o->steer_count++] = (struct options_steer){value, (size_t)(equals - value), (float)factor};
+    return 0;
+}
+
+/* -- the table -------------------------------------------------------------------------------------------------- */
+
+static const struct option_row model_rows[] = {
+    {.commands = ALL, .letter = 'm', .name = "model", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(model),
+     .help = "GGUF file, or the name of one in the folder of models or a part of it (default: the shipped demo model)"},
+    {.commands = COMPUTING, .name = "mmproj", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(mmproj),
+     .help = "vision projector for pictures (pictures are not supported yet)"},
+    {.commands = COMPUTING | TOKENIZE, .name = "pre", .value = "NAME", .kind = OPTION_TEXT, .offset = AT(pre),
+     .help = "pre-tokeniser to use in place of the one the model file names (default: the file's)"},
+    {.commands = COMPUTING, .name = "device", .value = "NAME", .kind = OPTION_OWN, .read = read_device,
+     .help = "auto, cpu, cuda or cuda:N (default: auto)"},
+    {.commands = COMPUTING, .name = "threads", .value = "N", .kind = OPTION_COUNT, .offset = AT(threads), .low = 1,
+     .high = 1024, .help = "threads to compute with (default: all cores)"},
+    {.commands = COMPUTING, .name = "precision", .value = "NAME", .kind = OPTION_WORD, .offset = AT(precision),
+     .words = precision_words, .base = -1,
+     .help = "of the probes' products: auto, f32, bf16 or int8; plain passes are always f32 (default: auto)"},
+    {0},
+};
+
+static const struct option_row prompt_rows[] = {
+    {.commands = PROMPTED, .letter = 'p', .name = "prompt", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(prompt),
+     .help = "the prompt"},
+    {.commands = PROMPTED, .name = "prompt-file", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(prompt_file),
+     .help = "read the prompt from FILE, - for standard input"},
+    {.commands = TOKENIZE, .name = "jsonl", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(jsonl),
+     .help = "for every line {\"text\": ...} of FILE (- for standard input) print one line {\"ids\", \"offsets\"}"},
+    {.commands = COMPUTING & ~BENCH, .name = "image", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(image),
+     .help = "a picture of the prompt (pictures are not supported yet)"},
+    {.commands = COMPUTING & ~BENCH, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
+     .help = "put the model's chat template around the prompt (not supported yet)"},
+    {.commands = COMPUTING & ~BENCH, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
+     .help = "give the model the prompt as it is (default)"},
+    {0},
+};
+
+static const struct option_row target_rows[] = {
+    {.commands = EXPLAIN, .name = "target", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(target),
+     .help = "explain this continuation of the prompt, tokenised as it follows it, whatever the model would say"},
+    {.commands = EXPLAIN, .name = "generate", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate), .low = 1,
+     .high = 1 << 20, .help = "explain the model's own, most probable continuation of up to N tokens (default: 1)"},
+    {.commands = EXPLAIN, .name = "foil", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(foil),
+     .help = "explain why the target rather than TEXT, at the first token where they differ"},
+    {.commands = GENERATE, .letter = 'n', .name = "tokens", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate),
+     .low = 1, .high = 1 << 20, .help = "continue by up to N tokens (default: 64)"},
+    {.commands = GENERATE, .name = "steer", .value = "UNIT=FACTOR", .kind = OPTION_OWN, .read = read_steer,
+     .help = "turn the attention to a unit of the prompt up or down while generating; UNIT is its index from 0 or its text "
+             "(all units of that text), FACTOR is from 0 to 4; repeatable"},
+    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "seed", .value = "N", .kind = OPTION_OWN, .read = read_seed,
+     .help = "of sampling; the most probable continuation does not depend on it (default: 0)"},
+    {0},
+};
+
+static const struct option_row method_rows[] = {
+    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "units", .value = "KIND", .kind = OPTION_TEXT, .offset = AT(units),
+     .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) or a "
+             "regular expression of the delimiters (default: word)"},
+    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
+     .offset = AT(method.suppression), .words = suppress_words,
+     .help = "how: row-min, row-min-causal, product or log-additive (default: row-min-causal)"},
+    {.commands = SCREEN | EXPLAIN, .name = "factor", .value = "F", .kind = OPTION_OWN, .read = read_factor,
+     .help = "how far: 0 turns off, 1 changes nothing, up to 4 turns up (default: 0.1)"},
+    {.commands = SCREEN | EXPLAIN, .name = "similarity", .value = "COSINE", .kind = OPTION_OWN, .read = read_similarity,
+     .help = "turn down, with a unit, positions whose embeddings are this similar, or off (default: off)"},
+    {.commands = EXPLAIN, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
+     .help = "pictures: only patches in the N x N around a unit may be similar, or off; text has no window (default: 5)"},
+    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
+     .help = "only in these layers, counted from 0, both included (default: all)"},
+    {.commands = EXPLAIN, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,
+     .high = 1e9, .help = "stop the probes after this time; the result then says \"complete\": false (default: no limit)"},
+    {0},
+};
+
+static const struct option_row bench_rows[] = {
+    {.commands = BENCH, .name = "length", .value = "N", .kind = OPTION_COUNT, .offset = AT(length), .low = 1,
+     .high = 1 << 24, .help = "tokens of the prompt, cut from a built-in text or from -p (default: 256)"},
+    {.commands = BENCH, .name = "target-length", .value = "N", .kind = OPTION_COUNT, .offset = AT(target_length),
+     .low = 1, .high = 1 << 20, .help = "tokens to explain (default: 1)"},
+    {.commands = BENCH, .name = "repeat", .value = "N", .kind = OPTION_COUNT, .offset = AT(repeat), .low = 1,
+     .high = 1000, .help = "measure N times and give the medians (default: 1)"},
+    {0},
+};
+
+static const struct option_row result_rows[] = {
+    {.commands = EXPLAIN, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
+     .words = explain_formats, .base = FORMAT_ANSI,
+     .help = "ansi (for terminals), json, html (one page) or reference (the AtMan repository's JSON, whose sign is opposite) "
+             "(default: ansi)"},
+    {.commands = GENERATE | INFO | BENCH, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
+     .words = other_formats, .base = FORMAT_ANSI, .help = "text or json (default: text)"},
+    {.commands = EXPLAIN | GENERATE | INFO | TOKENIZE | BENCH, .letter = 'o', .name = "output", .value = "FILE",
+     .kind = OPTION_TEXT, .offset = AT(output), .help = "write the result to FILE, whole or not at all (default: standard output)"},
+    {0},
+};
+
+static const struct option_row common_rows[] = {
+    {.commands = ALL, .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .offset = AT(verbose),
+     .help = "say on standard error what is used and what it cost"},
+    {.commands = ALL, .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .offset = AT(quiet),
+     .help = "no progress on standard error"},
+    {.commands = ALL, .name = "version", .kind = OPTION_FLAG, .offset = AT(version), .help = "print the version"},
+    {.commands = ALL, .letter = 'h', .name = "help", .kind = OPTION_FLAG, .offset = AT(help), .help = "print this help"},
+    {0},
+};
+
+const struct option_group options_groups[] = {
+    {"Model", model_rows},   {"Prompt", prompt_rows}, {"Answer", target_rows}, {"Method", method_rows},
+    {"Measure", bench_rows}, {"Result", result_rows}, {"Common", common_rows}, {NULL, NULL},
+};
+
+static const char *const screen_examples[] = {
+    "atmanscope",
+    "atmanscope -m smollm2 -p \"The capital of France is\"",
+    "atmanscope explain -p \"Anna has a red ball. What does Anna have? A red\"",
+    NULL,
+};
+static const char *const explain_examples[] = {
+    "atmanscope explain -m smollm2 -p \"The capital of France is\"",
+    "atmanscope explain -m smollm2 -p \"The capital of France is\" --target \" Paris\" --foil \" Rome\"",
+    "atmanscope explain -m model.gguf --prompt-file question.txt --generate 8 --format html -o why.html",
+    "atmanscope explain -p \"Tom has a blue hat.\" --units token --format json | jq .relevance",
+    NULL,
+};
+static const char *const generate_examples[] = {
+    "atmanscope generate -m smollm2 -p \"The capital of France is\" -n 20",
+    "atmanscope generate -m smollm2 -p \"The capital of France is\" --steer France=0.1",
+    NULL,
+};
+static const char *const info_examples[] = {
+    "atmanscope info model.gguf",
+    "atmanscope info smollm2 --format json",
+    NULL,
+};
+static const char *const tokenize_examples[] = {
+    "atmanscope tokenize -m smollm2 -p \"The capital of France\"",
+    "printf '{\"text\": \"one\\\\u0000two\"}\\n' | atmanscope tokenize -m smollm2 --jsonl -",
+    NULL,
+};
+static const char *const bench_examples[] = {
+    "atmanscope bench -m smollm2 --length 256 --target-length 8",
+    "atmanscope bench -m smollm2 --threads 2 --repeat 3 --format json",
+    NULL,
+};
+
+const struct command_row options_commands[COMMANDS] = {
+    [COMMAND_SCREEN] = {"tui", "", "type a prompt, choose an output token, watch the words light up", screen_examples},
+    [COMMAND_EXPLAIN] = {"explain", "", "one explanation: which words of a prompt an answer rests on", explain_examples},
+    [COMMAND_GENERATE] = {"generate", "", "continue a prompt, optionally with units turned up or down", generate_examples},
+    [COMMAND_INFO] = {"info", "FILE", "what a model file holds, and whether it can be used", info_examples},
+    [COMMAND_TOKENIZE] = {"tokenize", "", "the tokens of a text with their byte offsets", tokenize_examples},
+    [COMMAND_BENCH] = {"bench", "", "speed and memory of a model on this machine", bench_examples},
+};

@@ -1,0 +1,45 @@
+#include "tui/progress.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void progress_say(struct progress *progress, const char *text)
+{
+    if (!progress->on)
+        return;
+    fprintf(stderr, "\r\033[K%s", text);
+    fflush(stderr);
+    progress->shown = true;
+}
+
+void progress_show(struct progress *progress, const struct explanation *e)
+{
+    double t = now();
+    if (!progress->on || t - progress->last < 0.1)
+        return;
+    progress->last = t;
+    const struct cost *cost = &e->cost;
+    char line[160];
+    if (cost->probes_total > 0 && cost->probes > 0)
+        snprintf(line, sizeof line, "probes %d of %d, %.0f tokens a second, %.0f s left", cost->probes, cost->probes_total,
+                 cost->tokens_per_second, cost->seconds * (cost->probes_total - cost->probes) / cost->probes);
+    else if (e->output_count)
+        snprintf(line, sizeof line, "%zu tokens of output", e->output_count);
+    else
+        snprintf(line, sizeof line, "prompt of %zu tokens", e->token_count);
+    progress_say(progress, line);
+}
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->shown)
+        fputs("\r\033[K", stderr);
+    progress->shown = false;
+}

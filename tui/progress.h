@@ -1,0 +1,21 @@
+/* progress.h: one line on standard error that says how far the work is, where that is a terminal. */
+#ifndef TUI_PROGRESS_H
+#define TUI_PROGRESS_H
+
+#include <stdbool.h>
+
+#include "core/engine.h"
+
+struct progress {
+    bool on, shown;
+    double last; /* when it was written, seconds */
+};
+
+/* At most ten times a second. */
+void progress_show(struct progress *, const struct explanation *);
+/* The line with `text` in place of what it said (loading). */
+void progress_say(struct progress *, const char *text);
+/* Wipe it. */
+void progress_clear(struct progress *);
+
+#endif

@@ -1,0 +1,133 @@
+#include "tui/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tui/text.h"
+
+double report_relevance(const struct explanation *e, size_t unit, int token)
+{
+    if (token == REPORT_ALL) {
+        double sum = 0;
+        for (size_t t = 0; t < e->output_count; t++)
+            sum += report_relevance(e, unit, (int)t);
+        return sum;
+    }
+    if ((size_t)e->units[unit].first >= e->token_count + (size_t)token)
+        return 0;
+    return explanation_relevance(e, unit, (size_t)token, 0);
+}
+
+double report_limit(const struct explanation *e, int token)
+{
+    double limit = 0;
+    for (size_t u = 0; u < e->unit_count; u++)
+        if (e->units[u].kind != UNIT_SPECIAL)
+            limit = fmax(limit, fabs(report_relevance(e, u, token)));
+    return limit;
+}
+
+char *report_token_text(const struct report *report, int32_t id, bool visible, size_t *size)
+{
+    size_t length;
+    const char *text = tokenizer_text(report->tokenizer, id, &length);
+    return text_clean(text, length, visible, size);
+}
+
+char *report_unit_text(const struct report *report, size_t unit, size_t *size)
+{
+    const struct explanation *e = report->explanation;
+    const struct unit *u = &e->units[unit];
+    if (u->kind == UNIT_SPECIAL && u->first >= 0 && (size_t)u->first < e->token_count)
+        return report_token_text(report, e->tokens[u->first].id, false, size);
+    if ((size_t)u->first < e->token_count)
+        return text_clean(e->prompt + u->start, u->end - u->start, false, size);
+    int32_t ids[64];
+    size_t count = 0;
+    for (size_t t = (size_t)u->first - e->token_count; t <= (size_t)u->last - e->token_count && t < e->output_count; t++)
+        if (count < sizeof ids / sizeof *ids)
+            ids[count++] = e->output[t].id;
+    return text_of_tokens(report->tokenizer, ids, count, true, size);
+}
+
+char *report_output_text(const struct report *report, size_t *size)
+{
+    const struct explanation *e = report->explanation;
+    int32_t *ids = malloc((e->output_count + 1) * sizeof *ids);
+    if (!ids)
+        return NULL;
+    for (size_t t = 0; t < e->output_count; t++)
+        ids[t] = e->output[t].id;
+    char *text = text_of_tokens(report->tokenizer, ids, e->output_count, false, size);
+    free(ids);
+    return text;
+}
+
+static struct report_piece piece_of(const char *prompt, int unit, size_t start, size_t end)
+{
+    struct report_piece piece = {unit, start, end, start, end};
+    while (piece.inner < piece.inner_end && strchr(" \t\r\n", prompt[piece.inner_end - 1]))
+        piece.inner_end--;
+    while (piece.inner < piece.inner_end && strchr(" \t\r\n", prompt[piece.inner]))
+        piece.inner++;
+    return piece;
+}
+
+struct report_piece *report_pieces(const struct explanation *e, size_t *count)
+{
+    struct report_piece *pieces = malloc((2 * e->unit_count + 1) * sizeof *pieces);
+    size_t n = 0, at = 0;
+    if (!pieces)
+        return NULL;
+    for (size_t u = 0; u < e->unit_count && (size_t)e->units[u].first < e->token_count; u++) {
+        const struct unit *unit = &e->units[u];
+        if (unit->kind == UNIT_SPECIAL) {
+            pieces[n++] = piece_of(e->prompt, (int)u, at, at);
+            continue;
+        }
+        size_t start = unit->start > at ? unit->start : at, end = unit->end > start ? unit->end : start;
+        if (start > at)
+            pieces[n++] = piece_of(e->prompt, -1, at, start);
+        pieces[n++] = piece_of(e->prompt, (int)u, start, end);
+        at = end;
+    }
+    if (at < e->prompt_length)
+        pieces[n++] = piece_of(e->prompt, -1, at, e->prompt_length);
+    *count = n;
+    return pieces;
+}
+
+struct ranked {
+    int unit;
+    double strength;
+};
+
+static int strongest_first(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    return x->strength != y->strength ? (x->strength < y->strength ? 1 : -1) : x->unit - y->unit;
+}
+
+int *report_ranking(const struct explanation *e, int token, size_t *count)
+{
+    struct ranked *ranked = malloc((e->unit_count + 1) * sizeof *ranked);
+    int *units = malloc((e->unit_count + 1) * sizeof *units);
+    size_t n = 0;
+    for (size_t u = 0; ranked && u < e->unit_count; u++) {
+        double strength = fabs(report_relevance(e, u, token));
+        if (e->units[u].kind != UNIT_SPECIAL && strength > 0)
+            ranked[n++] = (struct ranked){(int)u, strength};
+    }
+    if (ranked && units) {
+        qsort(ranked, n, sizeof *ranked, strongest_first);
+        for (size_t i = 0; i < n; i++)
+            units[i] = ranked[i].unit;
+        *count = n;
+    } else {
+        free(units);
+        units = NULL;
+    }
+    free(ranked);
+    return units;
+}

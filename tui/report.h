@@ -1,0 +1,58 @@
+/* report.h: an explanation as all formats see it.
+ *
+ * Texts cleaned, signs settled, the scale found; and each format's one function, which writes the whole result to a
+ * stream in memory. */
+#ifndef TUI_REPORT_H
+#define TUI_REPORT_H
+
+#include <stdio.h>
+
+#include "core/engine.h"
+#include "tui/colour.h"
+#include "tui/options.h"
+
+struct report {
+    const struct engine_info *info;
+    const struct tokenizer *tokenizer;
+    const struct explanation *explanation;
+    enum colour_depth depth; /* ansi only */
+    enum colour_ground ground;
+    int columns;
+    const struct options *options;
+};
+
+enum { REPORT_ALL = -1 }; /* in place of a target token: the sum over all of them */
+
+/* Relevance of a unit for a target token (or REPORT_ALL), nats; 0 for a unit at or after the token. */
+double report_relevance(const struct explanation *, size_t unit, int token);
+/* The greatest absolute relevance of any unit that may set the scale (specials may not). */
+double report_limit(const struct explanation *, int token);
+/* A unit's text, of prompt or output; a special's name.  Cleaned, malloced; NULL: no memory. */
+char *report_unit_text(const struct report *, size_t unit, size_t *size);
+/* The text of token id, cleaned, malloced; with `visible` no control characters but newline and tab. */
+char *report_token_text(const struct report *, int32_t id, bool visible, size_t *size);
+/* All output tokens' text, malloced. */
+char *report_output_text(const struct report *, size_t *size);
+
+/* The prompt in order, cut where units begin and end.  A special's piece is empty, its unit is not. */
+struct report_piece {
+    int unit;                  /* or -1: in none */
+    size_t start, end;         /* bytes of the prompt */
+    size_t inner, inner_end;   /* the same without white space at both ends: what is coloured */
+};
+/* Malloced [*count]; NULL: no memory. */
+struct report_piece *report_pieces(const struct explanation *, size_t *count);
+
+/* Indices of the units that may set the scale, strongest first, those without relevance left out; malloced [*count];
+ * NULL: no memory. */
+int *report_ranking(const struct explanation *, int token, size_t *count);
+
+/* Each writes the whole result.  0 or ERROR_MEMORY. */
+int format_ansi(const struct report *, FILE *, struct error *);
+int format_json(const struct report *, FILE *, struct error *);
+int format_html(const struct report *, FILE *, struct error *);
+int format_reference(const struct report *, FILE *, struct error *);
+/* generate --format json */
+int format_generation(const struct report *, FILE *, struct error *);
+
+#endif

@@ -1,0 +1,149 @@
+#include "tui/run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+int run_model(const struct options *options, const struct context *context, char *path, size_t size, struct error *error)
+{
+    return paths_model(&context->paths, options->model, path, size, error);
+}
+
+/* Options of the contract whose time has not come. */
+static int refuse(const struct options *options, struct error *error)
+{
+    if (options->mmproj)
+        return error_set(error, ERROR_UNSUPPORTED, "--mmproj: pictures are not supported yet; leave it out");
+    if (options->image)
+        return error_set(error, ERROR_UNSUPPORTED, "--image: pictures are not supported yet; leave it out");
+    if (options->chat)
+        return error_set(error, ERROR_UNSUPPORTED, "--chat: chat templates are not supported yet; write the template's text "
+                                                   "into the prompt, or use --raw");
+    return 0;
+}
+
+static bool interrupted(const struct run *run)
+{
+    struct pollfd fd = {run->context->interrupt, POLLIN, 0};
+    return poll(&fd, 1, 0) > 0;
+}
+
+int run_open(struct run *run, const struct options *options, const struct context *context, struct error *error)
+{
+    *run = (struct run){.options = options, .context = context};
+    run->progress.on = context->error_terminal && !options->quiet;
+    char model[PATHS_LENGTH];
+    int code = refuse(options, error);
+    if (code == 0)
+        code = run_model(options, context, model, sizeof model, error);
+    if (code)
+        return code;
+    progress_say(&run->progress, "loading the model");
+    struct engine_options engine = {model, options->device, options->pre, options->threads, options->precision};
+    code = engine_open(&engine, &run->engine, error);
+    if (code == 0)
+        code = worker_new(run->engine, &run->worker, error);
+    if (code == 0 && !(run->explanation = explanation_new()))
+        code = error_set(error, ERROR_MEMORY, "out of memory");
+    if (code == 0 && interrupted(run))
+        code = error_set(error, ERROR_CANCELLED, "cancelled");
+    progress_clear(&run->progress);
+    if (code) {
+        run_close(run);
+        return code;
+    }
+    const struct engine_info *info = engine_info(run->engine);
+    if (options->verbose)
+        fprintf(stderr, "%s: %s, %s, %s; %d layers, %.0f million parameters\n%s: %d threads, %s products\n", info->file,
+                info->architecture, info->quantisation, info->tokenizer, info->layers, (double)info->parameters / 1e6,
+                info->device_name, info->threads, info->precision);
+    return 0;
+}
+
+void run_close(struct run *run)
+{
+    progress_clear(&run->progress);
+    worker_free(run->worker);
+    explanation_free(run->explanation);
+    engine_close(run->engine);
+    run->worker = NULL;
+    run->explanation = NULL;
+    run->engine = NULL;
+}
+
+struct request run_request(const struct options *options, const char *prompt, size_t length)
+{
+    return (struct request){
+        .prompt = prompt,
+        .prompt_length = length,
+        .target = options->target,
+        .target_length = options->target ? strlen(options->target) : 0,
+        .generate = options->generate,
+        .foil = options->foil,
+        .foil_length = options->foil ? strlen(options->foil) : 0,
+        .units = options->units,
+        .method = options->method,
+        .budget = options->budget,
+        .seed = options->seed,
+    };
+}
+
+/* Wait until an event or ^C; true if it was ^C (which is asked for only while `listening`). */
+static bool wait_for_event(const struct run *run, bool listening)
+{
+    struct pollfd fds[2] = {{worker_fd(run->worker), POLLIN, 0}, {run->context->interrupt, POLLIN, 0}};
+    while (poll(fds, listening ? 2 : 1, -1) < 0 && errno == EINTR) {
+    }
+    return listening && (fds[1].revents & POLLIN);
+}
+
+static bool is_last(enum event_kind kind)
+{
+    return kind == EVENT_DONE || kind == EVENT_CANCELLED || kind == EVENT_FAILED;
+}
+
+/* What the last event of a request means for the command. */
+static int outcome(const struct explanation *e, enum event_kind kind, struct error *error)
+{
+    if (kind == EVENT_DONE)
+        return 0;
+    if (kind == EVENT_CANCELLED)
+        return error_set(error, ERROR_CANCELLED, "cancelled");
+    if (error)
+        *error = e->error;
+    return e->error.code ? e->error.code : ERROR_DEVICE;
+}
+
+int run_submit(struct run *run, const struct request *request, run_listener *listener, void *data, struct error *error)
+{
+    if (worker_submit(run->worker, request) == 0)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    bool cancelled = false;
+    int failed = 0; /* what the listener said */
+    for (;;) {
+        bool cancel = wait_for_event(run, !cancelled);
+        enum event_kind kind;
+        while (!cancel && worker_next(run->worker, run->explanation, &kind)) {
+            progress_show(&run->progress, run->explanation);
+            if (is_last(kind))
+                progress_clear(&run->progress);
+            if (listener && !failed)
+                failed = listener(run, kind, data, error);
+            if (is_last(kind))
+                return failed ? failed : outcome(run->explanation, kind, error);
+            cancel = failed && !cancelled;
+        }
+        if (cancel) {
+            worker_cancel(run->worker);
+            cancelled = true;
+        }
+    }
+}
+
+int run_restart(struct run *run, struct error *error)
+{
+    worker_free(run->worker);
+    run->worker = NULL;
+    return worker_new(run->engine, &run->worker, error);
+}
