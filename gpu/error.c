@@ -35,8 +35,9 @@ int error_add(struct error *error, int code, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
-    if (length >= 0 && (size_t)length < sizeof error->message)
-        snprintf(error->message + length, sizeof error->message - (size_t)length, ": %s", old);
+    int room = (int)sizeof error->message - length;
+    if (length >= 0 && room > 3)
+        snprintf(error->message + length, (size_t)room, ": %.*s", room - 3, old);
     make_visible(error->message);
     return code;
 }
