@@ -4,7 +4,6 @@
  * The baseline's keys are packed once for a call and shared by all its probes; a probe packs only from the panel on in
  * which its own keys begin. */
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 #include "gpu/host/host.h"
@@ -254,7 +253,23 @@ static void attend_probe(const struct call *call, int kv_head, const struct prob
 
 /* -- operations ------------------------------------------------------------------------------------------------------ */
 
-/* Pack the baseline's keys first .. end - 1 of all heads, on all threads. */
+/* Pack the baseline's keys first .. end - 1 of all heads. */
+struct pack_call {
+    const struct call *call;
+    float *base;
+    int from, to, end; /* panels from .. to - 1, keys up to end */
+};
+
+static void pack_piece(void *context, size_t piece, int member)
+{
+    (void)member;
+    const struct pack_call *c = context;
+    const struct attention *a = c->call->a;
+    int panels = c->to - c->from, kv_head = (int)piece / panels, p = c->from + (int)piece % panels;
+    pack_base(c->call, kv_head, p * KERNEL_PANEL, least(c->end, (p + 1) * KERNEL_PANEL),
+              c->base + (size_t)kv_head * c->call->panels * panel_floats(a));
+}
+
 static void pack_all(struct stream *stream, struct call *call, int first, int end)
 {
     const struct attention *a = call->a;
@@ -263,20 +278,40 @@ static void pack_all(struct stream *stream, struct call *call, int first, int en
     if (!base)
         return;
     call->base = base;
-    int from = first / KERNEL_PANEL, to = (end + KERNEL_PANEL - 1) / KERNEL_PANEL;
-#pragma omp parallel for collapse(2) schedule(static) num_threads(stream->threads)
-    for (int kv_head = 0; kv_head < a->kv_heads; kv_head++)
-        for (int p = from; p < to; p++)
-            pack_base(call, kv_head, p * KERNEL_PANEL, least(end, (p + 1) * KERNEL_PANEL),
-                      base + (size_t)kv_head * call->panels * panel_floats(a));
+    struct pack_call pack = {call, base, first / KERNEL_PANEL, (end + KERNEL_PANEL - 1) / KERNEL_PANEL, end};
+    if (pack.to > pack.from)
+        team_run(stream->team, (size_t)a->kv_heads * (size_t)(pack.to - pack.from), pack_piece, &pack);
 }
 
-/* Buffers for every thread of the stream, `size` bytes each; NULL: the stream is marked. */
-static char *thread_buffers(struct stream *stream, const struct call *call, size_t *size)
+/* Buffers for every member of the stream's team, `size` bytes each; NULL: the stream is marked. */
+static char *member_buffers(struct stream *stream, const struct call *call, size_t *size)
 {
     struct buffers b;
     *size = buffers_lay(call, NULL, &b);
-    return host_scratch(stream, SCRATCH_ATTEND, stream->threads * *size);
+    return host_scratch(stream, SCRATCH_ATTEND, (size_t)team_size(stream->team) * *size);
+}
+
+/* Attention in values: a piece is one tile of queries of one key-value head, the longest first. */
+struct attend_call {
+    const struct call *call;
+    const struct probe_span *span;
+    const struct factors *factors;
+    char *memory;
+    size_t size;
+    int tiles;
+};
+
+static void attend_piece(void *context, size_t piece, int member)
+{
+    const struct attend_call *c = context;
+    const struct call *call = c->call;
+    int kv_head = (int)piece % call->a->kv_heads, i = c->tiles - 1 - (int)piece / call->a->kv_heads;
+    struct buffers b;
+    buffers_lay(call, c->memory + (size_t)member * c->size, &b);
+    struct attend_tile tile = tile_start(call, c->factors, &b);
+    use_base(call, kv_head, &tile, &b);
+    int start = i * call->tile_positions;
+    attend_tile(call, kv_head, c->span, start, least(call->tile_positions, c->span->query_count - start), &tile, &b);
 }
 
 void host_attend(struct stream *stream, const struct attention *a, const float *factor, int first, const float *x,
@@ -289,9 +324,9 @@ void host_attend(struct stream *stream, const struct attention *a, const float *
     call.y = y;
     struct probe_span span = {.query_row = 0, .query_position = first, .query_count = rows};
     float *log = host_scratch(stream, SCRATCH_FACTORS, a->positions * sizeof *log);
-    size_t size;
-    char *memory = thread_buffers(stream, &call, &size);
-    if (!log || !memory)
+    struct attend_call attend = {.call = &call, .span = &span};
+    attend.memory = member_buffers(stream, &call, &attend.size);
+    if (!log || !attend.memory)
         return;
     struct factors factors = factors_prepare(a, factor, log);
     bool whole = factor && a->suppression == SUPPRESS_ROW_MIN;
@@ -299,17 +334,9 @@ void host_attend(struct stream *stream, const struct attention *a, const float *
     pack_all(stream, &call, first_key, last_key(a, &span, factor));
     if (stream->failure.code)
         return;
-    int tiles = (rows + call.tile_positions - 1) / call.tile_positions;
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(stream->threads)
-    for (int i = tiles - 1; i >= 0; i--)
-        for (int kv_head = 0; kv_head < a->kv_heads; kv_head++) {
-            struct buffers b;
-            buffers_lay(&call, memory + omp_get_thread_num() * size, &b);
-            struct attend_tile tile = tile_start(&call, &factors, &b);
-            use_base(&call, kv_head, &tile, &b);
-            int start = i * call.tile_positions;
-            attend_tile(&call, kv_head, &span, start, least(call.tile_positions, rows - start), &tile, &b);
-        }
+    attend.factors = &factors;
+    attend.tiles = (rows + call.tile_positions - 1) / call.tile_positions;
+    team_run(stream->team, (size_t)attend.tiles * (size_t)a->kv_heads, attend_piece, &attend);
 }
 
 void host_attend_delta(struct stream *stream, const struct attention *a, int probes, const struct probe_span *span,
@@ -328,7 +355,7 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
     call.difference = true;
     size_t size, logs = round_up((size_t)probes * a->positions * sizeof(float));
     float *log = host_scratch(stream, SCRATCH_FACTORS, logs + probes * sizeof(struct factors));
-    char *memory = thread_buffers(stream, &call, &size);
+    char *memory = member_buffers(stream, &call, &size);
     if (!log || !memory)
         return;
     struct factors *factors = (struct factors *)((char *)log + logs);
@@ -341,11 +368,9 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
     pack_all(stream, &call, 0, end);
     if (stream->failure.code)
         return;
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(stream->threads)
+    struct buffers b;
+    buffers_lay(&call, memory, &b);
     for (int p = 0; p < probes; p++)
-        for (int kv_head = 0; kv_head < a->kv_heads; kv_head++) {
-            struct buffers b;
-            buffers_lay(&call, memory + omp_get_thread_num() * size, &b);
+        for (int kv_head = 0; kv_head < a->kv_heads; kv_head++)
             attend_probe(&call, kv_head, &span[p], &factors[p], &b);
-        }
 }

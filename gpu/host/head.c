@@ -22,7 +22,6 @@ void host_logits(struct stream *stream, const struct head *head, const float *h,
     host_linear(stream, head->weight, head->bias, h, rows, logits);
     if (stream->failure.code || (head->divisor == 1.0f && head->softcap <= 0))
         return;
-#pragma omp parallel for schedule(static) num_threads(stream->threads)
     for (int r = 0; r < rows; r++)
         stream->kernels->cap(head->divisor, head->softcap, (size_t)head->vocabulary,
                              logits + (size_t)r * head->vocabulary);
@@ -35,7 +34,6 @@ static void tile_targets(struct stream *stream, const struct head *head, const f
     host_product(stream, w, count, head->width, h, targets, tile[0].logit, TILE_COLUMNS);
     if (stream->failure.code)
         return;
-#pragma omp parallel for schedule(static) num_threads(stream->threads)
     for (int t = 0; t < targets; t++) {
         tile[t].count = count;
         stream->kernels->lse_target(&tile[t], head->bias ? head->bias + first : NULL, lse[t]);
@@ -51,7 +49,6 @@ static void tile_rows(struct stream *stream, const struct head *head, const floa
         host_product(stream, w, count, head->width, dh + (size_t)row * head->width, n, product, TILE_COLUMNS);
         if (stream->failure.code)
             return;
-#pragma omp parallel for schedule(static) num_threads(stream->threads)
         for (int r = 0; r < n; r++)
             stream->kernels->lse_row(&tile[target[row + r]], product + (size_t)r * TILE_COLUMNS, &sum[row + r]);
     }

@@ -1,7 +1,6 @@
 /* host.c: the CPU device's life, memory and streams, and its table of operations. */
 #include "gpu/host/host.h"
 
-#include <omp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +61,7 @@ static int stream_new(struct device *device, bool wide, struct stream **stream, 
         return error_set(error, ERROR_MEMORY, "no memory for a stream");
     (*stream)->device = host;
     (*stream)->kernels = host->kernels;
-    (*stream)->threads = wide ? host->info.threads : 1;
+    (*stream)->team = wide ? host->team : NULL;
     return 0;
 }
 
@@ -115,6 +114,7 @@ static void host_close(struct device *device)
     if (!device)
         return;
     struct host_device *host = (struct host_device *)device;
+    team_free(host->team);
     pthread_mutex_destroy(&host->lock);
     free(host);
 }
@@ -178,6 +178,11 @@ int host_open(int threads, const char *level, struct device **device, struct err
     info->memory = machine_memory();
     info->precision[PRECISION_F32] = true;
     host->keep_limit = info->memory / 3;
+    int status = team_new(info->threads, &host->team, error);
+    if (status < 0) {
+        host_close(&host->device);
+        return status;
+    }
     *device = &host->device;
     return 0;
 }

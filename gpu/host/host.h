@@ -1,8 +1,8 @@
 /* host.h: what the files of the CPU device share.
  *
- * Memory is plain aligned memory.  A stream is a thread's scratch and the number of threads its operations may use: a wide
- * stream's operations run on all of the device's threads (OpenMP), those of any other stream in the calling thread, so
- * that several streams run side by side without meeting.
+ * Memory is plain aligned memory.  A stream is a thread's scratch; a wide one also has the device's team of threads to
+ * share an operation among.  Operations of any other stream run in the calling thread, so that several streams run side
+ * by side without meeting.
  *
  * The bit rule.  What an operation does to a row depends on that row alone, never on how rows are grouped into tiles or
  * threads; baseline and probes go through the same kernels.  So a probe that changes nothing gives exactly 0. */
@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "gpu/device.h"
+#include "gpu/host/team.h"
 
 struct kernels;
 
@@ -19,6 +20,7 @@ struct host_device {
     struct device device; /* first: a struct device * of this device points here */
     struct device_info info;
     const struct kernels *kernels;
+    struct team *team;    /* of info.threads members */
     pthread_mutex_t lock; /* guards kept */
     size_t keep_limit;    /* bytes that expanded weights may take */
     size_t kept;          /* bytes promised to weights so far */
@@ -39,7 +41,7 @@ enum scratch {
 struct stream {
     struct host_device *device;
     const struct kernels *kernels;
-    int threads;
+    struct team *team; /* of a wide stream; else NULL */
     struct error failure; /* code 0: none */
     struct {
         void *data;

@@ -13,6 +13,7 @@
 
 enum {
     TILE_ROWS = 256,        /* rows expanded at once for one thread */
+    PIECE_ROWS = 16,        /* rows a thread expands at once when several share the work */
     VECTOR_ROWS = 64,       /* rows a thread takes at once in a product with a single row */
 };
 
@@ -104,13 +105,26 @@ int host_weight_rows(const struct weight *w)
 
 /* -- expansion ------------------------------------------------------------------------------------------------------- */
 
-static void expand_rows(const struct weight *w, int first, int count, int threads, float *out)
+struct expand_call {
+    const struct weight *w;
+    int first, count;
+    float *out;
+};
+
+static void expand_piece(void *context, size_t piece, int member)
 {
-    bool shared = threads > 1 && count > 1;
-#pragma omp parallel for schedule(static) num_threads(shared ? threads : 1)
-    for (int r = 0; r < count; r++)
-        w->type->expand(w->stored + (size_t)(first + r) * w->row_bytes, out + (size_t)r * w->columns,
-                        (size_t)w->columns);
+    (void)member;
+    const struct expand_call *c = context;
+    int r = (int)piece * PIECE_ROWS, end = r + PIECE_ROWS < c->count ? r + PIECE_ROWS : c->count;
+    for (; r < end; r++)
+        c->w->type->expand(c->w->stored + (size_t)(c->first + r) * c->w->row_bytes, c->out + (size_t)r * c->w->columns,
+                           (size_t)c->w->columns);
+}
+
+static void expand_rows(const struct weight *w, int first, int count, struct team *team, float *out)
+{
+    struct expand_call call = {w, first, count, out};
+    team_run(team, ((size_t)count + PIECE_ROWS - 1) / PIECE_ROWS, expand_piece, &call);
 }
 
 /* The whole weight in f32, if it is kept in that form. */
@@ -127,7 +141,7 @@ static const float *kept(struct stream *stream, const struct weight *w)
     if (!data && !atomic_load(&copy->refused)) {
         data = host_memory_new(w->promised);
         if (data)
-            expand_rows(w, 0, w->rows, stream->threads, data);
+            expand_rows(w, 0, w->rows, stream->team, data);
         else
             atomic_store(&copy->refused, true);
         atomic_store_explicit(&copy->data, data, memory_order_release);
@@ -148,7 +162,7 @@ const float *host_weight_expand(struct stream *stream, const struct weight *w, i
         return whole + (size_t)first * w->columns;
     float *tile = host_scratch(stream, SCRATCH_WEIGHT, (size_t)count * w->columns * sizeof *tile);
     if (tile)
-        expand_rows(w, first, count, stream->threads, tile);
+        expand_rows(w, first, count, stream->team, tile);
     return tile;
 }
 
@@ -158,7 +172,7 @@ void host_embed(struct stream *stream, const struct weight *w, const int32_t *id
         return;
     for (int i = 0; i < n; i++) {
         float *row = x + (size_t)i * w->columns;
-        expand_rows(w, ids[i], 1, 1, row);
+        expand_rows(w, ids[i], 1, NULL, row);
         if (scale != 1.0f)
             for (int d = 0; d < w->columns; d++)
                 row[d] *= scale;
@@ -167,38 +181,74 @@ void host_embed(struct stream *stream, const struct weight *w, const int32_t *id
 
 /* -- products -------------------------------------------------------------------------------------------------------- */
 
+struct product_call {
+    const float *w, *x;
+    int count, columns, rows, stride, part; /* part: rows of w a member takes */
+    float *y;
+    atomic_int status;
+};
+
+/* oneDNN computes in the calling thread: sharing is the team's business. */
+static void product_piece(void *context, size_t piece, int member)
+{
+    (void)member;
+    struct product_call *c = context;
+    int first = (int)piece * c->part, count = c->count - first < c->part ? c->count - first : c->part;
+    omp_set_num_threads(1); /* of the calling thread: what oneDNN goes by */
+    dnnl_status_t status = dnnl_sgemm('N', 'T', c->rows, count, c->columns, 1.0f, c->x, c->columns,
+                                      c->w + (size_t)first * c->columns, c->columns, 0.0f, c->y + first, c->stride);
+    if (status != dnnl_success)
+        atomic_store(&c->status, (int)status);
+}
+
 void host_product(struct stream *stream, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride)
 {
     if (stream->failure.code || rows == 0)
         return;
-    omp_set_num_threads(stream->threads); /* of the calling thread: what oneDNN goes by */
-    dnnl_status_t status =
-        dnnl_sgemm('N', 'T', rows, count, columns, 1.0f, x, columns, w, columns, 0.0f, y, stride);
+    int members = team_size(stream->team);
+    struct product_call call = {w, x, count, columns, rows, stride, count, y, dnnl_success};
+    if (members > 1)
+        call.part = ((count + members - 1) / members + PIECE_ROWS - 1) / PIECE_ROWS * PIECE_ROWS;
+    team_run(stream->team, ((size_t)count + call.part - 1) / call.part, product_piece, &call);
+    int status = atomic_load(&call.status);
     if (status != dnnl_success)
         host_stream_fail(stream, status == dnnl_out_of_memory ? ERROR_MEMORY : ERROR_DEVICE,
-                         "a product of %d x %d x %d failed in oneDNN (status %d)", rows, count, columns, (int)status);
+                         "a product of %d x %d x %d failed in oneDNN (status %d)", rows, count, columns, status);
+}
+
+struct single_call {
+    const struct kernels *kernels;
+    const struct weight *w;
+    const float *whole, *x;
+    float *scratch, *y;
+};
+
+static void single_piece(void *context, size_t piece, int member)
+{
+    const struct single_call *c = context;
+    const struct weight *w = c->w;
+    int first = (int)piece * VECTOR_ROWS, count = w->rows - first < VECTOR_ROWS ? w->rows - first : VECTOR_ROWS;
+    const float *rows = c->whole ? c->whole + (size_t)first * w->columns : NULL;
+    if (!rows) {
+        float *own = c->scratch + (size_t)member * VECTOR_ROWS * w->columns;
+        expand_rows(w, first, count, NULL, own);
+        rows = own;
+    }
+    c->kernels->product(rows, count, w->columns, c->x, c->y + first);
 }
 
 /* y [w.rows] = w . x for a single row: bound by memory, so every weight is read once, in the form it is stored in. */
 static void product_single(struct stream *stream, const struct weight *w, const float *x, float *y)
 {
-    const float *whole = kept(stream, w);
-    size_t block = (size_t)VECTOR_ROWS * w->columns;
-    float *scratch = whole ? NULL : host_scratch(stream, SCRATCH_WEIGHT, stream->threads * block * sizeof *scratch);
-    if (!whole && !scratch)
-        return;
-#pragma omp parallel for schedule(static) num_threads(stream->threads)
-    for (int first = 0; first < w->rows; first += VECTOR_ROWS) {
-        int count = w->rows - first < VECTOR_ROWS ? w->rows - first : VECTOR_ROWS;
-        const float *rows = whole ? whole + (size_t)first * w->columns : NULL;
-        if (!rows) {
-            float *own = scratch + omp_get_thread_num() * block;
-            expand_rows(w, first, count, 1, own);
-            rows = own;
-        }
-        stream->kernels->product(rows, count, w->columns, x, y + first);
+    struct single_call call = {stream->kernels, w, kept(stream, w), x, NULL, y};
+    if (!call.whole) {
+        size_t block = (size_t)VECTOR_ROWS * w->columns * sizeof(float);
+        call.scratch = host_scratch(stream, SCRATCH_WEIGHT, (size_t)team_size(stream->team) * block);
+        if (!call.scratch)
+            return;
     }
+    team_run(stream->team, ((size_t)w->rows + VECTOR_ROWS - 1) / VECTOR_ROWS, single_piece, &call);
 }
 
 static void product(struct stream *stream, const struct weight *w, const float *x, int rows, float *y)
