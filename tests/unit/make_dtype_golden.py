@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Write dtype.golden: random blocks of every type that can be computed with, and what the `gguf` package makes of them.
 
-    python3 make_dtype_golden.py [dtype.golden]        (needs: pip install gguf)
+    python3 make_dtype_golden.py [--check]        (needs: pip install gguf)
+
+With --check nothing is written; the file must be what would have been.
 
 The file is a sequence of records: u32 type id, u32 elements, the blocks' bytes, elements x f32; all little-endian.
 Random bytes are good blocks; only the halves that hold scales are chosen, so that zeros, subnormals, the greatest
 half, infinity and NaN all occur.
 """
+import io
 import struct
 import sys
 from pathlib import Path
@@ -35,10 +38,10 @@ def make_blocks(rng, bytes_per_block, halves, count):
     return blocks
 
 
-def main():
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("dtype.golden"))
+def make_golden():
     rng = np.random.default_rng(20260)
-    with open(path, "wb") as out, np.errstate(all="ignore"):
+    out = io.BytesIO()
+    with np.errstate(all="ignore"):
         for name, (halves, count) in TYPES.items():
             kind = GGMLQuantizationType[name]
             elements, size = GGML_QUANT_SIZES[kind]
@@ -46,6 +49,15 @@ def main():
             values = dequantize(blocks, kind).astype("<f4").reshape(-1)
             assert values.size == count * elements
             out.write(struct.pack("<II", int(kind), values.size) + blocks.tobytes() + values.tobytes())
+    return out.getvalue()
+
+
+def main():
+    path = Path(__file__).with_name("dtype.golden")
+    if sys.argv[1:] != ["--check"]:
+        path.write_bytes(make_golden())
+    elif path.read_bytes() != make_golden():
+        sys.exit(f"{path} is not what the gguf package gives now")
 
 
 if __name__ == "__main__":

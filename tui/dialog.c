@@ -1,0 +1,187 @@
+#include "tui/dialog.h"
+
+#include <curses.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tui/keys.h"
+
+enum { KEYS_WIDTH = 28, HELP_WIDTH = 84, OPEN_WIDTH = 64 };
+
+bool dialog_is_open(const struct dialog *dialog)
+{
+    return dialog->kind != DIALOG_NONE;
+}
+
+void dialog_close(struct dialog *dialog)
+{
+    paths_list_free(dialog->entries, dialog->count);
+    *dialog = (struct dialog){.kind = DIALOG_NONE};
+}
+
+void dialog_show_help(struct dialog *dialog)
+{
+    dialog_close(dialog);
+    dialog->kind = DIALOG_HELP;
+}
+
+int dialog_show_models(struct dialog *dialog, const struct paths *paths, struct error *error)
+{
+    dialog_close(dialog);
+    int code = paths_list(paths, &dialog->entries, &dialog->count, error);
+    if (code != 0)
+        return code;
+    dialog->kind = DIALOG_OPEN;
+    dialog->folder = paths->models;
+    return 0;
+}
+
+/* -- keys ------------------------------------------------------------------------------------------------------------ */
+
+static void scroll_by(struct dialog *dialog, int by)
+{
+    int last = dialog->total - dialog->rows;
+    dialog->first += by;
+    if (dialog->first > last)
+        dialog->first = last;
+    if (dialog->first < 0)
+        dialog->first = 0;
+}
+
+static void choose(struct dialog *dialog, long to)
+{
+    if (dialog->count == 0)
+        return;
+    dialog->chosen = to < 0 ? 0 : to >= (long)dialog->count ? dialog->count - 1 : (size_t)to;
+    if ((int)dialog->chosen < dialog->first)
+        dialog->first = (int)dialog->chosen;
+    if (dialog->rows > 0 && (int)dialog->chosen >= dialog->first + dialog->rows)
+        dialog->first = (int)dialog->chosen - dialog->rows + 1;
+}
+
+static void move_by(struct dialog *dialog, int by)
+{
+    if (dialog->kind == DIALOG_OPEN)
+        choose(dialog, (long)dialog->chosen + by);
+    else
+        scroll_by(dialog, by);
+}
+
+const char *dialog_key(struct dialog *dialog, const struct key *key)
+{
+    int row = key->row - dialog->area.row - 1 + dialog->first, page = dialog->rows > 1 ? dialog->rows - 1 : 1;
+    bool pick = key->key == '\r' || key->key == KEY_ENTER;
+    if (key->key == KEY_UP || key->key == 'k' || key->key == KEY_WHEEL_UP)
+        move_by(dialog, -1);
+    else if (key->key == KEY_DOWN || key->key == 'j' || key->key == KEY_WHEEL_DOWN)
+        move_by(dialog, 1);
+    else if (key->key == KEY_PPAGE)
+        move_by(dialog, -page);
+    else if (key->key == KEY_NPAGE || key->key == ' ')
+        move_by(dialog, page);
+    else if (key->key == KEY_HOME || key->key == 'g')
+        move_by(dialog, -10000);
+    else if (key->key == KEY_END || key->key == 'G')
+        move_by(dialog, 10000);
+    else if (key->key == KEY_CLICK && dialog->kind == DIALOG_OPEN && row >= 0 && row < (int)dialog->count &&
+             key->row > dialog->area.row && key->row < dialog->area.row + dialog->area.rows - 1) {
+        pick = dialog->chosen == (size_t)row;
+        choose(dialog, row);
+    } else if (!pick) {
+        dialog_close(dialog);
+        return NULL;
+    }
+    if (!pick)
+        return NULL;
+    if (dialog->kind == DIALOG_OPEN && dialog->chosen < dialog->count)
+        return dialog->entries[dialog->chosen].path;
+    dialog_close(dialog);
+    return NULL;
+}
+
+/* -- drawing --------------------------------------------------------------------------------------------------------- */
+
+/* A box in the middle for `total` rows of text, with a title above and a hint below. */
+static struct area draw_box(struct dialog *dialog, int rows, int columns, int width, const char *title, const char *hint)
+{
+    int high = dialog->total + 2 < rows - 2 ? dialog->total + 2 : rows - 2, wide = width < columns - 2 ? width : columns - 2;
+    struct area box = {(rows - high) / 2, (columns - wide) / 2, high, wide};
+    dialog->area = box;
+    dialog->rows = high - 2;
+    scroll_by(dialog, 0);
+    paint_box(box, paint_plain(0));
+    paint_string(box.row, box.column + 2, wide - 4, paint_plain(COLOUR_BOLD | COLOUR_REVERSE), title);
+    if (dialog->first + dialog->rows < dialog->total)
+        paint_string(box.row + high - 1, box.column + wide - 9, 6, paint_plain(COLOUR_BOLD), " more ");
+    paint_string(box.row + high - 1, box.column + 2, wide - 12, paint_plain(0), hint);
+    return (struct area){box.row + 1, box.column + 2, high - 2, wide - 4};
+}
+
+/* Row by row: a heading for each place, a line for each row of the table.  Returns how many rows there are. */
+static int draw_help_rows(struct area area, int first, bool draw)
+{
+    size_t count;
+    const struct key_binding *table = keys_table(&count);
+    int line = 0, keys = area.columns > 2 * KEYS_WIDTH ? KEYS_WIDTH : area.columns * 2 / 5;
+    for (size_t i = 0; i < count; i++) {
+        char names[96];
+        if (i == 0 || table[i].place != table[i - 1].place) {
+            line += i > 0; /* an empty line between the groups */
+            if (draw && line >= first && line < first + area.rows)
+                paint_string(area.row + line - first, area.column, area.columns, paint_plain(COLOUR_BOLD | COLOUR_UNDERLINE),
+                             keys_place_name(table[i].place));
+            line++;
+        }
+        int row = area.row + line - first;
+        if (draw && line >= first && line < first + area.rows) {
+            keys_names(&table[i], names, sizeof names);
+            paint_string(row, area.column, keys - 1, paint_plain(COLOUR_BOLD), names);
+            paint_string(row, area.column + keys, area.columns - keys, paint_plain(0), table[i].help);
+        }
+        line++;
+    }
+    return line;
+}
+
+static void draw_help(struct dialog *dialog, int rows, int columns)
+{
+    dialog->total = draw_help_rows((struct area){0}, 0, false);
+    struct area area = draw_box(dialog, rows, columns, HELP_WIDTH, " Keys ", " Down, Page Down: more; Esc: close ");
+    draw_help_rows(area, dialog->first, true);
+}
+
+static void format_size(size_t bytes, char *text, size_t size)
+{
+    if (bytes >= 1000000000)
+        snprintf(text, size, "%.1f GB", (double)bytes / 1e9);
+    else
+        snprintf(text, size, "%.1f MB", (double)bytes / 1e6);
+}
+
+static void draw_models(struct dialog *dialog, int rows, int columns)
+{
+    char size[32], text[PATHS_LENGTH + 64];
+    dialog->total = dialog->count > 0 ? (int)dialog->count : 2;
+    struct area area = draw_box(dialog, rows, columns, OPEN_WIDTH, " Open a model ", " Enter: open; Esc: close ");
+    if (dialog->count == 0) {
+        snprintf(text, sizeof text, "There is no model in %s.", dialog->folder);
+        paint_string(area.row, area.column, area.columns, paint_plain(0), text);
+        paint_string(area.row + 1, area.column, area.columns, paint_plain(0), "Copy a GGUF file there, or run ./start get smollm2.");
+    }
+    for (int i = 0; i < area.rows && (size_t)(dialog->first + i) < dialog->count; i++) {
+        const struct paths_entry *entry = &dialog->entries[dialog->first + i];
+        struct style style = paint_plain((size_t)(dialog->first + i) == dialog->chosen ? COLOUR_REVERSE : 0);
+        format_size(entry->bytes, size, sizeof size);
+        paint_blank(area.row + i, area.column, area.columns, style);
+        paint_string(area.row + i, area.column, area.columns - 12, style, entry->name);
+        paint_string(area.row + i, area.column + area.columns - (int)strlen(size), 11, style, size);
+    }
+}
+
+void dialog_draw(struct dialog *dialog, int rows, int columns)
+{
+    if (dialog->kind == DIALOG_HELP)
+        draw_help(dialog, rows, columns);
+    else if (dialog->kind == DIALOG_OPEN)
+        draw_models(dialog, rows, columns);
+}

@@ -1,0 +1,132 @@
+#include "tui/keys.h"
+
+#include <curses.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ENTER = '\r', ESCAPE = 27, DELETE = 127 };
+#define CONTROL(letter) ((letter) & 31)
+#define ALT(key) (KEY_ALT | (key))
+
+static const struct key_binding table[] = {
+    {ACTION_CONTINUE, PLACE_ANY, {ENTER, KEY_F(5), CONTROL('R')}, "continue the prompt and measure what it rests on"},
+    {ACTION_CANCEL, PLACE_ANY, {ESCAPE, CONTROL('C')}, "stop the work; ^C again when idle: quit"},
+    {ACTION_PANE, PLACE_ANY, {'\t', KEY_BTAB}, "go to the output, or back to the prompt"},
+    {ACTION_UNITS, PLACE_ANY, {KEY_F(2)}, "units: token, word, sentence, paragraph, auto"},
+    {ACTION_FACTOR, PLACE_ANY, {KEY_F(3)}, "factor of the attention to a unit"},
+    {ACTION_SUPPRESSION, PLACE_ANY, {KEY_F(4)}, "variant of the suppression"},
+    {ACTION_SIMILARITY, PLACE_ANY, {KEY_F(6)}, "suppress similar tokens along, from this cosine on"},
+    {ACTION_TOKENS_LESS, PLACE_ANY, {KEY_F(7)}, "shorter output"},
+    {ACTION_TOKENS_MORE, PLACE_ANY, {KEY_F(8)}, "longer output"},
+    {ACTION_OPEN, PLACE_ANY, {CONTROL('O'), KEY_F(9)}, "open another model"},
+    {ACTION_HELP, PLACE_ANY, {KEY_F(1)}, "this list"},
+    {ACTION_REDRAW, PLACE_ANY, {CONTROL('L')}, "draw the screen anew"},
+    {ACTION_SUSPEND, PLACE_ANY, {CONTROL('Z')}, "suspend; fg comes back"},
+    {ACTION_QUIT, PLACE_ANY, {CONTROL('Q'), KEY_F(10)}, "quit"},
+
+    {ACTION_TOKEN_LEFT, PLACE_OUTPUT, {KEY_LEFT, 'h'}, "choose the token before"},
+    {ACTION_TOKEN_RIGHT, PLACE_OUTPUT, {KEY_RIGHT, 'l'}, "choose the next token"},
+    {ACTION_TOKEN_FIRST, PLACE_OUTPUT, {KEY_HOME, 'g'}, "choose the first token"},
+    {ACTION_TOKEN_LAST, PLACE_OUTPUT, {KEY_END, 'G'}, "choose the last token"},
+    {ACTION_CHOICE_UP, PLACE_OUTPUT, {KEY_UP, 'k'}, "ask for a likelier candidate"},
+    {ACTION_CHOICE_DOWN, PLACE_OUTPUT, {KEY_DOWN, 'j'}, "ask for a less likely candidate"},
+    {ACTION_APPEND, PLACE_OUTPUT, {'a'}, "take the output up to this choice into the prompt"},
+    {ACTION_SCALE, PLACE_OUTPUT, {'c'}, "colour scale: one for all tokens, or each its own"},
+    {ACTION_UNITS, PLACE_OUTPUT, {'u'}, "units"},
+    {ACTION_FACTOR, PLACE_OUTPUT, {'f'}, "factor"},
+    {ACTION_SUPPRESSION, PLACE_OUTPUT, {'v'}, "variant"},
+    {ACTION_SIMILARITY, PLACE_OUTPUT, {'s'}, "similarity"},
+    {ACTION_TOKENS_LESS, PLACE_OUTPUT, {'-'}, "shorter output"},
+    {ACTION_TOKENS_MORE, PLACE_OUTPUT, {'+', '='}, "longer output"},
+    {ACTION_OPEN, PLACE_OUTPUT, {'o'}, "open another model"},
+    {ACTION_HELP, PLACE_OUTPUT, {'?'}, "this list"},
+    {ACTION_QUIT, PLACE_OUTPUT, {'q'}, "quit"},
+
+    {ACTION_NEWLINE, PLACE_EDITOR, {CONTROL('J'), ALT(ENTER)}, "new line"},
+    {ACTION_LEFT, PLACE_EDITOR, {KEY_LEFT, CONTROL('B')}, "left"},
+    {ACTION_RIGHT, PLACE_EDITOR, {KEY_RIGHT, CONTROL('F')}, "right"},
+    {ACTION_UP, PLACE_EDITOR, {KEY_UP, CONTROL('P')}, "up"},
+    {ACTION_DOWN, PLACE_EDITOR, {KEY_DOWN, CONTROL('N')}, "down"},
+    {ACTION_WORD_LEFT, PLACE_EDITOR, {KEY_CONTROL_LEFT, ALT('b')}, "a word left"},
+    {ACTION_WORD_RIGHT, PLACE_EDITOR, {KEY_CONTROL_RIGHT, ALT('f')}, "a word right"},
+    {ACTION_LINE_START, PLACE_EDITOR, {KEY_HOME, CONTROL('A')}, "start of the line"},
+    {ACTION_LINE_END, PLACE_EDITOR, {KEY_END, CONTROL('E')}, "end of the line"},
+    {ACTION_TEXT_START, PLACE_EDITOR, {KEY_CONTROL_HOME, ALT('<')}, "start of the prompt"},
+    {ACTION_TEXT_END, PLACE_EDITOR, {KEY_CONTROL_END, ALT('>')}, "end of the prompt"},
+    {ACTION_PAGE_UP, PLACE_EDITOR, {KEY_PPAGE}, "a page up"},
+    {ACTION_PAGE_DOWN, PLACE_EDITOR, {KEY_NPAGE}, "a page down"},
+    {ACTION_BACKSPACE, PLACE_EDITOR, {KEY_BACKSPACE, DELETE, CONTROL('H')}, "erase the character before"},
+    {ACTION_DELETE, PLACE_EDITOR, {KEY_DC, CONTROL('D')}, "erase the character under the cursor"},
+    {ACTION_KILL_WORD_BACK, PLACE_EDITOR, {CONTROL('W'), ALT(DELETE), ALT(KEY_BACKSPACE)}, "cut the word before"},
+    {ACTION_KILL_WORD, PLACE_EDITOR, {ALT('d')}, "cut the word behind"},
+    {ACTION_KILL_START, PLACE_EDITOR, {CONTROL('U')}, "cut to the start of the line"},
+    {ACTION_KILL_END, PLACE_EDITOR, {CONTROL('K')}, "cut to the end of the line"},
+    {ACTION_YANK, PLACE_EDITOR, {CONTROL('Y')}, "paste what was cut"},
+    {ACTION_UNDO, PLACE_EDITOR, {CONTROL('_'), ALT('u')}, "undo"},
+    {ACTION_REDO, PLACE_EDITOR, {ALT('r')}, "do again"},
+};
+enum { ROWS = sizeof table / sizeof *table };
+
+const struct key_binding *keys_table(size_t *count)
+{
+    *count = ROWS;
+    return table;
+}
+
+const char *keys_place_name(enum key_place place)
+{
+    static const char *const names[] = {"Everywhere", "In the output", "In the prompt"};
+    return names[place];
+}
+
+enum action keys_action(int key, enum key_place place)
+{
+    if (key == KEY_ENTER)
+        key = ENTER;
+    for (size_t i = 0; i < ROWS; i++)
+        for (int k = 0; k < KEYS_PER_ACTION && table[i].keys[k]; k++)
+            if (table[i].keys[k] == key && (table[i].place == place || table[i].place == PLACE_ANY))
+                return table[i].action;
+    return ACTION_NONE;
+}
+
+void keys_name(int key, char *name, size_t size)
+{
+    static const struct {
+        int key;
+        const char *name;
+    } names[] = {
+        {ENTER, "Enter"}, {ESCAPE, "Esc"}, {DELETE, "Backspace"}, {KEY_BACKSPACE, "Backspace"}, {'\t', "Tab"}, {' ', "Space"},
+        {KEY_BTAB, "Shift-Tab"}, {KEY_LEFT, "Left"}, {KEY_RIGHT, "Right"}, {KEY_UP, "Up"}, {KEY_DOWN, "Down"},
+        {KEY_HOME, "Home"}, {KEY_END, "End"}, {KEY_PPAGE, "Page Up"}, {KEY_NPAGE, "Page Down"}, {KEY_DC, "Delete"},
+        {KEY_CONTROL_LEFT, "Ctrl-Left"}, {KEY_CONTROL_RIGHT, "Ctrl-Right"}, {KEY_CONTROL_HOME, "Ctrl-Home"},
+        {KEY_CONTROL_END, "Ctrl-End"},
+    };
+    const char *alt = key & KEY_ALT && key < KEY_OWN ? "Alt-" : "";
+    int plain = *alt ? key & ~KEY_ALT : key;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].key == plain) {
+            snprintf(name, size, "%s%s", alt, names[i].name);
+            return;
+        }
+    if (plain >= KEY_F0 && plain <= KEY_F(63))
+        snprintf(name, size, "%sF%d", alt, plain - KEY_F0);
+    else if (plain >= 0 && plain < 32)
+        snprintf(name, size, "%s^%c", alt, plain + 64);
+    else
+        snprintf(name, size, "%s%c", alt, plain);
+}
+
+void keys_names(const struct key_binding *binding, char *names, size_t size)
+{
+    char name[24], seen[24] = "";
+    size_t used = 0;
+    names[0] = '\0';
+    for (int k = 0; k < KEYS_PER_ACTION && binding->keys[k]; k++) {
+        keys_name(binding->keys[k], name, sizeof name);
+        if (strcmp(name, seen) == 0)
+            continue; /* two codes of one key */
+        used += (size_t)snprintf(names + used, size - used, "%s%s", used ? ", " : "", name);
+        memcpy(seen, name, sizeof seen);
+    }
+}

@@ -1,0 +1,42 @@
+/* loader.h: a model is opened by a thread of its own, so that the screen goes on.
+ *
+ * Owns that thread.  It runs a little below the others, and so does every thread that engine and worker make: whatever
+ * they compute, the screen's thread comes first. */
+#ifndef TUI_LOADER_H
+#define TUI_LOADER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "core/engine.h"
+#include "tui/paths.h"
+
+/* A model with its worker; both NULL: none. */
+struct loaded {
+    struct engine *engine;
+    struct worker *worker;
+};
+/* Close both, worker first; waits for the worker. */
+void loaded_close(struct loaded *);
+
+struct loader {
+    int fd; /* readable when the thread is done; -1 while nothing is loaded */
+    bool running;
+    pthread_t thread;
+    char path[PATHS_LENGTH];
+    struct engine_options options; /* model points to path */
+    struct loaded loaded;
+    int code;
+    struct error error;
+};
+
+/* fd = -1, nothing runs.  Before anything else. */
+void loader_init(struct loader *);
+/* Open the model of options; its strings but the model's must outlive the loader. */
+int loader_start(struct loader *, const struct engine_options *, struct error *);
+/* When fd is readable: take what was loaded.  0, or why it failed. */
+int loader_finish(struct loader *, struct loaded *, struct error *);
+/* Wait for the thread and drop what it loads. */
+void loader_free(struct loader *);
+
+#endif

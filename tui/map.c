@@ -1,0 +1,102 @@
+#include "tui/map.h"
+
+#include <math.h>
+
+#include "tui/colour.h"
+
+static bool counts(const struct explanation *e, size_t unit)
+{
+    return e->measured[unit] && e->units[unit].kind != UNIT_SPECIAL;
+}
+
+static double greatest(const struct explanation *e, size_t token, int choice)
+{
+    double most = 0;
+    for (size_t u = 0; u < e->unit_count; u++) {
+        double value = counts(e, u) ? explanation_relevance(e, u, token, choice) : 0;
+        if (fabs(value) > fabs(most))
+            most = value;
+    }
+    return most;
+}
+
+struct map map_of(const struct explanation *e, size_t token, int choice, bool shared)
+{
+    struct map map = {.explanation = e, .token = token, .choice = choice};
+    for (size_t u = 0; u < e->unit_count; u++)
+        map.measured += counts(e, u);
+    if (token >= e->output_count)
+        return map;
+    map.greatest = greatest(e, token, choice);
+    map.limit = fabs(map.greatest);
+    for (size_t t = 0; shared && t < e->output_count; t++)
+        map.limit = fmax(map.limit, fabs(greatest(e, t, 0)));
+    return map;
+}
+
+long map_unit_at(const struct explanation *e, size_t byte, size_t *from)
+{
+    while (*from < e->unit_count && e->units[*from].kind != UNIT_TARGET && e->units[*from].end <= byte)
+        ++*from;
+    bool inside = *from < e->unit_count && e->units[*from].start <= byte && byte < e->units[*from].end;
+    return inside ? (long)*from : -1;
+}
+
+long map_unit_of_output(const struct explanation *e, size_t t)
+{
+    long wanted = (long)(e->token_count + t);
+    for (size_t u = e->unit_count; u-- > 0 && e->units[u].kind == UNIT_TARGET;)
+        if (e->units[u].first <= wanted && wanted <= e->units[u].last)
+            return (long)u;
+    return -1;
+}
+
+double map_value(const struct map *map, long unit)
+{
+    const struct explanation *e = map->explanation;
+    if (unit < 0 || (size_t)unit >= e->unit_count || !e->measured[unit] || map->token >= e->output_count)
+        return NAN;
+    return explanation_relevance(e, (size_t)unit, map->token, map->choice);
+}
+
+double map_position(const struct map *map, long unit)
+{
+    double value = map_value(map, unit);
+    return isnan(value) ? 0 : colour_position(value, map->limit, map->explanation->noise_floor);
+}
+
+size_t map_rank(const struct map *map, long unit)
+{
+    const struct explanation *e = map->explanation;
+    double value = fabs(map_value(map, unit));
+    if (isnan(value) || !counts(e, (size_t)unit))
+        return 0;
+    size_t rank = 1;
+    for (size_t u = 0; u < e->unit_count; u++)
+        if (counts(e, u)) {
+            double other = fabs(map_value(map, (long)u));
+            rank += other > value || (other == value && (long)u < unit);
+        }
+    return rank;
+}
+
+size_t map_top(const struct map *map, long *units, size_t n)
+{
+    const struct explanation *e = map->explanation;
+    size_t found = 0;
+    for (size_t u = 0; u < e->unit_count; u++) {
+        if (!counts(e, u))
+            continue;
+        double value = fabs(map_value(map, (long)u));
+        size_t at = found;
+        while (at > 0 && fabs(map_value(map, units[at - 1])) < value)
+            at--;
+        if (at >= n)
+            continue;
+        found += found < n;
+        for (size_t k = found - 1; k > at; k--)
+            units[k] = units[k - 1];
+        units[at] = (long)u;
+    }
+    return found;
+}

@@ -1,0 +1,41 @@
+/* map.h: what an explanation says about one choice, as a view wants to know it.
+ *
+ * Pure questions to an explanation: which unit lies at a byte, its relevance, its rank, and the scale that the colours
+ * share.  A *choice* of an output token is numbered as in explanation_relevance(): 0 the token itself, 1 + k candidate
+ * k.  Special units are answered for, but never set the scale or take a rank. */
+#ifndef TUI_MAP_H
+#define TUI_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/engine.h"
+
+struct map {
+    const struct explanation *explanation;
+    size_t token;
+    int choice;
+    double limit;    /* nats at the scale's ends; 0 while nothing is measured */
+    size_t measured; /* units with a relevance, specials left out */
+    double greatest; /* relevance of the unit that counts most by absolute value */
+};
+
+/* Look at a choice.  shared: the scale is that of all output tokens, else the choice's own.  O(units * outputs). */
+struct map map_of(const struct explanation *, size_t token, int choice, bool shared);
+
+/* The unit that holds the byte of the prompt, or -1; a byte of two units belongs to the first.
+ * from: start with 0; keeps the place for the next question, whose byte is not smaller. */
+long map_unit_at(const struct explanation *, size_t byte, size_t *from);
+/* The unit that is output token t, or -1. */
+long map_unit_of_output(const struct explanation *, size_t t);
+
+/* Relevance in nats; NAN while it is not measured. */
+double map_value(const struct map *, long unit);
+/* -1 .. 1 for colours; 0 under the noise floor and while not measured. */
+double map_position(const struct map *, long unit);
+/* 1 for the unit of greatest absolute relevance; 0 while not measured or for specials. */
+size_t map_rank(const struct map *, long unit);
+/* The n units of greatest absolute relevance, best first; returns how many there are. */
+size_t map_top(const struct map *, long *units, size_t n);
+
+#endif

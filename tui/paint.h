@@ -1,0 +1,49 @@
+/* paint.h: words and colours onto curses' screen.
+ *
+ * Owns the curses colour pairs and the drawing of strings, rules, boxes, bars and laid out text, clipped to a rectangle.
+ * Knows columns and attributes, not what the words mean.  Only after terminal_open(). */
+#ifndef TUI_PAINT_H
+#define TUI_PAINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tui/colour.h"
+#include "tui/layout.h"
+#include "tui/terminal.h"
+
+struct area {
+    int row, column, rows, columns;
+};
+
+/* How to draw: colours of colour.h and attributes on top. */
+struct style {
+    struct colour_cell cell;
+    unsigned attributes; /* enum colour_attribute */
+};
+
+/* Forget all pairs: after every terminal_open(). */
+void paint_begin(const struct terminal *);
+struct style paint_plain(unsigned attributes);
+/* The style of a relevance, -1 .. 1. */
+struct style paint_relevance(double position);
+/* What is wrong: red, or bold where there is no red. */
+struct style paint_error(void);
+
+/* Draw UTF-8 text at a place, cut at `columns` columns, controls made visible.  Returns the columns used. */
+int paint_text(int row, int column, int columns, struct style, const char *text, size_t length);
+int paint_string(int row, int column, int columns, struct style, const char *string);
+/* Columns that a string takes. */
+int paint_width(const char *text, size_t length);
+void paint_blank(int row, int column, int columns, struct style);
+/* A horizontal line. */
+void paint_rule(int row, int column, int columns, struct style);
+void paint_vertical(int row, int column, int rows, struct style);
+/* A frame around the area's edge, its inside blank. */
+void paint_box(struct area, struct style);
+/* A bar of share (0 to 1) of the columns, in eighths where the characters are there. */
+void paint_bar(int row, int column, int columns, struct style, double share);
+/* A glyph of a layout whose row `first` is the area's first; what lies outside is not drawn. */
+void paint_glyph(struct area, int first, const struct glyph *, struct style);
+
+#endif

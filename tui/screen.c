@@ -1,0 +1,114 @@
+#include "tui/screen.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "tui/screen_state.h"
+
+enum { FRAME_MS = 30, OUTPUT_TOKENS = 12 };
+
+static int64_t now_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static void draw(struct screen *screen, unsigned dirty)
+{
+    if (dirty & DIRTY_TEXT)
+        view_arrange(&screen->view);
+    if (dirty & DIRTY_FOLLOW)
+        view_follow(&screen->view);
+    if (dirty)
+        view_draw(&screen->view);
+}
+
+/* Keys are shown at once; what the worker says at most every FRAME_MS, however fast it is. */
+static void run(struct screen *screen)
+{
+    unsigned dirty = DIRTY_ALL;
+    int64_t drawn = 0;
+    bool hurry = true;
+    while (!screen->quit) {
+        int64_t due = drawn + FRAME_MS - now_ms();
+        if (dirty && (hurry || due <= 0)) {
+            draw(screen, dirty);
+            drawn = now_ms();
+            dirty = DIRTY_NONE;
+        }
+        int others[2] = {screen->loader.fd, screen->loaded.worker ? worker_fd(screen->loaded.worker) : -1};
+        unsigned woke = terminal_wait(&screen->terminal, others, 2, !dirty ? -1 : due > 0 ? (int)due : 0);
+        hurry = woke & ~(unsigned)(WOKE_OTHER << 1);
+        if (woke & WOKE_END)
+            break;
+        if (woke & WOKE_STOP)
+            terminal_suspend(&screen->terminal);
+        if (woke & (WOKE_STOP | WOKE_CONTINUE | WOKE_RESIZE)) {
+            terminal_resize(&screen->terminal);
+            dirty |= DIRTY_ALL;
+        }
+        if (woke & WOKE_OTHER << 1)
+            dirty |= screen_events(screen);
+        if (woke & WOKE_OTHER)
+            dirty |= screen_loaded(screen);
+        if (woke & WOKE_KEYS) {
+            terminal_read(&screen->terminal);
+            dirty |= screen_keys(screen);
+        }
+    }
+}
+
+static void set_up(struct screen *screen)
+{
+    const struct screen_options *options = screen->options;
+    screen->settings = (struct request){.units = options->units ? options->units : "word",
+                                        .method = options->method,
+                                        .generate = options->generate > 0 ? options->generate : OUTPUT_TOKENS};
+    screen->view = (struct view){
+        .terminal = &screen->terminal,
+        .editor = &screen->editor,
+        .explanation = screen->explanation,
+        .settings = &screen->settings,
+        .loading = "",
+        .dialog = &screen->dialog,
+        .focus = PLACE_EDITOR,
+        .shared_scale = true,
+    };
+    if (options->prompt_length > 0)
+        editor_insert(&screen->editor, options->prompt, options->prompt_length);
+    screen->first_load = true;
+    paint_begin(&screen->terminal);
+    screen_load(screen, options->engine.model);
+}
+
+int screen_run(const struct screen_options *options, struct error *error)
+{
+    static struct screen screen; /* too large for a stack */
+    memset(&screen, 0, sizeof screen);
+    screen.options = options;
+    loader_init(&screen.loader);
+    screen.explanation = explanation_new();
+    if (!screen.explanation)
+        return error_set(error, ERROR_MEMORY, "there is no memory for the screen");
+    int code = terminal_open(&screen.terminal, &options->terminal, error);
+    if (code == 0) {
+        set_up(&screen);
+        run(&screen);
+        int signal = terminal_signal();
+        terminal_close(&screen.terminal);
+        code = signal ? signal : screen.code;
+        if (signal)
+            return code; /* the caller raises it: nobody waits for what still runs */
+        if (screen.code != 0 && error)
+            *error = screen.error;
+    }
+    loader_free(&screen.loader);
+    loaded_close(&screen.loaded);
+    dialog_close(&screen.dialog);
+    view_free(&screen.view);
+    editor_free(&screen.editor);
+    explanation_free(screen.explanation);
+    return code;
+}

@@ -1,0 +1,28 @@
+/* screen.h: the interactive screen.
+ *
+ * A prompt that is written, the output that follows it, and the colours of what each word of the output rests on, while
+ * they are computed.  Owns nothing beyond its call: it opens the terminal, runs until it is left, and gives it back. */
+#ifndef TUI_SCREEN_H
+#define TUI_SCREEN_H
+
+#include "core/engine.h"
+#include "tui/paths.h"
+#include "tui/terminal.h"
+
+struct screen_options {
+    struct engine_options engine;     /* model: the path of the first one */
+    struct terminal_options terminal; /* what the environment says */
+    const struct paths *paths;        /* where the open dialog looks for models */
+    const char *prompt;               /* to begin with; explained at once if it is not empty */
+    size_t prompt_length;
+    const char *units;                /* granularity; NULL: "word" */
+    struct method method;
+    int generate;                     /* tokens of output; 0: 12 */
+};
+
+/* Run until the person leaves.  The screen is there at once and the first model is loaded behind it.
+ * Returns 0; the number of the signal that ended it (the terminal is put right, the caller raises it again); or an
+ * error: no usable terminal, or the first model cannot be opened.  Thread: the program's first, before any other. */
+int screen_run(const struct screen_options *, struct error *);
+
+#endif

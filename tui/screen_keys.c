@@ -1,0 +1,265 @@
+#include "tui/screen_state.h"
+
+#include <curses.h>
+#include <stdlib.h>
+#include <wchar.h>
+
+/* -- writing ----------------------------------------------------------------------------------------------------------- */
+
+static size_t encode(int c, char *to)
+{
+    if (c < 0x80) {
+        to[0] = (char)c;
+        return 1;
+    }
+    int extra = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
+    to[0] = (char)(lead[extra] | c >> 6 * extra);
+    for (int i = 1; i <= extra; i++)
+        to[i] = (char)(0x80 | (c >> 6 * (extra - i) & 63));
+    return (size_t)extra + 1;
+}
+
+static bool is_text(const struct key *key)
+{
+    return key->key < KEY_OWN && !(key->key & KEY_ALT) &&
+           (key->key & (KEY_TEXT | KEY_PASTED) || (key->key >= ' ' && key->key < 127));
+}
+
+/* Insert the characters from keys[i] on in one piece; returns how many keys that were.  What is typed goes in one
+ * character after the other, so that undo knows where words end. */
+static size_t insert_text(struct screen *screen, size_t i)
+{
+    static char text[4 * TERMINAL_KEYS];
+    size_t length = 0, first = i;
+    bool pasted = screen->terminal.keys[i].key & KEY_PASTED;
+    do {
+        length += encode(screen->terminal.keys[i].key & KEY_CHARACTER, text + length);
+        i++;
+    } while (pasted && i < screen->terminal.key_count && screen->terminal.keys[i].key & KEY_PASTED &&
+             is_text(&screen->terminal.keys[i]));
+    editor_insert(&screen->editor, text, length);
+    return i - first;
+}
+
+static unsigned edit(struct screen *screen, enum action action)
+{
+    struct editor *editor = &screen->editor;
+    int page = screen->view.prompt.rows > 1 ? screen->view.prompt.rows - 1 : 1;
+    if (action == ACTION_UP || action == ACTION_DOWN || action == ACTION_PAGE_UP || action == ACTION_PAGE_DOWN)
+        view_arrange(&screen->view); /* keys of the same burst may have changed the text */
+    switch (action) {
+    case ACTION_NEWLINE: editor_insert(editor, "\n", 1); break;
+    case ACTION_LEFT: editor_move(editor, MOTION_LEFT); break;
+    case ACTION_RIGHT: editor_move(editor, MOTION_RIGHT); break;
+    case ACTION_UP: editor_move_rows(editor, &screen->view.prompt_layout, -1); break;
+    case ACTION_DOWN: editor_move_rows(editor, &screen->view.prompt_layout, 1); break;
+    case ACTION_PAGE_UP: editor_move_rows(editor, &screen->view.prompt_layout, -page); break;
+    case ACTION_PAGE_DOWN: editor_move_rows(editor, &screen->view.prompt_layout, page); break;
+    case ACTION_WORD_LEFT: editor_move(editor, MOTION_WORD_LEFT); break;
+    case ACTION_WORD_RIGHT: editor_move(editor, MOTION_WORD_RIGHT); break;
+    case ACTION_LINE_START: editor_move(editor, MOTION_LINE_START); break;
+    case ACTION_LINE_END: editor_move(editor, MOTION_LINE_END); break;
+    case ACTION_TEXT_START: editor_move(editor, MOTION_TEXT_START); break;
+    case ACTION_TEXT_END: editor_move(editor, MOTION_TEXT_END); break;
+    case ACTION_BACKSPACE: editor_erase(editor, MOTION_LEFT, false); break;
+    case ACTION_DELETE: editor_erase(editor, MOTION_RIGHT, false); break;
+    case ACTION_KILL_WORD_BACK: editor_erase(editor, MOTION_WORD_LEFT, true); break;
+    case ACTION_KILL_WORD: editor_erase(editor, MOTION_WORD_RIGHT, true); break;
+    case ACTION_KILL_START: editor_erase(editor, MOTION_LINE_START, true); break;
+    case ACTION_KILL_END: editor_erase(editor, MOTION_LINE_END, true); break;
+    case ACTION_YANK: editor_yank(editor); break;
+    case ACTION_UNDO: editor_undo(editor); break;
+    case ACTION_REDO: editor_redo(editor); break;
+    default: return DIRTY_NONE;
+    }
+    return DIRTY_ALL;
+}
+
+/* -- choosing ---------------------------------------------------------------------------------------------------------- */
+
+static unsigned choose_token(struct screen *screen, long token)
+{
+    long count = (long)screen->explanation->output_count;
+    if (count == 0)
+        return DIRTY_NONE;
+    screen->view.token = token < 0 ? 0 : token >= count ? (size_t)count - 1 : (size_t)token;
+    screen->view.choice = 0;
+    return DIRTY_DRAW | DIRTY_FOLLOW;
+}
+
+static unsigned choose_candidate(struct screen *screen, int by)
+{
+    int choices[CANDIDATES + 1], count = view_choices(&screen->view, choices), at = 0;
+    while (at < count && choices[at] != screen->view.choice)
+        at++;
+    at += by;
+    if (at < 0 || at >= count)
+        return DIRTY_NONE;
+    screen->view.choice = choices[at];
+    return DIRTY_DRAW | DIRTY_FOLLOW;
+}
+
+/* The output before the chosen token, and the choice, become the end of the prompt, which is continued. */
+static unsigned append_output(struct screen *screen)
+{
+    struct view *view = &screen->view;
+    size_t length;
+    if (view->token >= screen->explanation->output_count || view_is_stale(view)) {
+        screen_say(screen, true, "there is no output of this prompt to take; continue it first");
+        return DIRTY_DRAW;
+    }
+    const char *text = view_token_text(view, view_choice_id(view, view->choice), &length);
+    size_t before = view->token > 0 ? view->output_ends[view->token - 1] : 0;
+    char *joined = malloc(before + length + 1);
+    if (!joined)
+        return DIRTY_NONE;
+    for (size_t i = 0; i < before; i++)
+        joined[i] = view->output_text[i];
+    for (size_t i = 0; i < length; i++)
+        joined[before + i] = text[i];
+    editor_move(&screen->editor, MOTION_TEXT_END);
+    if (utf8_check(joined, before + length) < before + length)
+        screen_say(screen, true, "the choice ends within a character; choose a later token");
+    else
+        editor_insert(&screen->editor, joined, before + length);
+    free(joined);
+    view_arrange(view);
+    return view->message[0] ? DIRTY_DRAW : screen_submit(screen);
+}
+
+/* -- mouse ------------------------------------------------------------------------------------------------------------- */
+
+static unsigned click(struct screen *screen, const struct key *key)
+{
+    struct view *view = &screen->view;
+    size_t byte, token;
+    int choice;
+    if (view_prompt_at(view, key->row, key->column, &byte)) {
+        view->focus = PLACE_EDITOR;
+        editor_move_to(&screen->editor, byte);
+    } else if (view_token_at(view, key->row, key->column, &token)) {
+        view->focus = PLACE_OUTPUT;
+        return choose_token(screen, (long)token);
+    } else if (view_choice_at(view, key->row, key->column, &choice)) {
+        view->focus = PLACE_OUTPUT;
+        view->choice = choice;
+    } else {
+        return DIRTY_NONE;
+    }
+    return DIRTY_DRAW | DIRTY_FOLLOW;
+}
+
+static int clamp_first(int first, int rows, int total)
+{
+    first = first > total - rows ? total - rows : first;
+    return first < 0 ? 0 : first;
+}
+
+static unsigned wheel(struct screen *screen, const struct key *key)
+{
+    struct view *view = &screen->view;
+    int by = key->key == KEY_WHEEL_UP ? -2 : 2;
+    if (view_inside(view->prompt, key->row, key->column))
+        view->prompt_first = clamp_first(view->prompt_first + by, view->prompt.rows, view->prompt_layout.rows);
+    else if (view_inside(view->output, key->row, key->column))
+        view->output_first = clamp_first(view->output_first + by, view->output.rows, view->output_layout.rows);
+    else if (view_inside(view->candidates, key->row, key->column))
+        return choose_candidate(screen, by / 2);
+    return DIRTY_DRAW;
+}
+
+/* -- all keys ---------------------------------------------------------------------------------------------------------- */
+
+static unsigned cancel(struct screen *screen, int key)
+{
+    unsigned dirty = screen_cancel(screen);
+    if (dirty || key != ('C' & 31))
+        return dirty | DIRTY_DRAW;
+    if (screen->quit_asked)
+        screen->quit = true;
+    screen->quit_asked = true;
+    screen_say(screen, false, "nothing runs; ^C again quits");
+    return DIRTY_DRAW;
+}
+
+static unsigned show_models(struct screen *screen)
+{
+    struct error error;
+    if (dialog_show_models(&screen->dialog, screen->options->paths, &error) != 0)
+        screen_say(screen, true, "%s", error.message);
+    return DIRTY_DRAW;
+}
+
+static unsigned act(struct screen *screen, enum action action, int key)
+{
+    struct view *view = &screen->view;
+    switch (action) {
+    case ACTION_CONTINUE: return screen_submit(screen);
+    case ACTION_CANCEL: return cancel(screen, key);
+    case ACTION_UNITS:
+    case ACTION_FACTOR:
+    case ACTION_SUPPRESSION:
+    case ACTION_SIMILARITY:
+    case ACTION_TOKENS_MORE:
+    case ACTION_TOKENS_LESS: return screen_setting(screen, action);
+    case ACTION_APPEND: return append_output(screen);
+    case ACTION_SCALE: view->shared_scale = !view->shared_scale; return DIRTY_DRAW;
+    case ACTION_PANE:
+        view->focus = view->focus == PLACE_EDITOR ? PLACE_OUTPUT : PLACE_EDITOR;
+        return DIRTY_DRAW | DIRTY_FOLLOW;
+    case ACTION_OPEN: return show_models(screen);
+    case ACTION_HELP: dialog_show_help(&screen->dialog); return DIRTY_DRAW;
+    case ACTION_REDRAW: clearok(curscr, TRUE); return DIRTY_DRAW;
+    case ACTION_QUIT: screen->quit = true; return DIRTY_NONE;
+    case ACTION_TOKEN_LEFT: return choose_token(screen, (long)view->token - 1);
+    case ACTION_TOKEN_RIGHT: return choose_token(screen, (long)view->token + 1);
+    case ACTION_TOKEN_FIRST: return choose_token(screen, 0);
+    case ACTION_TOKEN_LAST: return choose_token(screen, (long)screen->explanation->output_count - 1);
+    case ACTION_CHOICE_UP: return choose_candidate(screen, -1);
+    case ACTION_CHOICE_DOWN: return choose_candidate(screen, 1);
+    default: return view->focus == PLACE_EDITOR ? edit(screen, action) : DIRTY_NONE;
+    }
+}
+
+static unsigned dialog_takes(struct screen *screen, const struct key *key)
+{
+    const char *path = dialog_key(&screen->dialog, key);
+    unsigned dirty = DIRTY_DRAW;
+    if (path) {
+        dirty |= screen_load(screen, path);
+        dialog_close(&screen->dialog);
+    }
+    return dirty;
+}
+
+unsigned screen_keys(struct screen *screen)
+{
+    unsigned dirty = DIRTY_NONE;
+    size_t count = screen->terminal.key_count;
+    for (size_t i = 0; i < count && !screen->quit; i++) {
+        const struct key *key = &screen->terminal.keys[i];
+        bool asked = screen->quit_asked;
+        if (screen->view.message[0])
+            dirty |= DIRTY_DRAW;
+        screen->view.message[0] = '\0';
+        enum action action = is_text(key) && screen->view.focus == PLACE_EDITOR ? ACTION_NONE : keys_action(key->key, screen->view.focus);
+        if (action == ACTION_QUIT && (key->key < ' ' || !dialog_is_open(&screen->dialog)))
+            screen->quit = true;
+        else if (dialog_is_open(&screen->dialog))
+            dirty |= dialog_takes(screen, key);
+        else if (key->key == KEY_CLICK)
+            dirty |= click(screen, key);
+        else if (key->key == KEY_WHEEL_UP || key->key == KEY_WHEEL_DOWN)
+            dirty |= wheel(screen, key);
+        else if (action != ACTION_NONE)
+            dirty |= act(screen, action, key->key);
+        else if (is_text(key) && screen->view.focus == PLACE_EDITOR) {
+            i += insert_text(screen, i) - 1;
+            dirty |= DIRTY_ALL;
+        }
+        if (asked)
+            screen->quit_asked = false;
+    }
+    return dirty;
+}

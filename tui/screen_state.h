@@ -1,0 +1,58 @@
+/* screen_state.h: what the parts of the interactive screen share.
+ *
+ * screen.c has its life and its loop, screen_work.c talks to the worker, screen_keys.c turns keys into actions.  None of
+ * their handlers draws: they return what has become dirty. */
+#ifndef TUI_SCREEN_STATE_H
+#define TUI_SCREEN_STATE_H
+
+#include "tui/dialog.h"
+#include "tui/loader.h"
+#include "tui/screen.h"
+#include "tui/view.h"
+
+enum dirty {
+    DIRTY_NONE = 0,
+    DIRTY_DRAW = 1,   /* something looks different */
+    DIRTY_TEXT = 2,   /* the prompt, the output or their places changed: arrange, then draw */
+    DIRTY_FOLLOW = 4, /* the cursor or the choice moved: scroll to it */
+    DIRTY_ALL = 7,
+};
+
+struct screen {
+    const struct screen_options *options;
+    struct terminal terminal;
+    struct editor editor;
+    struct explanation *explanation;
+    struct loaded loaded;
+    struct loader loader;
+    struct dialog dialog;
+    struct view view;
+    struct request settings;   /* prompt fields unused; units and method as chosen */
+    uint64_t submitted;        /* number of the latest request, 0: none */
+    bool quit, quit_asked;     /* ^C once while nothing runs */
+    bool first_load;           /* the first model is not there yet */
+    int code;                  /* why we quit, if that is an error */
+    struct error error;
+};
+
+/* -- screen_work.c: what is asked of the worker, and what it says ----------------------------------------------------- */
+
+/* Show a line until the next key; bad: it is an error. */
+void screen_say(struct screen *, bool bad, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Continue and explain the prompt as it is now. */
+unsigned screen_submit(struct screen *);
+unsigned screen_cancel(struct screen *);
+/* Take all events that wait. */
+unsigned screen_events(struct screen *);
+unsigned screen_load(struct screen *, const char *path);
+/* The loader is done. */
+unsigned screen_loaded(struct screen *);
+/* The next (or former) value of a setting; the prompt is explained anew. */
+unsigned screen_setting(struct screen *, enum action);
+
+/* -- screen_keys.c ----------------------------------------------------------------------------------------------------- */
+
+/* Act on all keys just read. */
+unsigned screen_keys(struct screen *);
+
+#endif

@@ -1,0 +1,174 @@
+#include "tui/screen_state.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TOKENS_MOST = 256 };
+
+void screen_say(struct screen *screen, bool bad, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(screen->view.message, sizeof screen->view.message, format, arguments);
+    va_end(arguments);
+    screen->view.message_bad = bad;
+}
+
+/* -- requests ---------------------------------------------------------------------------------------------------------- */
+
+unsigned screen_submit(struct screen *screen)
+{
+    struct request request = screen->settings;
+    if (!screen->loaded.worker)
+        return DIRTY_DRAW; /* explained as soon as the model is there */
+    if (screen->editor.length == 0) {
+        screen_say(screen, true, "the prompt is empty; type one");
+        return DIRTY_DRAW;
+    }
+    request.prompt = screen->editor.text;
+    request.prompt_length = screen->editor.length;
+    request.explain = true;
+    if (view_is_stale(&screen->view))
+        screen->view.token = 0;
+    screen->view.choice = 0;
+    screen->submitted = worker_submit(screen->loaded.worker, &request);
+    if (screen->submitted == 0)
+        screen_say(screen, true, "there is no memory for this prompt; shorten it");
+    screen->view.pending = screen->submitted != 0;
+    return DIRTY_ALL;
+}
+
+unsigned screen_cancel(struct screen *screen)
+{
+    if (!screen->view.pending && !screen->explanation->busy)
+        return DIRTY_NONE;
+    worker_cancel(screen->loaded.worker);
+    screen_say(screen, false, "stopping");
+    return DIRTY_DRAW;
+}
+
+/* -- events ------------------------------------------------------------------------------------------------------------ */
+
+static unsigned event(struct screen *screen, enum event_kind kind)
+{
+    const struct explanation *e = screen->explanation;
+    bool latest = e->request == screen->submitted;
+    if (latest)
+        screen->view.pending = false;
+    if (kind == EVENT_FAILED && latest)
+        screen_say(screen, true, "%s", e->error.message);
+    if (kind == EVENT_CANCELLED && latest)
+        screen_say(screen, false, "stopped; Enter measures anew");
+    if (kind == EVENT_PROMPT || kind == EVENT_TOKEN)
+        return DIRTY_TEXT | (e->output_count == screen->view.token + 1 ? DIRTY_FOLLOW : 0);
+    return DIRTY_DRAW;
+}
+
+unsigned screen_events(struct screen *screen)
+{
+    enum event_kind kind;
+    unsigned dirty = DIRTY_NONE;
+    while (screen->loaded.worker && worker_next(screen->loaded.worker, screen->explanation, &kind))
+        dirty |= event(screen, kind);
+    return dirty;
+}
+
+/* -- models ------------------------------------------------------------------------------------------------------------ */
+
+unsigned screen_load(struct screen *screen, const char *path)
+{
+    struct engine_options options = screen->options->engine;
+    struct error error;
+    const char *slash = strrchr(path, '/');
+    if (screen->loader.running) {
+        screen_say(screen, true, "%s is still being loaded; wait for it", screen->view.loading);
+        return DIRTY_DRAW;
+    }
+    options.model = path;
+    if (loader_start(&screen->loader, &options, &error) != 0) {
+        screen_say(screen, true, "%s", error.message);
+        return DIRTY_DRAW;
+    }
+    screen->view.loading = slash ? strrchr(screen->loader.path, '/') + 1 : screen->loader.path;
+    return DIRTY_DRAW;
+}
+
+unsigned screen_loaded(struct screen *screen)
+{
+    struct loaded loaded;
+    struct error error = {0};
+    int code = loader_finish(&screen->loader, &loaded, &error);
+    screen->view.loading = "";
+    if (code != 0) {
+        if (screen->first_load) { /* there is nothing to show: say it where it stays to be read */
+            screen->code = code;
+            screen->error = error;
+            screen->quit = true;
+        }
+        screen_say(screen, true, "%s", error.message);
+        return DIRTY_DRAW;
+    }
+    struct explanation *explanation = explanation_new();
+    if (!explanation) {
+        loaded_close(&loaded);
+        screen_say(screen, true, "there is no memory for another model");
+        return DIRTY_DRAW;
+    }
+    screen->view.engine = loaded.engine;
+    screen->view.explanation = explanation;
+    loaded_close(&screen->loaded);
+    explanation_free(screen->explanation);
+    screen->explanation = explanation;
+    screen->loaded = loaded;
+    screen->first_load = screen->view.pending = false;
+    screen->view.token = 0;
+    view_arrange(&screen->view);
+    return (screen->editor.length > 0 ? screen_submit(screen) : 0) | DIRTY_ALL;
+}
+
+/* -- settings ---------------------------------------------------------------------------------------------------------- */
+
+static void next_units(struct screen *screen)
+{
+    static const char *const names[] = {"token", "word", "sentence", "paragraph", "auto"};
+    enum { COUNT = sizeof names / sizeof *names };
+    size_t i = 0;
+    while (i < COUNT && strcmp(names[i], screen->settings.units) != 0)
+        i++;
+    screen->settings.units = names[(i + 1) % (COUNT + (i >= COUNT))]; /* an expression comes before all names */
+}
+
+/* The first value of a rising list that is greater, or the first of all. */
+static float next_value(float value, const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (values[i] > value + 1e-6f)
+            return values[i];
+    return values[0];
+}
+
+unsigned screen_setting(struct screen *screen, enum action action)
+{
+    static const float factors[] = {0, 0.1f, 0.3f, 0.5f, 1.5f, 2, 4}, similarities[] = {0.5f, 0.6f, 0.7f, 0.8f, 0.9f};
+    struct method *method = &screen->settings.method;
+    int *generate = &screen->settings.generate;
+    if (action == ACTION_UNITS)
+        next_units(screen);
+    else if (action == ACTION_FACTOR)
+        method->factor = next_value(method->factor, factors, sizeof factors / sizeof *factors);
+    else if (action == ACTION_SUPPRESSION)
+        method->suppression = (method->suppression + 1) % (SUPPRESS_LOG_ADDITIVE + 1);
+    else if (action == ACTION_SIMILARITY && isnan(method->similarity))
+        method->similarity = similarities[0];
+    else if (action == ACTION_SIMILARITY)
+        method->similarity = method->similarity > 0.89f ? NAN : next_value(method->similarity, similarities, 5);
+    else if (action == ACTION_TOKENS_MORE && *generate < TOKENS_MOST)
+        *generate = *generate < 4 ? *generate + 1 : *generate < 16 ? *generate + 4 : *generate * 2;
+    else if (action == ACTION_TOKENS_LESS && *generate > 1)
+        *generate = *generate <= 4 ? *generate - 1 : *generate <= 16 ? *generate - 4 : *generate / 2;
+    if (*generate > TOKENS_MOST)
+        *generate = TOKENS_MOST;
+    return screen->editor.length > 0 ? screen_submit(screen) : DIRTY_DRAW;
+}

@@ -1,0 +1,458 @@
+#include "tui/terminal.h"
+
+#include <curses.h>
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <term.h>
+#include <unistd.h>
+
+#include "tui/keys.h"
+#include "tui/rescue.h"
+
+#undef columns /* term.h takes this word for itself */
+
+/* Not in every terminal's description, but known by all that are like xterm, and ignored by the others. */
+#define PASTE_ON "\033[?2004h"
+#define PASTE_OFF "\033[?2004l"
+
+static volatile sig_atomic_t end_signal, stop_wanted, continued, resized;
+
+static void on_signal(int number)
+{
+    if (number == SIGTSTP)
+        stop_wanted = 1;
+    else if (number == SIGCONT)
+        continued = 1;
+    else if (number == SIGWINCH)
+        resized = 1;
+    else
+        end_signal = number;
+}
+
+int terminal_signal(void)
+{
+    return end_signal;
+}
+
+static const int watched[] = {SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT, SIGWINCH};
+enum { WATCHED = sizeof watched / sizeof *watched };
+
+/* Take the signals, and only while we wait: whatever is drawn is drawn whole.  Set before curses would, and before
+ * threads are made, which inherit the mask: so the signals come to us. */
+static void take_signals(bool take)
+{
+    struct sigaction action = {.sa_handler = take ? on_signal : SIG_DFL};
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < WATCHED; i++) {
+        sigaction(watched[i], &action, NULL);
+        sigaddset(&set, watched[i]);
+    }
+    pthread_sigmask(take ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+static void send(const char *text)
+{
+    size_t length = strlen(text);
+    while (length > 0) {
+        ssize_t n = write(STDOUT_FILENO, text, length);
+        if (n < 0 && errno != EINTR)
+            return;
+        if (n > 0) {
+            text += n;
+            length -= (size_t)n;
+        }
+    }
+}
+
+/* -- what it can do -------------------------------------------------------------------------------------------------- */
+
+static int check_terminal(const char *term, struct error *error)
+{
+    int status = 0;
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return error_set(error, ERROR_DEVICE,
+                         "the interactive screen needs a terminal; use `atmanscope explain` in a pipe or a script");
+    if (!term || !*term)
+        return error_set(error, ERROR_DEVICE,
+                         "TERM is not set, so nothing is known of this terminal; set it, for example TERM=xterm-256color");
+    if (setupterm(term, STDOUT_FILENO, &status) != OK)
+        return error_set(error, ERROR_DEVICE, "the terminal type TERM=%s is not known here; set TERM to one that is, for example xterm-256color",
+                         term);
+    const char *move = tigetstr("cup"), *clear = tigetstr("clear");
+    if (!move || move == (char *)-1 || !clear || clear == (char *)-1)
+        return error_set(error, ERROR_DEVICE, "a terminal of type TERM=%s cannot move its cursor; use `atmanscope explain`", term);
+    return 0;
+}
+
+/* The description with 24-bit colours of the same terminal, where there is one: "xterm-direct" for "xterm-256color". */
+static void choose_description(struct terminal *terminal, const char *term, char *name, size_t size)
+{
+    int status;
+    snprintf(name, size, "%s", term);
+    if (terminal->depth == COLOUR_TRUE && tigetnum("colors") <= 256) {
+        char *end = strstr(name, "-256color");
+        size_t base = end ? (size_t)(end - name) : strlen(name);
+        snprintf(name + base, size - base, "-direct");
+        if (setupterm(name, STDOUT_FILENO, &status) != OK) {
+            snprintf(name, size, "%s", term);
+            setupterm(name, STDOUT_FILENO, &status);
+        }
+    }
+    int colours = tigetnum("colors");
+    enum colour_depth most = colours < 8      ? COLOUR_NONE
+                             : colours < 256  ? COLOUR_16
+                             : colours == 256 ? COLOUR_256
+                                              : COLOUR_TRUE;
+    if (terminal->depth > most)
+        terminal->depth = most;
+    terminal->direct = most == COLOUR_TRUE;
+    if (terminal->direct && terminal->depth != COLOUR_NONE)
+        terminal->depth = COLOUR_TRUE;
+}
+
+/* -- its background -------------------------------------------------------------------------------------------------- */
+
+/* Take "...11;rgb:RRRR/GGGG/BBBB..." apart. */
+static bool parse_background(const char *answer, enum colour_ground *ground)
+{
+    unsigned red, green, blue;
+    int first, last;
+    const char *at = strstr(answer, "]11;rgb:");
+    if (!at || sscanf(at + 8, "%n%4x%n/%4x/%4x", &first, &red, &last, &green, &blue) != 3)
+        return false;
+    double most = (1 << 4 * (last - first)) - 1;
+    *ground = (0.3 * red + 0.59 * green + 0.11 * blue) / most > 0.5 ? GROUND_LIGHT : GROUND_DARK;
+    return true;
+}
+
+/* Keep from what was read what a person typed meanwhile: all outside of escape sequences. */
+static void keep_typed(struct terminal *terminal, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] != 27) {
+            if (terminal->typed_count < sizeof terminal->typed)
+                terminal->typed[terminal->typed_count++] = bytes[i];
+        } else if (i + 1 < length && bytes[i + 1] == ']') {
+            while (i < length && bytes[i] != 7 && !(bytes[i] == '\\' && bytes[i - 1] == 27))
+                i++;
+        } else if (i + 1 < length && (bytes[i + 1] == '[' || bytes[i + 1] == 'O')) {
+            for (i += 2; i < length && (unsigned char)(bytes[i] - 0x40) > 0x3e;)
+                i++;
+        }
+    }
+}
+
+/* Ask for the background, and behind it a question that every terminal answers: then nobody waits for an answer that
+ * does not come. */
+static void ask_background(struct terminal *terminal)
+{
+    struct termios quiet = terminal->saved;
+    char answer[1024];
+    size_t length = 0;
+    quiet.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    quiet.c_cc[VMIN] = 0;
+    quiet.c_cc[VTIME] = 0;
+    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet) != 0)
+        return;
+    send("\033]11;?\033\\\033[c");
+    for (bool done = false; !done && length + 1 < sizeof answer;) {
+        struct pollfd tty = {.fd = STDIN_FILENO, .events = POLLIN};
+        if (poll(&tty, 1, 1000) <= 0)
+            break;
+        ssize_t n = read(STDIN_FILENO, answer + length, sizeof answer - 1 - length);
+        if (n <= 0)
+            break;
+        length += (size_t)n;
+        answer[length] = '\0';
+        const char *fence = strstr(answer, "\033[?");
+        done = fence && strchr(fence, 'c');
+    }
+    answer[length] = '\0';
+    parse_background(answer, &terminal->ground);
+    keep_typed(terminal, answer, length);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal->saved);
+}
+
+/* -- opening and closing --------------------------------------------------------------------------------------------- */
+
+static void teach_keys(void)
+{
+    define_key("\033[1;5D", KEY_CONTROL_LEFT);
+    define_key("\033[1;5C", KEY_CONTROL_RIGHT);
+    define_key("\033Od", KEY_CONTROL_LEFT);
+    define_key("\033Oc", KEY_CONTROL_RIGHT);
+    define_key("\033[1;5H", KEY_CONTROL_HOME);
+    define_key("\033[1;5F", KEY_CONTROL_END);
+    define_key("\033[H", KEY_HOME);
+    define_key("\033[F", KEY_END);
+    define_key("\033[200~", KEY_PASTE_START);
+    define_key("\033[201~", KEY_PASTE_END);
+    define_key("\033[?", KEY_LATE_CSI);
+    define_key("\033]", KEY_LATE_OSC);
+}
+
+/* Our own terminal settings on top of curses' cbreak: ^Q, ^S, ^V, ^C are keys; ^Z and ^\ stay signals. */
+static void set_modes(void)
+{
+    struct termios modes;
+    if (tcgetattr(STDIN_FILENO, &modes) == 0) {
+        modes.c_iflag &= ~(tcflag_t)(IXON | ISTRIP | INLCR | ICRNL);
+        modes.c_cc[VINTR] = _POSIX_VDISABLE;
+        modes.c_cc[VLNEXT] = _POSIX_VDISABLE;
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &modes);
+    }
+    def_prog_mode();
+}
+
+static void set_locale(struct terminal *terminal)
+{
+    setlocale(LC_CTYPE, "");
+    if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
+        terminal->ascii = true; /* what is typed and kept is UTF-8 all the same */
+        setlocale(LC_CTYPE, "C.UTF-8");
+    }
+}
+
+int terminal_open(struct terminal *terminal, const struct terminal_options *options, struct error *error)
+{
+    char name[128];
+    *terminal = (struct terminal){.depth = options->depth, .ground = options->ground};
+    int code = check_terminal(options->term, error);
+    if (code != 0)
+        return code;
+    if (tcgetattr(STDIN_FILENO, &terminal->saved) != 0)
+        return error_set(error, ERROR_DEVICE, "the terminal does not tell its settings: %s", strerror(errno));
+    set_locale(terminal);
+    choose_description(terminal, options->term, name, sizeof name);
+    end_signal = stop_wanted = continued = resized = 0;
+    take_signals(true);
+    rescue_arm(&terminal->saved);
+    if (terminal->depth != COLOUR_NONE && strncmp(name, "linux", 5) != 0)
+        ask_background(terminal);
+    terminal->screen = newterm(name, stdout, stdin);
+    if (!terminal->screen) {
+        rescue_disarm();
+        take_signals(false);
+        return error_set(error, ERROR_DEVICE, "curses cannot use a terminal of type TERM=%s; set TERM to another", name);
+    }
+    cbreak();
+    noecho();
+    nonl();
+    set_modes();
+    set_escdelay(25);
+    idlok(stdscr, FALSE);
+    idcok(stdscr, FALSE);
+    if (terminal->depth != COLOUR_NONE && start_color() == OK)
+        use_default_colors();
+    mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+    mouseinterval(0);
+    teach_keys();
+    WINDOW *pad = newpad(1, 1);
+    terminal->pad = pad;
+    keypad(pad, TRUE);
+    nodelay(pad, TRUE);
+    send(PASTE_ON);
+    terminal_resize(terminal);
+    return 0;
+}
+
+void terminal_close(struct terminal *terminal)
+{
+    if (!terminal->screen)
+        return;
+    send(PASTE_OFF);
+    endwin();
+    send("\033[?25h");
+    tcsetattr(STDIN_FILENO, TCSANOW, &terminal->saved);
+    delwin(terminal->pad);
+    delscreen(terminal->screen);
+    terminal->screen = terminal->pad = NULL;
+    rescue_disarm();
+    take_signals(false);
+}
+
+void terminal_suspend(struct terminal *terminal)
+{
+    sigset_t set;
+    struct sigaction stop = {.sa_handler = SIG_DFL}, ours;
+    stop_wanted = 0;
+    send(PASTE_OFF);
+    endwin();
+    send("\033[?25h");
+    sigemptyset(&set);
+    sigaddset(&set, SIGTSTP);
+    sigaction(SIGTSTP, &stop, &ours);
+    raise(SIGTSTP);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL); /* here we stand still until fg */
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGTSTP, &ours, NULL);
+    reset_prog_mode();
+    send(PASTE_ON);
+    clearok(curscr, TRUE);
+    continued = 0;
+    terminal_resize(terminal);
+}
+
+void terminal_resize(struct terminal *terminal)
+{
+    struct winsize size;
+    resized = 0;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0 &&
+        (size.ws_row != LINES || size.ws_col != COLS)) {
+        resize_term(size.ws_row, size.ws_col);
+        clearok(curscr, TRUE);
+    }
+    terminal->rows = LINES;
+    terminal->columns = COLS;
+}
+
+/* -- waiting and reading --------------------------------------------------------------------------------------------- */
+
+unsigned terminal_wait(struct terminal *terminal, const int *others, int count, int timeout_ms)
+{
+    struct pollfd fds[8] = {{.fd = STDIN_FILENO, .events = POLLIN}};
+    struct timespec time = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    sigset_t open;
+    unsigned woke = 0;
+    if (count > 7)
+        count = 7;
+    for (int i = 0; i < count; i++)
+        fds[i + 1] = (struct pollfd){.fd = others[i], .events = POLLIN};
+    pthread_sigmask(SIG_SETMASK, NULL, &open);
+    for (int i = 0; i < WATCHED; i++)
+        sigdelset(&open, watched[i]);
+    if (terminal->typed_count > 0)
+        time = (struct timespec){0};
+    int n = ppoll(fds, (nfds_t)count + 1, timeout_ms < 0 && terminal->typed_count == 0 ? NULL : &time, &open);
+    if (n > 0) {
+        if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) {
+            terminal->gone = true;
+            end_signal = end_signal ? end_signal : SIGHUP;
+        } else if (fds[0].revents) {
+            woke |= WOKE_KEYS;
+        }
+        for (int i = 0; i < count; i++)
+            if (fds[i + 1].revents)
+                woke |= (unsigned)WOKE_OTHER << i;
+    }
+    if (terminal->typed_count > 0)
+        woke |= WOKE_KEYS;
+    if (continued) {
+        continued = 0;
+        reset_prog_mode();
+        send(PASTE_ON);
+        clearok(curscr, TRUE);
+        woke |= WOKE_CONTINUE;
+    }
+    return woke | (resized ? WOKE_RESIZE : 0) | (stop_wanted ? WOKE_STOP : 0) | (end_signal ? WOKE_END : 0);
+}
+
+/* The next key that waits, or -1. */
+static int next_raw(struct terminal *terminal)
+{
+    wint_t c;
+    if (terminal->typed_count > 0) {
+        int typed = (unsigned char)terminal->typed[0];
+        memmove(terminal->typed, terminal->typed + 1, --terminal->typed_count);
+        return typed;
+    }
+    int status = wget_wch(terminal->pad, &c);
+    if (status == ERR)
+        return -1;
+    return status == KEY_CODE_YES ? (int)c : c < 128 ? (int)c : (int)c | KEY_TEXT;
+}
+
+/* true while the key belongs to an answer of the terminal that came late, or to a sequence nobody knows. */
+static bool swallow(struct terminal *terminal, int key)
+{
+    if (key == KEY_LATE_CSI || key == KEY_LATE_OSC) {
+        terminal->swallow = key;
+        return true;
+    }
+    if (!terminal->swallow)
+        return false;
+    bool last = terminal->swallow == KEY_LATE_OSC ? key == 7 || key == '\\' : key >= 0x40 && key <= 0x7e;
+    if (last)
+        terminal->swallow = 0;
+    return true;
+}
+
+static void read_mouse(struct key *key)
+{
+    MEVENT event;
+    key->key = 0;
+    if (getmouse(&event) != OK)
+        return;
+    key->row = event.y;
+    key->column = event.x;
+    key->key = event.bstate & BUTTON1_PRESSED   ? KEY_CLICK
+               : event.bstate & BUTTON4_PRESSED ? KEY_WHEEL_UP
+               : event.bstate & BUTTON5_PRESSED ? KEY_WHEEL_DOWN
+                                                : 0;
+}
+
+/* Put Esc and the key right behind it together; drop sequences that are unknown.  keys are all of one burst. */
+static void join_escapes(struct terminal *terminal)
+{
+    size_t to = 0;
+    for (size_t i = 0; i < terminal->key_count; i++) {
+        struct key key = terminal->keys[i];
+        int next = i + 1 < terminal->key_count ? terminal->keys[i + 1].key : -1;
+        if (key.key == 27 && (next == '[' || next == 'O') && i + 2 < terminal->key_count) {
+            for (i += 2; i < terminal->key_count && (terminal->keys[i].key < 0x40 || terminal->keys[i].key > 0x7e);)
+                i++;
+            continue;
+        }
+        if (key.key == 27 && next >= 0 && next != 27 && next < KEY_OWN) {
+            key.key = KEY_ALT | next;
+            i++;
+        }
+        terminal->keys[to++] = key;
+    }
+    terminal->key_count = to;
+}
+
+/* A terminal that does not bracket what is pasted: an Enter in the middle of a burst that no fingers type is a newline. */
+static void find_paste(struct terminal *terminal)
+{
+    for (size_t i = 1; terminal->key_count > 16 && i + 1 < terminal->key_count; i++) {
+        int before = terminal->keys[i - 1].key, after = terminal->keys[i + 1].key;
+        if (terminal->keys[i].key == '\r' && before >= ' ' && after >= ' ' && after < KEY_OWN)
+            terminal->keys[i].key = KEY_PASTED | '\n';
+    }
+}
+
+void terminal_read(struct terminal *terminal)
+{
+    terminal->key_count = 0;
+    while (terminal->key_count < TERMINAL_KEYS) {
+        struct key key = {.key = next_raw(terminal)};
+        if (key.key < 0)
+            break;
+        if (key.key == KEY_PASTE_START || key.key == KEY_PASTE_END) {
+            terminal->pasting = key.key == KEY_PASTE_START;
+            continue;
+        }
+        if (swallow(terminal, key.key))
+            continue;
+        if (terminal->pasting) {
+            int c = key.key == '\r' ? '\n' : key.key;
+            bool text = c == '\n' || c == '\t' || (c >= ' ' && c < 127) || c & KEY_TEXT;
+            key.key = text ? KEY_PASTED | c : 0;
+        } else if (key.key == KEY_MOUSE) {
+            read_mouse(&key);
+        }
+        if (key.key)
+            terminal->keys[terminal->key_count++] = key;
+    }
+    join_escapes(terminal);
+    find_paste(terminal);
+}

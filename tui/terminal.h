@@ -1,0 +1,74 @@
+/* terminal.h: the terminal as a guest finds it, and leaves it.
+ *
+ * Owns opening curses on it, what it can do (colours, background, characters), keys as they come in, and every way out:
+ * quitting, signals, suspension and crashes all give it back as it was.  One terminal at a time; all calls by the
+ * thread that opened it, which is the only one that takes the signals.  Draws nothing. */
+#ifndef TUI_TERMINAL_H
+#define TUI_TERMINAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <termios.h>
+
+#include "gpu/error.h"
+#include "tui/colour.h"
+
+struct terminal_options {
+    const char *term;          /* $TERM or NULL */
+    enum colour_depth depth;   /* what the environment says; the terminal's description may allow less */
+    enum colour_ground ground; /* for a terminal that does not answer */
+};
+
+struct key {
+    int key;         /* as keys.h says */
+    int row, column; /* of KEY_CLICK and the wheel */
+};
+
+enum { TERMINAL_KEYS = 4096 };
+
+struct terminal {
+    enum colour_depth depth;
+    enum colour_ground ground;
+    bool ascii;     /* the locale knows no other characters: draw none */
+    bool direct;    /* colours are 0xRRGGBB to curses */
+    bool gone;      /* it was hung up */
+    int rows, columns;
+    struct key keys[TERMINAL_KEYS]; /* what terminal_read() read */
+    size_t key_count;
+    /* its own */
+    struct termios saved;
+    void *screen, *pad; /* curses: the screen; a window that keys are read through, as reading refreshes a window */
+    bool pasting;
+    int swallow; /* within an answer that came late: the key it began with */
+    char typed[256];
+    size_t typed_count; /* keys typed before curses was there */
+};
+
+/* What woke terminal_wait(). */
+enum {
+    WOKE_KEYS = 1,
+    WOKE_RESIZE = 2,
+    WOKE_STOP = 4,     /* call terminal_suspend() */
+    WOKE_CONTINUE = 8, /* somebody else stopped us: the screen was cleared for drawing anew */
+    WOKE_END = 16,     /* a signal or a hang-up wants us to go: terminal_signal() */
+    WOKE_OTHER = 32,   /* first descriptor of `others`; the second is twice that, and so on */
+};
+
+/* ERROR_DEVICE without a terminal on stdin and stdout, or with one that cannot be used; the message says why.
+ * Asks the terminal for its background, which takes as long as it answers, at most a second. */
+int terminal_open(struct terminal *, const struct terminal_options *, struct error *);
+/* Give the terminal back.  May be called twice. */
+void terminal_close(struct terminal *);
+/* Give it back and stop this process; returns after `fg`. */
+void terminal_suspend(struct terminal *);
+
+/* Sleep until something happens or timeout_ms (-1: for ever) is over; others: descriptors to watch, -1: none. */
+unsigned terminal_wait(struct terminal *, const int *others, int count, int timeout_ms);
+/* Read all keys that wait, up to TERMINAL_KEYS, into keys. */
+void terminal_read(struct terminal *);
+/* Take the new size. */
+void terminal_resize(struct terminal *);
+/* The signal that wants us to go, or 0. */
+int terminal_signal(void);
+
+#endif

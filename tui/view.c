@@ -1,0 +1,201 @@
+#include "tui/view.h"
+
+#include <curses.h>
+#include <stdlib.h>
+#include <string.h>
+
+void view_free(struct view *view)
+{
+    layout_free(&view->prompt_layout);
+    layout_free(&view->output_layout);
+    free(view->output_text);
+    free(view->output_ends);
+}
+
+/* -- texts ----------------------------------------------------------------------------------------------------------- */
+
+const char *view_token_text(const struct view *view, int32_t id, size_t *length)
+{
+    *length = 0;
+    return view->engine && id >= 0 ? tokenizer_text(engine_tokenizer(view->engine), id, length) : "";
+}
+
+bool view_is_stale(const struct view *view)
+{
+    return view->same_before < view->editor->length || view->explanation->prompt_length != view->editor->length;
+}
+
+/* How much of the prompt stands as it was when it was explained: from its start, and from its end. */
+static void compare_prompts(struct view *view)
+{
+    const char *now = view->editor->text, *then = view->explanation->prompt;
+    size_t n = view->editor->length, m = view->explanation->prompt_length, least = n < m ? n : m, i = 0, k = 0;
+    while (i < least && now[i] == then[i])
+        i++;
+    while (k < least - i && now[n - 1 - k] == then[m - 1 - k])
+        k++;
+    view->same_before = i;
+    view->same_behind = k;
+}
+
+/* The output's tokens one behind the other, and where each ends. */
+static void join_output(struct view *view)
+{
+    const struct explanation *e = view->explanation;
+    size_t used = 0;
+    if (e->output_count > view->ends_capacity) {
+        size_t *ends = realloc(view->output_ends, 2 * e->output_count * sizeof *ends);
+        view->ends_capacity = ends ? 2 * e->output_count : view->ends_capacity;
+        view->output_ends = ends ? ends : view->output_ends;
+    }
+    size_t count = e->output_count < view->ends_capacity ? e->output_count : view->ends_capacity;
+    for (size_t t = 0; t < count; t++) {
+        size_t length;
+        const char *text = view_token_text(view, e->output[t].id, &length);
+        if (used + length > view->output_capacity) {
+            size_t capacity = 2 * (used + length);
+            char *larger = realloc(view->output_text, capacity);
+            if (!larger)
+                length = 0;
+            view->output_text = larger ? larger : view->output_text;
+            view->output_capacity = larger ? capacity : view->output_capacity;
+        }
+        if (length > 0)
+            memcpy(view->output_text + used, text, length);
+        used += length;
+        view->output_ends[t] = used;
+    }
+    layout_text(&view->output_layout, view->output_text, used, view->output.columns, view->terminal->ascii ? L'|' : L'↵');
+}
+
+/* -- places ---------------------------------------------------------------------------------------------------------- */
+
+static void place_panes(struct view *view)
+{
+    int rows = view->terminal->rows, columns = view->terminal->columns;
+    view->too_small = rows < VIEW_ROWS || columns < VIEW_COLUMNS;
+    view->line_count = rows >= 16 ? 4 : 3;
+    view->lines = rows - view->line_count;
+    int panes = rows - view->line_count - 2, output = panes * 4 / 9, side = columns >= 72 ? 32 : columns * 2 / 5;
+    output = output < 3 ? 3 : output > 10 ? 10 : output;
+    if (output > panes - 1)
+        output = panes - 1;
+    view->prompt_title = 0;
+    view->prompt = (struct area){1, 1, panes - output, columns - 2};
+    view->output_title = panes - output + 1;
+    view->output = (struct area){view->output_title + 1, 1, output, columns - side - 3};
+    view->candidates = (struct area){view->output_title + 1, columns - side, output, side - 1};
+}
+
+void view_arrange(struct view *view)
+{
+    place_panes(view);
+    if (view->too_small)
+        return;
+    compare_prompts(view);
+    layout_text(&view->prompt_layout, view->editor->text, view->editor->length, view->prompt.columns, L' ');
+    join_output(view);
+}
+
+/* The first row to show so that `row` is among `rows`, moving no more than needed. */
+static int scroll_to(int first, int row, int rows, int total)
+{
+    if (row < first)
+        first = row;
+    if (row >= first + rows)
+        first = row - rows + 1;
+    if (first > total - rows)
+        first = total - rows;
+    return first < 0 ? 0 : first;
+}
+
+void view_follow(struct view *view)
+{
+    int row, column, choices[CANDIDATES + 1], at = 0, count = view_choices(view, choices);
+    if (view->too_small)
+        return;
+    layout_place(&view->prompt_layout, view->editor->cursor, &row, &column);
+    view->prompt_first = scroll_to(view->prompt_first, row, view->prompt.rows, view->prompt_layout.rows);
+    bool any = view->token < view->explanation->output_count && view->token < view->ends_capacity;
+    layout_place(&view->output_layout, any && view->token > 0 ? view->output_ends[view->token - 1] : 0, &row, &column);
+    view->output_first = scroll_to(view->output_first, row, view->output.rows, view->output_layout.rows);
+    while (at + 1 < count && choices[at] != view->choice)
+        at++;
+    view->candidate_first = scroll_to(view->candidate_first, at, view->candidates.rows, count);
+}
+
+/* -- clicks ---------------------------------------------------------------------------------------------------------- */
+
+bool view_inside(struct area area, int row, int column)
+{
+    return row >= area.row && row < area.row + area.rows && column >= area.column && column < area.column + area.columns;
+}
+
+bool view_prompt_at(const struct view *view, int row, int column, size_t *byte)
+{
+    if (view->too_small || !view_inside(view->prompt, row, column))
+        return false;
+    *byte = layout_byte(&view->prompt_layout, row - view->prompt.row + view->prompt_first, column - view->prompt.column);
+    return true;
+}
+
+bool view_token_at(const struct view *view, int row, int column, size_t *token)
+{
+    size_t count = view->explanation->output_count;
+    if (view->too_small || count == 0 || !view_inside(view->output, row, column))
+        return false;
+    size_t byte = layout_byte(&view->output_layout, row - view->output.row + view->output_first, column - view->output.column);
+    for (*token = 0; *token + 1 < count && view->output_ends[*token] <= byte;)
+        ++*token;
+    return true;
+}
+
+bool view_choice_at(const struct view *view, int row, int column, int *choice)
+{
+    int choices[CANDIDATES + 1], count = view_choices(view, choices), at = row - view->candidates.row + view->candidate_first;
+    if (view->too_small || at >= count || !view_inside(view->candidates, row, column))
+        return false;
+    *choice = choices[at];
+    return true;
+}
+
+/* -- drawing --------------------------------------------------------------------------------------------------------- */
+
+/* The cursor stands where something is written or chosen, also for those who follow it with a reader or a magnifier. */
+static void place_cursor(const struct view *view)
+{
+    int row, column;
+    bool writing = view->focus == PLACE_EDITOR && !dialog_is_open(view->dialog);
+    struct area area = writing ? view->prompt : view->output;
+    if (writing) {
+        layout_place(&view->prompt_layout, view->editor->cursor, &row, &column);
+        row -= view->prompt_first;
+    } else {
+        size_t start = view->token > 0 && view->token < view->explanation->output_count ? view->output_ends[view->token - 1] : 0;
+        layout_place(&view->output_layout, start, &row, &column);
+        row -= view->output_first;
+    }
+    bool seen = row >= 0 && row < area.rows;
+    curs_set(writing && seen);
+    if (seen)
+        move(area.row + row, area.column + column);
+}
+
+void view_draw(struct view *view)
+{
+    erase();
+    if (view->too_small) {
+        char text[80];
+        snprintf(text, sizeof text, "atmanscope needs %d columns and %d rows", VIEW_COLUMNS, VIEW_ROWS);
+        paint_string(0, 0, view->terminal->columns, paint_plain(0), text);
+        curs_set(0);
+    } else {
+        view->map = map_of(view->explanation, view->token, view->choice, view->shared_scale);
+        view_draw_prompt(view);
+        view_draw_output(view);
+        view_draw_lines(view);
+        dialog_draw(view->dialog, view->terminal->rows, view->terminal->columns);
+        place_cursor(view);
+    }
+    refresh();
+}

@@ -1,0 +1,86 @@
+/* view.h: what the screen shows, and where.
+ *
+ * Owns the places of the panes, the texts laid out in them and their drawing.  It shows what its fields say and changes
+ * nothing of it; screen.c acts on keys and events and sets the fields.  Drawn whole into curses' window each time:
+ * curses sends only what differs. */
+#ifndef TUI_VIEW_H
+#define TUI_VIEW_H
+
+#include <stdbool.h>
+
+#include "core/engine.h"
+#include "tui/dialog.h"
+#include "tui/editor.h"
+#include "tui/keys.h"
+#include "tui/layout.h"
+#include "tui/map.h"
+#include "tui/paint.h"
+#include "tui/terminal.h"
+
+enum { VIEW_MESSAGE = 1024 };
+
+struct view {
+    /* what is shown; borrowed */
+    const struct terminal *terminal;
+    const struct editor *editor;
+    const struct explanation *explanation;
+    const struct engine *engine;     /* NULL before the first is loaded */
+    const struct request *settings;  /* of the next request: units, method, generate */
+    const char *loading;             /* the model that is being loaded, or "" */
+    struct dialog *dialog;
+
+    /* how */
+    enum key_place focus;
+    size_t token;       /* the chosen output token */
+    int choice;         /* 0: itself, 1 + k: candidate k */
+    bool shared_scale;
+    bool pending;       /* a request waits for its first event */
+    char message[VIEW_MESSAGE];
+    bool message_bad;
+
+    /* where; made by view_arrange() */
+    bool too_small;
+    struct area prompt, output, candidates;
+    int prompt_title, output_title, lines, line_count; /* rows; the lines at the bottom */
+    struct layout prompt_layout, output_layout;
+    int prompt_first, output_first, candidate_first;   /* first rows shown */
+    char *output_text;
+    size_t *output_ends; /* [output_count] byte of output_text behind each token */
+    size_t output_capacity, ends_capacity;
+    size_t same_before, same_behind; /* bytes of the edited prompt that are still those that were explained */
+    struct map map;
+};
+
+enum { VIEW_ROWS = 10, VIEW_COLUMNS = 36 }; /* in less room there is only a message */
+
+void view_free(struct view *);
+
+/* The prompt's text changed; the explanation's output changed; the size or the focus changed: lay out anew.  Cheap
+ * enough for every key. */
+void view_arrange(struct view *);
+/* Scroll so that the cursor and the chosen token are seen. */
+void view_follow(struct view *);
+/* Draw everything and send what changed. */
+void view_draw(struct view *);
+
+/* The edited prompt is not what was explained. */
+bool view_is_stale(const struct view *);
+/* Choices of the chosen token from top to bottom: numbers as in map.h; returns how many, at most CANDIDATES + 1. */
+int view_choices(const struct view *, int *choices);
+/* The token's text as the model would write it; not terminated. */
+const char *view_token_text(const struct view *, int32_t id, size_t *length);
+int32_t view_choice_id(const struct view *, int choice);
+
+/* What a click means: the byte of the prompt, the output token or the choice that is drawn there; false: none. */
+bool view_prompt_at(const struct view *, int row, int column, size_t *byte);
+bool view_token_at(const struct view *, int row, int column, size_t *token);
+bool view_choice_at(const struct view *, int row, int column, int *choice);
+bool view_inside(struct area, int row, int column);
+
+/* -- its parts, for view.c ------------------------------------------------------------------------------------------- */
+
+void view_draw_prompt(struct view *);  /* view_prompt.c */
+void view_draw_output(struct view *);  /* view_output.c */
+void view_draw_lines(struct view *);   /* view_lines.c */
+
+#endif

@@ -1,0 +1,236 @@
+/* view_lines.c: the lines at the bottom: the scale, what it says of the chosen thing, the settings, the state of the work. */
+#include "tui/view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* -- the legend ------------------------------------------------------------------------------------------------------ */
+
+static void draw_legend(struct view *view, int row)
+{
+    int columns = view->terminal->columns, at = 1, bar = columns >= 60 ? 17 : 9;
+    char limit[32], times[64];
+    double nats = view->map.limit;
+    if (!(nats > 0)) {
+        paint_string(row, 1, columns - 2, paint_plain(COLOUR_DIM), "The colours come with the first batch.");
+        return;
+    }
+    colour_nats(nats, limit, sizeof limit);
+    colour_times(nats, times, sizeof times);
+    at += paint_string(row, at, columns - at, paint_plain(0), "contradicts -");
+    at += paint_string(row, at, columns - at, paint_plain(0), limit + 1);
+    at++;
+    for (int i = 0; i < bar; i++) {
+        double position = 2.0 * i / (bar - 1) - 1;
+        const char *sign = position < 0 ? "-" : position > 0 ? "+" : "0";
+        at += paint_string(row, at, columns - at, paint_relevance(position), view->terminal->depth >= COLOUR_256 && i != bar / 2 ? " " : sign);
+    }
+    at++;
+    at += paint_string(row, at, columns - at, paint_plain(0), limit);
+    at += paint_string(row, at, columns - at, paint_plain(0), " nats supports");
+    if (columns - at > 24) {
+        at += paint_string(row, at, columns - at, paint_plain(0), ": ");
+        paint_string(row, at, columns - at - 1, paint_plain(0), times);
+    }
+}
+
+/* -- what it says ---------------------------------------------------------------------------------------------------- */
+
+/* The unit's own text: bytes of the prompt, or the output token that it is. */
+static const char *unit_text(const struct view *view, long unit, size_t *length)
+{
+    const struct explanation *e = view->explanation;
+    const struct unit *u = &e->units[unit];
+    size_t t = (size_t)u->first - e->token_count;
+    if (u->kind == UNIT_TARGET)
+        return view_token_text(view, t < e->output_count ? e->output[t].id : -1, length);
+    if (u->kind == UNIT_SPECIAL)
+        return view_token_text(view, e->tokens[u->first].id, length);
+    *length = u->end - u->start;
+    return e->prompt + u->start;
+}
+
+/* Draw at most `most` columns of a text in quotes, without the spaces around it. */
+static int draw_quoted(int row, int at, int columns, int most, const char *text, size_t length)
+{
+    int from = at;
+    for (; length > 1 && *text == ' '; text++)
+        length--;
+    while (length > 1 && text[length - 1] == ' ')
+        length--;
+    at += paint_string(row, at, columns - at, paint_plain(0), "\"");
+    int room = columns - at < most ? columns - at : most, width = paint_width(text, length);
+    at += paint_text(row, at, width > room ? room - 2 : room, paint_plain(COLOUR_BOLD), text, length);
+    at += paint_string(row, at, columns - at, paint_plain(0), width > room ? "..\"" : "\"");
+    return at - from;
+}
+
+/* The unit under the prompt's cursor: its value, in words, and its rank. */
+static void draw_unit(struct view *view, int row)
+{
+    const struct explanation *e = view->explanation;
+    int columns = view->terminal->columns - 1, at = 1;
+    size_t from = 0, cursor = view->editor->cursor, length;
+    char nats[32], times[64], text[160];
+    if (cursor > 0 && cursor == view->editor->length)
+        cursor--;
+    size_t now = view->editor->length, then = e->prompt_length;
+    bool same = cursor < view->same_before || cursor >= now - view->same_behind;
+    long unit = same && then > 0 ? map_unit_at(e, cursor < view->same_before ? cursor : cursor + then - now, &from) : -1;
+    if (unit < 0)
+        return;
+    double value = map_value(&view->map, unit);
+    const char *words = unit_text(view, unit, &length);
+    at += draw_quoted(row, at, columns, 24, words, length);
+    if (isnan(value)) {
+        paint_string(row, at, columns - at, paint_plain(0), ": not measured yet");
+        return;
+    }
+    colour_nats(value, nats, sizeof nats);
+    colour_times(value, times, sizeof times);
+    snprintf(text, sizeof text, " %s nats", nats);
+    at += paint_string(row, at, columns - at, paint_plain(0), text);
+    snprintf(text, sizeof text, ", rank %zu of %zu: without it ", map_rank(&view->map, unit), view->map.measured);
+    at += paint_string(row, at, columns - at, paint_plain(0), text);
+    words = view_token_text(view, view_choice_id(view, view->choice), &length);
+    at += draw_quoted(row, at, columns, 16, words, length);
+    at += paint_string(row, at, columns - at, paint_plain(0), " is ");
+    paint_string(row, at, columns - at, paint_plain(0), times);
+}
+
+/* The chosen token or candidate, and the units that it rests on most. */
+static void draw_top(struct view *view, int row)
+{
+    long units[12];
+    size_t length, count = map_top(&view->map, units, 12);
+    int columns = view->terminal->columns - 1, at = 1;
+    if (view->token >= view->explanation->output_count)
+        return;
+    const char *words = view_token_text(view, view_choice_id(view, view->choice), &length);
+    at += draw_quoted(row, at, columns, 16, words, length);
+    at += paint_string(row, at, columns - at, paint_plain(0), count ? " rests on" : " is not measured yet");
+    for (size_t i = 0; i < count && columns - at > 14; i++) {
+        char nats[32];
+        double value = map_value(&view->map, units[i]);
+        words = unit_text(view, units[i], &length);
+        colour_nats(value, nats, sizeof nats);
+        int width = paint_width(words, length);
+        if (columns - at < (width < 16 ? width : 16) + 10)
+            break;
+        at += 1 + draw_quoted(row, at + 1, columns, 16, words, length);
+        at += 1 + paint_string(row, at + 1, columns - at - 1, paint_plain(0), nats);
+    }
+}
+
+/* -- settings -------------------------------------------------------------------------------------------------------- */
+
+static const char *suppression_name(enum suppression suppression)
+{
+    static const char *const names[] = {"row-min", "row-min-causal", "product", "log-additive"};
+    return names[suppression];
+}
+
+/* "F2 word": the first key of an action that works in the focused pane, and its value; all or nothing. */
+static int draw_setting(struct view *view, int row, int at, enum action action, const char *value)
+{
+    size_t count;
+    const struct key_binding *table = keys_table(&count);
+    char name[24] = "";
+    for (size_t i = 0; i < count; i++)
+        if (table[i].action == action && (table[i].place == PLACE_ANY || table[i].place == view->focus))
+            keys_name(table[i].keys[0], name, sizeof name);
+    int width = paint_width(value, strlen(value)) + (int)strlen(name) + 1;
+    if (at + width > view->terminal->columns - 1)
+        return 0;
+    paint_string(row, at, width, paint_plain(COLOUR_BOLD), name);
+    paint_string(row, at + (int)strlen(name) + 1, width, paint_plain(0), value);
+    return width + 2;
+}
+
+static void draw_settings(struct view *view, int row)
+{
+    const struct request *settings = view->settings;
+    char text[64];
+    int at = 1;
+    at += draw_setting(view, row, at, ACTION_UNITS, settings->units);
+    snprintf(text, sizeof text, "factor %g", (double)settings->method.factor);
+    at += draw_setting(view, row, at, ACTION_FACTOR, text);
+    at += draw_setting(view, row, at, ACTION_SUPPRESSION, suppression_name(settings->method.suppression));
+    if (isnan(settings->method.similarity))
+        snprintf(text, sizeof text, "similarity off");
+    else
+        snprintf(text, sizeof text, "similarity %g", (double)settings->method.similarity);
+    at += draw_setting(view, row, at, ACTION_SIMILARITY, text);
+    snprintf(text, sizeof text, "%d token%s", settings->generate, settings->generate == 1 ? "" : "s");
+    at += draw_setting(view, row, at, ACTION_TOKENS_MORE, text);
+    if (view->focus == PLACE_OUTPUT)
+        draw_setting(view, row, at, ACTION_SCALE, view->shared_scale ? "shared scale" : "own scale");
+}
+
+/* -- the work -------------------------------------------------------------------------------------------------------- */
+
+/* What goes on, or how it ended. */
+static void describe_work(const struct view *view, char *text, size_t size)
+{
+    const struct explanation *e = view->explanation;
+    const struct cost *cost = &e->cost;
+    if (view->loading[0])
+        snprintf(text, size, "loading %s", view->loading);
+    else if (view->pending)
+        snprintf(text, size, "starting");
+    else if (e->busy && e->unit_count == 0)
+        snprintf(text, size, "writing, %zu of %d tokens", e->output_count, view->settings->generate);
+    else if (e->busy)
+        snprintf(text, size, "measuring %d of %d, %.0f rows/s", cost->probes, cost->probes_total, cost->tokens_per_second);
+    else if (e->complete && cost->probes > 0 && !isnan(e->noise_floor))
+        snprintf(text, size, "%d probes in %.1f s, noise %.2g nats", cost->probes, cost->seconds, e->noise_floor);
+    else if (e->complete && cost->probes > 0)
+        snprintf(text, size, "%d probes in %.1f s", cost->probes, cost->seconds);
+    else if (e->unit_count > 0)
+        snprintf(text, size, "stopped at %d of %d", cost->probes, cost->probes_total);
+    else
+        snprintf(text, size, "ready");
+}
+
+static void draw_status(struct view *view, int row)
+{
+    const struct explanation *e = view->explanation;
+    int columns = view->terminal->columns, at = 1;
+    bool busy = view->pending || e->busy;
+    const char *hint = view->focus == PLACE_EDITOR ? busy ? "Esc stops  F1 help  ^Q quit" : "Tab: output  F1 help  ^Q quit"
+                       : busy                      ? "Esc stops  ? help  q quit"
+                                                   : "Tab: prompt  ? help  q quit";
+    char text[VIEW_MESSAGE];
+    int hint_width = (int)strlen(hint);
+    if (columns < 60)
+        hint_width = (int)strlen(hint = view->focus == PLACE_EDITOR ? "F1 help" : "? help");
+    if (view->message[0]) {
+        struct style style = view->message_bad ? paint_error() : paint_plain(COLOUR_BOLD);
+        int width = paint_width(view->message, strlen(view->message));
+        if (width > columns - 2 - hint_width) /* an error is worth more than the hint */
+            hint_width = -2;
+        paint_string(row, at, columns - 2 - (hint_width > 0 ? hint_width + 1 : 0), style, view->message);
+    } else {
+        describe_work(view, text, sizeof text);
+        at += paint_string(row, at, columns - hint_width - 3, paint_plain(0), text);
+        int bar = columns - hint_width - 4 - at;
+        if (e->busy && e->cost.probes_total > 0 && bar >= 4)
+            paint_bar(row, at + 1, bar > 12 ? 12 : bar, paint_plain(0), (double)e->cost.probes / e->cost.probes_total);
+    }
+    if (hint_width > 0)
+        paint_string(row, columns - 1 - hint_width, hint_width, paint_plain(COLOUR_DIM), hint);
+}
+
+void view_draw_lines(struct view *view)
+{
+    int row = view->lines;
+    draw_legend(view, row++);
+    if (view->focus == PLACE_EDITOR)
+        draw_unit(view, row++);
+    else
+        draw_top(view, row++);
+    if (view->line_count > 3)
+        draw_settings(view, row++);
+    draw_status(view, row);
+}

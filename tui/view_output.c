@@ -1,0 +1,121 @@
+/* view_output.c: the lower panes, the output's tokens and the candidates for the chosen one. */
+#include "tui/view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+int view_choices(const struct view *view, int *choices)
+{
+    const struct explanation *e = view->explanation;
+    int count = 0;
+    bool among = false;
+    if (view->token >= e->output_count)
+        return 0;
+    const struct output_token *token = &e->output[view->token];
+    for (int k = 0; k < CANDIDATES; k++)
+        among = among || token->candidates[k].id == token->id;
+    if (!among)
+        choices[count++] = 0;
+    for (int k = 0; k < CANDIDATES; k++)
+        if (token->candidates[k].id >= 0)
+            choices[count++] = token->candidates[k].id == token->id ? 0 : 1 + k;
+    return count;
+}
+
+int32_t view_choice_id(const struct view *view, int choice)
+{
+    const struct explanation *e = view->explanation;
+    if (view->token >= e->output_count)
+        return -1;
+    const struct output_token *token = &e->output[view->token];
+    return choice == 0 ? token->id : token->candidates[choice - 1].id;
+}
+
+static double choice_logprob(const struct view *view, int choice)
+{
+    const struct output_token *token = &view->explanation->output[view->token];
+    return choice == 0 ? token->logprob : token->candidates[choice - 1].logprob;
+}
+
+/* -- the output ------------------------------------------------------------------------------------------------------ */
+
+static void draw_titles(struct view *view)
+{
+    const struct explanation *e = view->explanation;
+    bool focus = view->focus == PLACE_OUTPUT;
+    int columns = view->terminal->columns, row = view->output_title, left = 2, side = view->candidates.column - 1;
+    char text[64];
+    paint_rule(row, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
+    left += paint_string(row, left, columns, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Output ");
+    if (e->output_count > 0) {
+        snprintf(text, sizeof text, " %zu of %zu ", view->token + 1, e->output_count);
+        paint_string(row, left, side - left, paint_plain(0), text);
+        paint_string(row, side + 1, columns - side - 2, paint_plain(COLOUR_BOLD), " Candidates ");
+    }
+    paint_vertical(view->candidates.row, side, view->candidates.rows, paint_plain(COLOUR_DIM));
+}
+
+static void draw_tokens(struct view *view)
+{
+    const struct explanation *e = view->explanation;
+    const struct layout *layout = &view->output_layout;
+    for (size_t i = 0, t = 0; i < layout->count; i++) {
+        const struct glyph *glyph = &layout->glyphs[i];
+        while (t + 1 < e->output_count && view->output_ends[t] <= glyph->start)
+            t++;
+        size_t start = view->token > 0 && view->token < e->output_count ? view->output_ends[view->token - 1] : 0;
+        bool chosen = view->token < e->output_count &&
+                      (t == view->token || (glyph->start < view->output_ends[view->token] && start < glyph->end));
+        struct style style = paint_relevance(map_position(&view->map, map_unit_of_output(e, t)));
+        if (t >= view->token)
+            style = paint_plain(0);
+        if (chosen)
+            style = paint_plain(COLOUR_REVERSE | (view->focus == PLACE_OUTPUT ? COLOUR_BOLD : 0));
+        paint_glyph(view->output, view->output_first, glyph, style);
+    }
+    if (e->output_count == 0)
+        paint_string(view->output.row, view->output.column, view->output.columns, paint_plain(COLOUR_DIM),
+                     view->pending || e->busy ? "..." : "Nothing yet.");
+}
+
+/* -- candidates ------------------------------------------------------------------------------------------------------ */
+
+/* "blue" with its spaces seen: a token that begins with a space is drawn with a low line in its place. */
+static int draw_token(const struct view *view, int row, int column, int columns, struct style style, int32_t id)
+{
+    size_t length;
+    const char *text = view_token_text(view, id, &length);
+    int used = 0;
+    for (; length > 0 && *text == ' ' && used < columns; text++, length--)
+        used += paint_string(row, column + used, 1, style, view->terminal->ascii ? "_" : "␣");
+    return used + paint_text(row, column + used, columns - used, style, text, length);
+}
+
+static void draw_candidate(const struct view *view, int row, int choice)
+{
+    struct area area = view->candidates;
+    bool chosen = choice == view->choice;
+    double p = exp(choice_logprob(view, choice));
+    char percent[16];
+    int bar = area.columns >= 28 ? 7 : 0, right = area.column + area.columns - bar - 7;
+    struct style style = paint_plain(chosen ? COLOUR_REVERSE | (view->focus == PLACE_OUTPUT ? COLOUR_BOLD : 0) : 0);
+    snprintf(percent, sizeof percent, p >= 0.00995 ? "%5.1f %%" : "%5.2f %%", 100 * p);
+    if (chosen)
+        paint_blank(row, area.column, area.columns - bar, style);
+    draw_token(view, row, area.column, right - area.column - 1, style, view_choice_id(view, choice));
+    if (choice == 0)
+        paint_string(row, right - 1, 1, style, view->terminal->ascii ? "*" : "•");
+    paint_string(row, right, 7, style, percent);
+    if (bar)
+        paint_bar(row, right + 8, bar - 1, paint_plain(0), p);
+}
+
+void view_draw_output(struct view *view)
+{
+    int choices[CANDIDATES + 1], count = view_choices(view, choices);
+    draw_titles(view);
+    draw_tokens(view);
+    for (int i = view->candidate_first; i < count && i - view->candidate_first < view->candidates.rows; i++)
+        draw_candidate(view, view->candidates.row + i - view->candidate_first, choices[i]);
+}
