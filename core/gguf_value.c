@@ -94,6 +94,8 @@ int gguf_entry_int(const struct gguf_entry *entry, int64_t low, int64_t high, in
         return 0;
     if (!is_integer(entry->type))
         return refuse_type(entry, "an integer", error);
+    if (entry->type == GGUF_U64 && gguf_element_float(entry, 0) >= 0x1p63)
+        return error_set(error, ERROR_FORMAT, "key '%.*s' is too large", (int)entry->key.length, entry->key.data);
     int64_t found = gguf_element_int(entry, 0);
     if (found < low || found > high)
         return error_set(error, ERROR_FORMAT, "key '%.*s' is %" PRId64 ", outside %" PRId64 " to %" PRId64,

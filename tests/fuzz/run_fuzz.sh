@@ -1,11 +1,11 @@
 #!/bin/sh
 # run_fuzz.sh [SECONDS [NAME...]]: let libFuzzer loose on each target (or the named ones) for that long.  Without arguments, as
-# a test: 20 seconds each, always from the same seed.  Else from chance, and from where the last run ended.
+# a test: 10 seconds each, always from the same seed.  Else from chance, and from where the last run ended.
 #
 # Works in the build folder, where tests/fuzz/fuzz_NAME is built from fuzz_NAME.c.  Beside that may lie make_seeds_NAME.py,
 # which writes files to start from into a folder, and NAME.dict, words of the format.
 here=$(dirname "$0")
-seconds=${1:-20}
+seconds=${1:-10}
 repeat=-seed=1
 [ $# = 0 ] || { shift; repeat=; }
 passed=0 failed=0 skipped=0

@@ -64,7 +64,7 @@ static void check_numbers(const struct gguf *gguf)
         CHECK(gguf_float(gguf, key, &real, &error) == 0 && real == (double)wanted[i].value, "%s", key);
     }
     value = 7;
-    CHECK(gguf_int(gguf, "t.u64", 0, INT64_MAX - 1, &value, &error) == ERROR_FORMAT && value == 7, "too large");
+    CHECK(gguf_int(gguf, "t.u64", 0, INT64_MAX, &value, &error) == ERROR_FORMAT && value == 7, "too large");
     CHECK(gguf_int(gguf, "t.u8", 0, 199, &value, &error) == ERROR_FORMAT && value == 7, "outside the range");
     CHECK(strstr(error.message, "'t.u8' is 200, outside 0 to 199"), "%s", error.message);
     CHECK(gguf_int(gguf, "t.missing", 0, 1, &value, &error) == 0 && value == 7, "a default stays");
