@@ -230,7 +230,7 @@ int command_bench(const struct options *o, const struct context *context, struct
 {
     char *given;
     size_t length;
-    int code = prompt_read(o, true, &given, &length, error);
+    int code = prompt_read(o, PROMPT_TEXT, &given, &length, error);
     if (code)
         return code;
     code = output_check(o->output, error);

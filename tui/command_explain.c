@@ -79,7 +79,7 @@ int command_explain(const struct options *o, const struct context *context, stru
 {
     char *prompt;
     size_t length;
-    int code = prompt_read(o, true, &prompt, &length, error);
+    int code = prompt_read(o, PROMPT_TEXT, &prompt, &length, error);
     if (code)
         return code;
     if (o->target)

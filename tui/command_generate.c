@@ -198,7 +198,7 @@ int command_generate(const struct options *o, const struct context *context, str
 {
     char *prompt;
     size_t length;
-    int code = prompt_read(o, true, &prompt, &length, error);
+    int code = prompt_read(o, PROMPT_TEXT, &prompt, &length, error);
     if (code)
         return code;
     code = output_check(o->output, error);

@@ -32,7 +32,7 @@ static int tokenize_prompt(const struct options *o, const struct tokenizer *toke
     char *prompt;
     size_t length, count;
     struct token *tokens;
-    int code = prompt_read(o, false, &prompt, &length, error);
+    int code = prompt_read(o, PROMPT_ANY, &prompt, &length, error);
     if (code)
         return code;
     code = tokenizer_encode(tokenizer, prompt, length, TOKENIZE_START, &tokens, &count, error);

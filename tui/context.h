@@ -9,11 +9,11 @@
 
 struct context {
     struct paths paths;
+    const char *term; /* $TERM or NULL */
     enum colour_depth depth; /* of the terminal that the environment describes, whether or not output goes there */
     enum colour_ground ground;
     bool colour_refused; /* NO_COLOR, TERM=dumb */
     bool output_terminal, error_terminal;
-    int columns;   /* of the terminal, else 100 */
     int interrupt; /* descriptor, readable once ^C was pressed */
 };
 

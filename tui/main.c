@@ -47,6 +47,7 @@ static void look_around(struct context *c)
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     memset(c, 0, sizeof *c);
     paths_init(&c->paths, getenv("HOME"), getenv("XDG_DATA_HOME"));
+    c->term = term;
     c->depth = colour_depth_from(term, getenv("COLORTERM"), no_color);
     c->ground = colour_ground_from(getenv("COLORFGBG"));
     c->colour_refused = (no_color && *no_color) || (term && strcmp(term, "dumb") == 0);
@@ -65,14 +66,13 @@ static int print_own(FILE *out, const void *data, struct error *error)
         options_help(out, o->command);
     else if (o->completion)
         options_completion(out);
-    else {
-        options_man_begin(out);
-        options_man_end(out);
-    }
+    else
+        options_man(out);
     return 0;
 }
 
-static int run(const struct options *o, const struct context *c, struct error *error)
+/* signal: as command_screen() says */
+static int run(const struct options *o, const struct context *c, int *signal, struct error *error)
 {
     if (o->help || o->version || o->man || o->completion)
         return output_fill(NULL, print_own, o, error);
@@ -91,7 +91,7 @@ static int run(const struct options *o, const struct context *c, struct error *e
     case COMMANDS:
         break;
     }
-    return error_set(error, ERROR_UNSUPPORTED, "the screen is not part of this build; see atmanscope -h for the commands");
+    return command_screen(o, c, signal, error);
 }
 
 int main(int argc, char **argv)
@@ -101,13 +101,14 @@ int main(int argc, char **argv)
     struct error error = {0};
     struct options options;
     struct context context;
-    int code = watch_signals(&error);
-    if (code == 0) {
-        look_around(&context);
-        code = options_parse(&options, argc, argv, &error);
-    }
+    int signal = 0, code = options_parse(&options, argc, argv, &error);
+    if (code == 0 && options.command != COMMAND_SCREEN) /* which has its own use for ^C */
+        code = watch_signals(&error);
+    look_around(&context);
     if (code == 0)
-        code = run(&options, &context, &error);
+        code = run(&options, &context, &signal, &error);
+    if (signal)
+        raise(signal);
     if (code == 0)
         return EXIT_SUCCESS;
     if (code == ERROR_CANCELLED)

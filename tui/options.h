@@ -61,9 +61,8 @@ int options_parse(struct options *, int argc, char **argv, struct error *);
 
 /* -h of a command (COMMAND_SCREEN: of the program). */
 void options_help(FILE *, enum command);
-/* The man page but for its KEYS, which the screen knows and which come between. */
-void options_man_begin(FILE *);
-void options_man_end(FILE *);
+/* The man page, with the screen's keys. */
+void options_man(FILE *);
 /* Completions for bash. */
 void options_completion(FILE *);
 

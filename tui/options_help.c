@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "tui/keys.h"
+
 enum { WIDTH = 100, INDENT = 26 };
 
 static const char SUMMARY[] = "see, while you watch, which words of a prompt a language model's answer rests on";
@@ -144,7 +146,40 @@ static void man_examples(FILE *out)
     fputs(".fi\n", out);
 }
 
-void options_man_begin(FILE *out)
+static void man_keys(FILE *out)
+{
+    size_t count;
+    const struct key_binding *table = keys_table(&count);
+    fputs(".SH KEYS\nOf the screen; ? lists them there.\n", out);
+    for (size_t i = 0; i < count; i++) {
+        char names[96];
+        keys_names(&table[i], names, sizeof names);
+        if (i == 0 || table[i].place != table[i - 1].place)
+            fprintf(out, ".SS %s\n", keys_place_name(table[i].place));
+        fputs(".TP\n.B ", out);
+        man_text(out, names);
+        fputc('\n', out);
+        man_text(out, table[i].help);
+        fputc('\n', out);
+    }
+}
+
+static void man_rest(FILE *out)
+{
+    fputs(".SH EXIT STATUS\n"
+          ".TP\n.B 0\nall went well; also when \\-\\-budget ran out, and the result says \"complete\": false\n"
+          ".TP\n.B 1\nit failed; one line on standard error says what, why and what to do\n"
+          ".TP\n.B 2\nwrong usage\n"
+          ".TP\n.B 130\ncancelled by ^C; a result begun is written with \"complete\": false\n"
+          ".SH FILES\n.TP\n.I ~/.local/share/atmanscope/models\nGGUF files that \\-m finds by name\n"
+          ".SH ENVIRONMENT\n"
+          ".TP\n.B XDG_DATA_HOME\nused in place of ~/.local/share\n"
+          ".TP\n.B NO_COLOR\nif not empty: no colours\n"
+          ".TP\n.B TERM\\fR, \\fBCOLORTERM\\fR, \\fBCOLORFGBG\nthe terminal's colours and ground\n",
+          out);
+}
+
+void options_man(FILE *out)
 {
     fprintf(out, ".TH ATMANSCOPE 1 \"\" \"atmanscope %s\" \"User Commands\"\n", VERSION);
     fprintf(out, ".SH NAME\natmanscope \\- %s\n.SH SYNOPSIS\n.nf\n.B atmanscope \\fR[\\fIOPTIONS\\fR]\n", SUMMARY);
@@ -160,21 +195,8 @@ void options_man_begin(FILE *out)
         fprintf(out, ".TP\n.B %s\n%s\n", options_commands[c].name, options_commands[c].summary);
     fputs(".SH OPTIONS\nIn brackets: the commands that take an option which not all of them take.\n", out);
     man_options(out);
-}
-
-void options_man_end(FILE *out)
-{
-    fputs(".SH EXIT STATUS\n"
-          ".TP\n.B 0\nall went well; also when \\-\\-budget ran out, and the result says \"complete\": false\n"
-          ".TP\n.B 1\nit failed; one line on standard error says what, why and what to do\n"
-          ".TP\n.B 2\nwrong usage\n"
-          ".TP\n.B 130\ncancelled by ^C; a result begun is written with \"complete\": false\n"
-          ".SH FILES\n.TP\n.I ~/.local/share/atmanscope/models\nGGUF files that \\-m finds by name\n"
-          ".SH ENVIRONMENT\n"
-          ".TP\n.B XDG_DATA_HOME\nused in place of ~/.local/share\n"
-          ".TP\n.B NO_COLOR\nif not empty: no colours\n"
-          ".TP\n.B TERM\\fR, \\fBCOLORTERM\\fR, \\fBCOLORFGBG\nthe terminal's colours and ground\n",
-          out);
+    man_keys(out);
+    man_rest(out);
     man_examples(out);
 }
 

@@ -171,7 +171,7 @@ static const struct option_row target_rows[] = {
     {.commands = GENERATE, .name = "steer", .value = "UNIT=FACTOR", .kind = OPTION_OWN, .read = read_steer,
      .help = "turn the attention to a unit of the prompt up or down while generating; UNIT is its index from 0 or its text "
              "(all units of that text), FACTOR is from 0 to 4; repeatable"},
-    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "seed", .value = "N", .kind = OPTION_OWN, .read = read_seed,
+    {.commands = EXPLAIN | GENERATE, .name = "seed", .value = "N", .kind = OPTION_OWN, .read = read_seed,
      .help = "of sampling; the most probable continuation does not depend on it (default: 0)"},
     {0},
 };

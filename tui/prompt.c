@@ -70,7 +70,7 @@ int prompt_check(const char *what, const char *text, size_t length, struct error
     return 0;
 }
 
-int prompt_read(const struct options *options, bool strict, char **text, size_t *length, struct error *error)
+int prompt_read(const struct options *options, enum prompt_demand demand, char **text, size_t *length, struct error *error)
 {
     *text = NULL;
     *length = 0;
@@ -90,9 +90,11 @@ int prompt_read(const struct options *options, bool strict, char **text, size_t 
     } else {
         return 0;
     }
-    int code = !strict       ? 0
-               : *length == 0 ? error_set(error, ERROR_ARGUMENT, "the prompt is empty; write at least one word")
-                             : prompt_check("the prompt", *text, *length, error);
+    int code = 0;
+    if (demand == PROMPT_TEXT && *length == 0)
+        code = error_set(error, ERROR_ARGUMENT, "the prompt is empty; write at least one word");
+    else if (demand != PROMPT_ANY)
+        code = prompt_check("the prompt", *text, *length, error);
     if (code) {
         free(*text);
         *text = NULL;

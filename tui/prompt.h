@@ -10,9 +10,15 @@
 /* A whole file, "-" for standard input; malloced and terminated. */
 int prompt_read_file(const char *path, char **text, size_t *length, struct error *);
 
+enum prompt_demand {
+    PROMPT_ANY,          /* whatever it is: the tokeniser will say */
+    PROMPT_MAY_BE_EMPTY, /* NUL and invalid UTF-8 are ERROR_FORMAT */
+    PROMPT_TEXT,         /* and an empty one is ERROR_ARGUMENT */
+};
+
 /* The text of -p or --prompt-file (without the line end at its very end), malloced and terminated; NULL if neither is
- * given.  With `strict`, an empty text (ERROR_ARGUMENT) and NUL or invalid UTF-8 in it (ERROR_FORMAT) are refused. */
-int prompt_read(const struct options *, bool strict, char **text, size_t *length, struct error *);
+ * given. */
+int prompt_read(const struct options *, enum prompt_demand, char **text, size_t *length, struct error *);
 
 /* Refuse NUL and invalid UTF-8 in a text given by option `what`. */
 int prompt_check(const char *what, const char *text, size_t length, struct error *);

@@ -17,7 +17,6 @@ struct report {
     const struct explanation *explanation;
     enum colour_depth depth; /* ansi only */
     enum colour_ground ground;
-    int columns;
     const struct options *options;
 };
 

@@ -10,8 +10,7 @@ int run_model(const struct options *options, const struct context *context, char
     return paths_model(&context->paths, options->model, path, size, error);
 }
 
-/* Options of the contract whose time has not come. */
-static int refuse(const struct options *options, struct error *error)
+int run_refuse(const struct options *options, struct error *error)
 {
     if (options->mmproj)
         return error_set(error, ERROR_UNSUPPORTED, "--mmproj: pictures are not supported yet; leave it out");
@@ -34,7 +33,7 @@ int run_open(struct run *run, const struct options *options, const struct contex
     *run = (struct run){.options = options, .context = context};
     run->progress.on = context->error_terminal && !options->quiet;
     char model[PATHS_LENGTH];
-    int code = refuse(options, error);
+    int code = run_refuse(options, error);
     if (code == 0)
         code = run_model(options, context, model, sizeof model, error);
     if (code)

@@ -35,6 +35,8 @@ int run_submit(struct run *, const struct request *, run_listener *, void *data,
 /* Forget all that the worker knows of earlier requests (bench measures from a cold start). */
 int run_restart(struct run *, struct error *);
 
+/* ERROR_UNSUPPORTED for options of the contract whose time has not come. */
+int run_refuse(const struct options *, struct error *);
 /* The model file that the options mean. */
 int run_model(const struct options *, const struct context *, char *path, size_t size, struct error *);
 
