@@ -11,6 +11,12 @@
 
 enum { TILE_ROWS = 24 }; /* query rows of a tile: positions times the heads that share a key-value head */
 
+/* One probe's factors, in the form the kernel takes them. */
+struct factors {
+    const float *factor;
+    int touched[2];
+};
+
 /* One call: what all its probes share. */
 struct call {
     const struct kernels *kernels;
@@ -21,15 +27,13 @@ struct call {
     const float *query, *dquery, *output, *dkey, *dvalue;
     float *y;
     bool difference; /* y is to be the difference to output */
+    const struct probe_span *span;   /* [probes] */
+    const struct factors *factors;   /* [probes] */
+    char *memory;                    /* every member's buffers, member_bytes each */
+    size_t member_bytes;
 };
 
-/* One probe's factors, in the form the kernel takes them. */
-struct factors {
-    const float *factor;
-    int touched[2];
-};
-
-/* A thread's own buffers. */
+/* A member's own buffers. */
 struct buffers {
     float *query, *output;  /* [tile rows, head_dim] */
     float *share;           /* [tile rows] */
@@ -79,7 +83,7 @@ static void *cut(char **memory, size_t *total, size_t bytes)
     return piece;
 }
 
-/* Lay a thread's buffers out from memory on; returns the bytes they take. */
+/* Lay a member's buffers out from memory on; returns the bytes they take. */
 static size_t buffers_lay(const struct call *call, char *memory, struct buffers *b)
 {
     const struct attention *a = call->a;
@@ -253,65 +257,54 @@ static void attend_probe(const struct call *call, int kv_head, const struct prob
 
 /* -- operations ------------------------------------------------------------------------------------------------------ */
 
-/* Pack the baseline's keys first .. end - 1 of all heads. */
-struct pack_call {
+struct packing {
     const struct call *call;
     float *base;
-    int from, to, end; /* panels from .. to - 1, keys up to end */
+    int panel, panels, end; /* first panel, how many, and where the keys end */
 };
 
-static void pack_piece(void *context, size_t piece, int member)
+static void pack_task(void *context, size_t i, int member)
 {
     (void)member;
-    const struct pack_call *c = context;
-    const struct attention *a = c->call->a;
-    int panels = c->to - c->from, kv_head = (int)piece / panels, p = c->from + (int)piece % panels;
-    pack_base(c->call, kv_head, p * KERNEL_PANEL, least(c->end, (p + 1) * KERNEL_PANEL),
-              c->base + (size_t)kv_head * c->call->panels * panel_floats(a));
+    const struct packing *p = context;
+    int kv_head = (int)i / p->panels, panel = p->panel + (int)i % p->panels;
+    pack_base(p->call, kv_head, panel * KERNEL_PANEL, least(p->end, (panel + 1) * KERNEL_PANEL),
+              p->base + (size_t)kv_head * p->call->panels * panel_floats(p->call->a));
 }
 
-static void pack_all(struct stream *stream, struct call *call, int first, int end)
+/* Pack the baseline's keys from the panel of key `first` to key end - 1, of all heads. */
+static bool pack_all(struct stream *stream, struct call *call, int first, int end)
 {
     const struct attention *a = call->a;
-    float *base = host_scratch(stream, SCRATCH_PANELS,
-                               (size_t)a->kv_heads * call->panels * panel_floats(a) * sizeof *base);
-    if (!base)
-        return;
-    call->base = base;
-    struct pack_call pack = {call, base, first / KERNEL_PANEL, (end + KERNEL_PANEL - 1) / KERNEL_PANEL, end};
-    if (pack.to > pack.from)
-        team_run(stream->team, (size_t)a->kv_heads * (size_t)(pack.to - pack.from), pack_piece, &pack);
+    struct packing p = {.call = call, .panel = first / KERNEL_PANEL, .end = end};
+    p.panels = (end + KERNEL_PANEL - 1) / KERNEL_PANEL - p.panel;
+    p.base = host_scratch(stream, SCRATCH_PANELS, (size_t)a->kv_heads * call->panels * panel_floats(a) * sizeof *p.base);
+    call->base = p.base;
+    if (p.base && p.panels > 0)
+        team_run(stream->team, (size_t)a->kv_heads * p.panels, pack_task, &p);
+    return p.base;
 }
 
-/* Buffers for every member of the stream's team, `size` bytes each; NULL: the stream is marked. */
-static char *member_buffers(struct stream *stream, const struct call *call, size_t *size)
+/* Buffers for every member of the stream's team; false: the stream is marked. */
+static bool member_buffers(struct stream *stream, struct call *call)
 {
     struct buffers b;
-    *size = buffers_lay(call, NULL, &b);
-    return host_scratch(stream, SCRATCH_ATTEND, (size_t)team_size(stream->team) * *size);
+    call->member_bytes = buffers_lay(call, NULL, &b);
+    call->memory = host_scratch(stream, SCRATCH_ATTEND, team_size(stream->team) * call->member_bytes);
+    return call->memory;
 }
 
-/* Attention in values: a piece is one tile of queries of one key-value head, the longest first. */
-struct attend_call {
-    const struct call *call;
-    const struct probe_span *span;
-    const struct factors *factors;
-    char *memory;
-    size_t size;
-    int tiles;
-};
-
-static void attend_piece(void *context, size_t piece, int member)
+/* One key-value head of one tile; the last tiles, which see most keys, come first. */
+static void attend_task(void *context, size_t i, int member)
 {
-    const struct attend_call *c = context;
-    const struct call *call = c->call;
-    int kv_head = (int)piece % call->a->kv_heads, i = c->tiles - 1 - (int)piece / call->a->kv_heads;
+    const struct call *call = context;
     struct buffers b;
-    buffers_lay(call, c->memory + (size_t)member * c->size, &b);
-    struct attend_tile tile = tile_start(call, c->factors, &b);
+    buffers_lay(call, call->memory + (size_t)member * call->member_bytes, &b);
+    struct attend_tile tile = tile_start(call, call->factors, &b);
+    int kv_head = (int)i % call->a->kv_heads, last = (call->span->query_count - 1) / call->tile_positions;
+    int start = (last - (int)i / call->a->kv_heads) * call->tile_positions;
     use_base(call, kv_head, &tile, &b);
-    int start = i * call->tile_positions;
-    attend_tile(call, kv_head, c->span, start, least(call->tile_positions, c->span->query_count - start), &tile, &b);
+    attend_tile(call, kv_head, call->span, start, least(call->tile_positions, call->span->query_count - start), &tile, &b);
 }
 
 void host_attend(struct stream *stream, const struct attention *a, const float *factor, int first, const float *x,
@@ -320,23 +313,30 @@ void host_attend(struct stream *stream, const struct attention *a, const float *
     if (stream->failure.code || rows == 0)
         return;
     struct call call = call_start(stream, a);
-    call.query = x;
-    call.y = y;
     struct probe_span span = {.query_row = 0, .query_position = first, .query_count = rows};
     float *log = host_scratch(stream, SCRATCH_FACTORS, a->positions * sizeof *log);
-    struct attend_call attend = {.call = &call, .span = &span};
-    attend.memory = member_buffers(stream, &call, &attend.size);
-    if (!log || !attend.memory)
+    if (!log || !member_buffers(stream, &call))
         return;
     struct factors factors = factors_prepare(a, factor, log);
+    call.query = x;
+    call.y = y;
+    call.span = &span;
+    call.factors = &factors;
     bool whole = factor && a->suppression == SUPPRESS_ROW_MIN;
     int first_key = !whole && a->window > 0 && first >= a->window ? first - a->window + 1 : 0;
-    pack_all(stream, &call, first_key, last_key(a, &span, factor));
-    if (stream->failure.code)
-        return;
-    attend.factors = &factors;
-    attend.tiles = (rows + call.tile_positions - 1) / call.tile_positions;
-    team_run(stream->team, (size_t)attend.tiles * (size_t)a->kv_heads, attend_piece, &attend);
+    int tiles = (rows + call.tile_positions - 1) / call.tile_positions;
+    if (pack_all(stream, &call, first_key, last_key(a, &span, factor)))
+        team_run(stream->team, (size_t)tiles * a->kv_heads, attend_task, &call);
+}
+
+/* One key-value head of one probe. */
+static void attend_delta_task(void *context, size_t i, int member)
+{
+    const struct call *call = context;
+    int probe = (int)i / call->a->kv_heads, kv_head = (int)i % call->a->kv_heads;
+    struct buffers b;
+    buffers_lay(call, call->memory + (size_t)member * call->member_bytes, &b);
+    attend_probe(call, kv_head, &call->span[probe], &call->factors[probe], &b);
 }
 
 void host_attend_delta(struct stream *stream, const struct attention *a, int probes, const struct probe_span *span,
@@ -346,17 +346,9 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
     if (stream->failure.code || probes == 0)
         return;
     struct call call = call_start(stream, a);
-    call.query = query;
-    call.dquery = dquery;
-    call.output = output;
-    call.dkey = dkey;
-    call.dvalue = dvalue;
-    call.y = dy;
-    call.difference = true;
-    size_t size, logs = round_up((size_t)probes * a->positions * sizeof(float));
+    size_t logs = round_up((size_t)probes * a->positions * sizeof(float));
     float *log = host_scratch(stream, SCRATCH_FACTORS, logs + probes * sizeof(struct factors));
-    char *memory = member_buffers(stream, &call, &size);
-    if (!log || !memory)
+    if (!log || !member_buffers(stream, &call))
         return;
     struct factors *factors = (struct factors *)((char *)log + logs);
     int end = 0;
@@ -365,12 +357,15 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
         int last = last_key(a, &span[p], true);
         end = greatest(end, dkey ? least(last, span[p].key_position) : last);
     }
-    pack_all(stream, &call, 0, end);
-    if (stream->failure.code)
-        return;
-    struct buffers b;
-    buffers_lay(&call, memory, &b);
-    for (int p = 0; p < probes; p++)
-        for (int kv_head = 0; kv_head < a->kv_heads; kv_head++)
-            attend_probe(&call, kv_head, &span[p], &factors[p], &b);
+    call.query = query;
+    call.dquery = dquery;
+    call.output = output;
+    call.dkey = dkey;
+    call.dvalue = dvalue;
+    call.y = dy;
+    call.difference = true;
+    call.span = span;
+    call.factors = factors;
+    if (pack_all(stream, &call, 0, end))
+        team_run(stream->team, (size_t)probes * a->kv_heads, attend_delta_task, &call);
 }

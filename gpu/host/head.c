@@ -10,6 +10,7 @@
 enum {
     TILE_COLUMNS = 512, /* of the vocabulary */
     TILE_ROWS = 256,
+    ROUND = 64, /* tiles of the vocabulary whose sums are kept apart at once */
 };
 
 static int least(int a, int b)
@@ -17,41 +18,114 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
+/* -- logits ---------------------------------------------------------------------------------------------------------- */
+
+struct capping {
+    const struct kernels *kernels;
+    const struct head *head;
+    float *logits;
+};
+
+static void cap_row(void *context, size_t row, int member)
+{
+    (void)member;
+    const struct capping *c = context;
+    size_t n = (size_t)c->head->vocabulary;
+    c->kernels->cap(c->head->divisor, c->head->softcap, n, c->logits + row * n);
+}
+
 void host_logits(struct stream *stream, const struct head *head, const float *h, int rows, float *logits)
 {
     host_linear(stream, head->weight, head->bias, h, rows, logits);
-    if (stream->failure.code || (head->divisor == 1.0f && head->softcap <= 0))
-        return;
-    for (int r = 0; r < rows; r++)
-        stream->kernels->cap(head->divisor, head->softcap, (size_t)head->vocabulary,
-                             logits + (size_t)r * head->vocabulary);
+    if (!stream->failure.code && (head->divisor != 1.0f || head->softcap > 0))
+        team_run(stream->team, (size_t)rows, cap_row, &(struct capping){stream->kernels, head, logits});
+}
+
+/* -- the change of the log-sum-exp ------------------------------------------------------------------------------------ */
+
+/* A call.  Tiles of the vocabulary are tasks; those of a round write sums of their own, which are then added in the
+ * tiles' order, so that the result does not depend on how many threads there are. */
+struct lse_call {
+    struct stream *stream;
+    const struct head *head;
+    const float *whole; /* the head's weight, or NULL: expanded tile by tile */
+    const float *h, *dh;
+    const double *lse;
+    const int32_t *target;
+    int targets, rows;
+    int round;           /* the first tile of this round */
+    struct lse_sum *sum; /* [ROUND, rows] */
+    char *memory;        /* every member's buffers, member_bytes each */
+    size_t member_bytes;
+};
+
+/* A member's buffers. */
+struct buffers {
+    float *weight;                   /* [TILE_COLUMNS, width] */
+    float *product;                  /* [TILE_ROWS, TILE_COLUMNS] */
+    float *logit, *scaled, *share;   /* [targets, TILE_COLUMNS]; see struct lse_tile */
+    struct lse_tile *tile;           /* [targets] */
+};
+
+/* Lay a member's buffers out from memory on; returns the bytes they take. */
+static size_t buffers_lay(const struct lse_call *call, char *memory, struct buffers *b)
+{
+    size_t plane = (size_t)call->targets * TILE_COLUMNS;
+    size_t weights = call->whole ? 0 : (size_t)TILE_COLUMNS * call->head->width;
+    size_t floats = weights + (size_t)TILE_ROWS * TILE_COLUMNS + 3 * plane;
+    if (memory) {
+        b->weight = (float *)memory;
+        b->product = b->weight + weights;
+        b->logit = b->product + (size_t)TILE_ROWS * TILE_COLUMNS;
+        b->scaled = b->logit + plane;
+        b->share = b->scaled + plane;
+        b->tile = (struct lse_tile *)(b->share + plane);
+    }
+    size_t bytes = floats * sizeof(float) + call->targets * sizeof(struct lse_tile);
+    return (bytes + 63) / 64 * 64;
 }
 
 /* Baseline log-probabilities and probabilities of a tile's columns for every target. */
-static void tile_targets(struct stream *stream, const struct head *head, const float *w, int first, int count,
-                         const float *h, int targets, const double *lse, struct lse_tile *tile)
+static void tile_targets(const struct lse_call *call, const float *w, int first, int count, const struct buffers *b)
 {
-    host_product(stream, w, count, head->width, h, targets, tile[0].logit, TILE_COLUMNS);
-    if (stream->failure.code)
-        return;
-    for (int t = 0; t < targets; t++) {
-        tile[t].count = count;
-        stream->kernels->lse_target(&tile[t], head->bias ? head->bias + first : NULL, lse[t]);
+    const struct head *head = call->head;
+    host_product(call->stream, w, count, head->width, call->h, call->targets, b->logit, TILE_COLUMNS);
+    for (int t = 0; t < call->targets; t++) {
+        size_t at = (size_t)t * TILE_COLUMNS;
+        b->tile[t] = (struct lse_tile){b->logit + at, b->scaled + at, b->share + at, count, head->divisor, head->softcap};
+        call->stream->kernels->lse_target(&b->tile[t], head->bias ? head->bias + first : NULL, call->lse[t]);
     }
 }
 
-static void tile_rows(struct stream *stream, const struct head *head, const float *w, int count, const float *dh,
-                      const int32_t *target, int rows, const struct lse_tile *tile, float *product,
-                      struct lse_sum *sum)
+static void lse_task(void *context, size_t i, int member)
 {
-    for (int row = 0; row < rows && !stream->failure.code; row += TILE_ROWS) {
-        int n = least(TILE_ROWS, rows - row);
-        host_product(stream, w, count, head->width, dh + (size_t)row * head->width, n, product, TILE_COLUMNS);
-        if (stream->failure.code)
-            return;
+    const struct lse_call *call = context;
+    int width = call->head->width, first = (call->round + (int)i) * TILE_COLUMNS;
+    int count = least(TILE_COLUMNS, call->head->vocabulary - first);
+    struct lse_sum *sum = call->sum + i * call->rows;
+    struct buffers b = {0};
+    buffers_lay(call, call->memory + (size_t)member * call->member_bytes, &b);
+    if (!call->whole)
+        host_weight_expand(call->head->weight, first, count, b.weight);
+    const float *w = call->whole ? call->whole + (size_t)first * width : b.weight;
+    tile_targets(call, w, first, count, &b);
+    memset(sum, 0, (size_t)call->rows * sizeof *sum);
+    for (int row = 0; row < call->rows; row += TILE_ROWS) {
+        int n = least(TILE_ROWS, call->rows - row);
+        host_product(call->stream, w, count, width, call->dh + (size_t)row * width, n, b.product, TILE_COLUMNS);
         for (int r = 0; r < n; r++)
-            stream->kernels->lse_row(&tile[target[row + r]], product + (size_t)r * TILE_COLUMNS, &sum[row + r]);
+            call->stream->kernels->lse_row(&b.tile[call->target[row + r]], b.product + (size_t)r * TILE_COLUMNS,
+                                           &sum[row + r]);
     }
+}
+
+static void sum_add(struct lse_sum *sum, const struct lse_sum *part)
+{
+    double shift = part->shift > sum->shift ? part->shift : sum->shift;
+    sum->total = sum->total * exp(sum->shift - shift) + part->total * exp(part->shift - shift);
+    sum->shift = shift;
+    sum->change += part->change;
+    sum->large |= part->large;
 }
 
 /* Where a row lost most of its mass, or gained very much, the sum itself is the better-conditioned form. */
@@ -65,34 +139,26 @@ void host_lse_delta(struct stream *stream, const struct head *head, enum precisi
 {
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
-    size_t columns = TILE_COLUMNS, plane = targets * columns;
-    size_t bytes = 3 * plane * sizeof(float) + targets * sizeof(struct lse_tile);
-    char *target_memory = host_scratch(stream, SCRATCH_TARGET, bytes);
-    float *product = host_scratch(stream, SCRATCH_PRODUCT, TILE_ROWS * columns * sizeof *product);
-    struct lse_sum *sum = host_scratch(stream, SCRATCH_STATE, rows * sizeof *sum);
-    if (!target_memory || !product || !sum)
+    struct lse_call call = {.stream = stream, .head = head, .h = h, .dh = dh, .lse = lse, .target = target,
+                            .targets = targets, .rows = rows};
+    struct buffers b = {0};
+    call.whole = host_weight_kept(stream, head->weight);
+    call.member_bytes = buffers_lay(&call, NULL, &b);
+    call.memory = host_scratch(stream, SCRATCH_TILES, team_size(stream->team) * call.member_bytes);
+    call.sum = host_scratch(stream, SCRATCH_SUMS, (size_t)(ROUND + 1) * rows * sizeof *call.sum);
+    if (!call.memory || !call.sum)
         return;
-    memset(sum, 0, rows * sizeof *sum);
-    float *logit = (float *)target_memory;
-    struct lse_tile *tile = (struct lse_tile *)(target_memory + 3 * plane * sizeof *logit);
-    for (int t = 0; t < targets; t++)
-        tile[t] = (struct lse_tile){.logit = logit + t * columns,
-                                    .scaled = logit + plane + t * columns,
-                                    .share = logit + 2 * plane + t * columns,
-                                    .divisor = head->divisor,
-                                    .softcap = head->softcap};
-
-    for (int first = 0; first < head->vocabulary && !stream->failure.code; first += TILE_COLUMNS) {
-        int count = least(TILE_COLUMNS, head->vocabulary - first);
-        const float *w = host_weight_expand(stream, head->weight, first, count);
-        if (!w)
-            return;
-        tile_targets(stream, head, w, first, count, h, targets, lse, tile);
-        tile_rows(stream, head, w, count, dh, target, rows, tile, product, sum);
+    struct lse_sum *total = call.sum + (size_t)ROUND * rows;
+    memset(total, 0, (size_t)rows * sizeof *total);
+    int tiles = (head->vocabulary + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    for (; call.round < tiles; call.round += ROUND) {
+        int count = least(ROUND, tiles - call.round);
+        team_run(stream->team, (size_t)count, lse_task, &call);
+        for (int i = 0; i < count * rows; i++)
+            sum_add(&total[i % rows], &call.sum[i]);
     }
-    if (!stream->failure.code)
-        for (int r = 0; r < rows; r++)
-            dlse[r] = sum_change(&sum[r]);
+    for (int r = 0; r < rows; r++)
+        dlse[r] = sum_change(&total[r]);
 }
 
 /* -- single logits --------------------------------------------------------------------------------------------------- */
@@ -125,14 +191,15 @@ void host_logit_delta(struct stream *stream, const struct head *head, const floa
     if (stream->failure.code)
         return;
     int width = head->width, targets = 0;
+    float *w = host_scratch(stream, SCRATCH_WEIGHT, (size_t)width * sizeof *w);
+    if (!w)
+        return;
     for (int r = 0; r < rows; r++)
         targets = target[r] >= targets ? target[r] + 1 : targets;
     for (int t = 0; t < targets; t++)
         for (int j = 0; j < n; j++) {
             int id = wanted[(size_t)t * n + j];
-            const float *w = host_weight_expand(stream, head->weight, id, 1);
-            if (!w)
-                return;
+            host_weight_expand(head->weight, id, 1, w);
             double z = dot(w, h + (size_t)t * width, width) + (head->bias ? head->bias[id] : 0.0f);
             for (int r = 0; r < rows; r++)
                 if (target[r] == t)

@@ -53,6 +53,16 @@ static void transfer(struct stream *stream, const void *from, size_t bytes, void
 
 /* -- streams --------------------------------------------------------------------------------------------------------- */
 
+static void stream_free(struct stream *stream)
+{
+    if (!stream)
+        return;
+    pthread_mutex_destroy(&stream->lock);
+    for (int i = 0; i < SCRATCH_COUNT; i++)
+        free(stream->scratch[i].data);
+    free(stream);
+}
+
 static int stream_new(struct device *device, bool wide, struct stream **stream, struct error *error)
 {
     struct host_device *host = (struct host_device *)device;
@@ -62,16 +72,8 @@ static int stream_new(struct device *device, bool wide, struct stream **stream, 
     (*stream)->device = host;
     (*stream)->kernels = host->kernels;
     (*stream)->team = wide ? host->team : NULL;
+    pthread_mutex_init(&(*stream)->lock, NULL);
     return 0;
-}
-
-static void stream_free(struct stream *stream)
-{
-    if (!stream)
-        return;
-    for (int i = 0; i < SCRATCH_COUNT; i++)
-        free(stream->scratch[i].data);
-    free(stream);
 }
 
 static int stream_finish(struct stream *stream, struct error *error)
@@ -85,14 +87,15 @@ static int stream_finish(struct stream *stream, struct error *error)
 
 void host_stream_fail(struct stream *stream, int code, const char *format, ...)
 {
-    if (stream->failure.code)
-        return;
     char message[sizeof stream->failure.message];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    error_set(&stream->failure, code, "%s", message);
+    pthread_mutex_lock(&stream->lock);
+    if (!stream->failure.code)
+        error_set(&stream->failure, code, "%s", message);
+    pthread_mutex_unlock(&stream->lock);
 }
 
 void *host_scratch(struct stream *stream, enum scratch which, size_t bytes)
@@ -178,10 +181,10 @@ int host_open(int threads, const char *level, struct device **device, struct err
     info->memory = machine_memory();
     info->precision[PRECISION_F32] = true;
     host->keep_limit = info->memory / 3;
-    int status = team_new(info->threads, &host->team, error);
-    if (status < 0) {
+    int code = team_new(info->threads, &host->team, error);
+    if (code) {
         host_close(&host->device);
-        return status;
+        return code;
     }
     *device = &host->device;
     return 0;

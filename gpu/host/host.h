@@ -1,8 +1,8 @@
 /* host.h: what the files of the CPU device share.
  *
- * Memory is plain aligned memory.  A stream is a thread's scratch; a wide one also has the device's team of threads to
- * share an operation among.  Operations of any other stream run in the calling thread, so that several streams run side
- * by side without meeting.
+ * Memory is plain aligned memory.  A stream is scratch; a wide one also has the device's team of threads to share an
+ * operation among.  Operations of any other stream run in the calling thread, so that several streams run side by side
+ * without meeting.
  *
  * The bit rule.  What an operation does to a row depends on that row alone, never on how rows are grouped into tiles or
  * threads; baseline and probes go through the same kernels.  So a probe that changes nothing gives exactly 0. */
@@ -28,20 +28,20 @@ struct host_device {
 
 /* Scratch buffers of a stream; operations that call each other use different ones. */
 enum scratch {
-    SCRATCH_WEIGHT,  /* an expanded tile of a weight */
-    SCRATCH_PRODUCT, /* a product that is not the caller's own output */
-    SCRATCH_TARGET,  /* baseline logits of the targets */
-    SCRATCH_STATE,   /* what an operation keeps for each row */
+    SCRATCH_WEIGHT,  /* every member's expanded tile of a weight */
+    SCRATCH_TILES,   /* every member's buffers for a tile of the vocabulary */
+    SCRATCH_SUMS,    /* sums of every row over the vocabulary */
     SCRATCH_PANELS,  /* the baseline's keys in panels */
     SCRATCH_FACTORS, /* factors as the attention kernel wants them */
-    SCRATCH_ATTEND,  /* tiles of every thread */
+    SCRATCH_ATTEND,  /* every member's buffers for attention */
     SCRATCH_COUNT
 };
 
 struct stream {
     struct host_device *device;
     const struct kernels *kernels;
-    struct team *team; /* of a wide stream; else NULL */
+    struct team *team;    /* of a wide stream; else NULL */
+    pthread_mutex_t lock; /* guards failure while pieces of an operation run */
     struct error failure; /* code 0: none */
     struct {
         void *data;
@@ -58,7 +58,7 @@ int host_open(int threads, const char *level, struct device **, struct error *);
 /* Memory of at least bytes bytes, 64-byte aligned, not cleared; freed by free().  NULL on failure. */
 void *host_memory_new(size_t bytes);
 
-/* Mark the stream as failed, unless it already is. */
+/* Mark the stream as failed, unless it already is. Thread: any, also from a team's pieces. */
 void host_stream_fail(struct stream *, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* A scratch buffer of at least bytes bytes, its contents undefined; valid until the same one is asked for again.
@@ -79,19 +79,18 @@ size_t machine_memory(void);
 int host_weight_new(struct device *, uint32_t type, int rows, int columns, const void *data, struct weight **,
                     struct error *);
 void host_weight_free(struct device *, struct weight *);
-int host_weight_columns(const struct weight *);
-int host_weight_rows(const struct weight *);
-/* How many of its rows are best taken at once. */
-int host_weight_tile(const struct weight *);
-/* Rows first .. first + count - 1 in f32 [count, columns], valid until the next call on this stream.  NULL: marked. */
-const float *host_weight_expand(struct stream *, const struct weight *, int first, int count);
+/* The whole weight in f32 [rows, columns], if it is kept in that form, else NULL. Not from a team's pieces. */
+const float *host_weight_kept(struct stream *, const struct weight *);
+/* Rows first .. first + count - 1 in f32 [count, columns], written to out. Thread: any. */
+void host_weight_expand(const struct weight *, int first, int count, float *out);
 
 void host_embed(struct stream *, const struct weight *, const int32_t *ids, int n, float scale, float *x);
 void host_linear(struct stream *, const struct weight *, const float *bias, const float *x, int rows, float *y);
 void host_linear_delta(struct stream *, const struct weight *, enum precision, const float *dx, int rows, float *dy);
 /* Whether products of differences are offered in a precision; if not, the stream is marked. */
 bool host_precision_offered(struct stream *, enum precision);
-/* y [rows, count] (rows of y are `stride` apart) = x [rows, columns] . w^T, w [count, columns] f32 */
+/* y [rows, count] (rows of y are `stride` apart) = x [rows, columns] . w^T, w [count, columns] f32, in the calling thread.
+ * Thread: any, also from a team's pieces. */
 void host_product(struct stream *, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride);
 

@@ -1,148 +1,140 @@
-/* rows.c: device operations that treat one row after the other.  They find each row's operands; the arithmetic is in
- * kernels_rows.c. */
+/* rows.c: device operations that treat one row after the other.  They find each row's operands and share the rows among
+ * the stream's team; the arithmetic is in kernels_rows.c. */
 #include <string.h>
 
 #include "gpu/host/host.h"
 #include "gpu/host/kernels.h"
 
 enum {
-    PIECE_ROWS = 16,        /* rows a member of a wide stream's team takes at once */
-    PIECE_ELEMENTS = 8192,  /* the same for operations on elements */
+    TASK = 16384, /* elements of a task: less is not worth waking a thread for */
+    PIECE = 4096, /* elementwise operations are cut into rows of this width */
 };
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t pieces(size_t n, size_t size)
-{
-    return (n + size - 1) / size;
-}
-
-/* -- values: shared among a wide stream's team -------------------------------------------------------------------------- */
-
-struct norm_call {
+/* An operation's arguments, as far as it has them. */
+struct call {
     const struct kernels *kernels;
+    void (*run)(const struct call *, size_t row);
     const struct norm *norm;
-    const float *x;
+    const struct rope *rope;
+    enum activation activation;
+    float scale;
+    const int32_t *position;
+    const float *x, *u, *dx, *du;
     float *y;
-    size_t rows, width;
+    size_t width, elements; /* of a row; of all rows (only the last may be shorter) */
+    size_t rows, step;      /* step: rows of a task */
 };
 
-static void norm_piece(void *context, size_t piece, int member)
+static void run_task(void *context, size_t i, int member)
 {
     (void)member;
-    const struct norm_call *c = context;
-    size_t end = least(c->rows, (piece + 1) * PIECE_ROWS);
-    for (size_t r = piece * PIECE_ROWS; r < end; r++)
-        c->kernels->norm(c->norm, c->x + r * c->width, c->y + r * c->width);
+    const struct call *call = context;
+    size_t end = (i + 1) * call->step < call->rows ? (i + 1) * call->step : call->rows;
+    for (size_t row = i * call->step; row < end; row++)
+        call->run(call, row);
+}
+
+static void run(struct stream *stream, struct call call)
+{
+    if (stream->failure.code || call.elements == 0)
+        return;
+    call.kernels = stream->kernels;
+    call.rows = (call.elements + call.width - 1) / call.width;
+    call.step = call.width < TASK ? TASK / call.width : 1;
+    team_run(stream->team, (call.rows + call.step - 1) / call.step, run_task, &call);
+}
+
+/* Elements of a row of an elementwise operation. */
+static size_t piece(const struct call *call, size_t row)
+{
+    size_t left = call->elements - row * call->width;
+    return left < call->width ? left : call->width;
+}
+
+static void run_norm(const struct call *call, size_t row)
+{
+    call->kernels->norm(call->norm, call->x + row * call->width, call->y + row * call->width);
 }
 
 void host_norm(struct stream *stream, const struct norm *norm, const float *x, int rows, float *y)
 {
-    if (stream->failure.code)
-        return;
-    struct norm_call call = {stream->kernels, norm, x, y, (size_t)rows, (size_t)norm->groups * norm->width};
-    team_run(stream->team, pieces((size_t)rows, PIECE_ROWS), norm_piece, &call);
+    size_t width = (size_t)norm->groups * norm->width;
+    run(stream, (struct call){.run = run_norm, .norm = norm, .x = x, .y = y, .width = width, .elements = rows * width});
 }
 
-struct rope_call {
-    const struct kernels *kernels;
-    const struct rope *rope;
-    const int32_t *position;
-    float *x;
-    size_t rows;
-};
-
-static void rope_piece(void *context, size_t piece, int member)
+static void run_norm_delta(const struct call *call, size_t row)
 {
-    (void)member;
-    const struct rope_call *c = context;
-    size_t width = (size_t)c->rope->heads * c->rope->head_dim, end = least(c->rows, (piece + 1) * PIECE_ROWS);
-    for (size_t r = piece * PIECE_ROWS; r < end; r++) {
-        size_t angle = (size_t)c->position[r] * c->rope->pairs;
-        c->kernels->rope(c->rope, c->rope->cos + angle, c->rope->sin + angle, c->x + r * width);
-    }
+    size_t at = row * call->width, base = (size_t)call->position[row] * call->width;
+    call->kernels->norm_delta(call->norm, call->x + base, call->dx + at, call->y + at);
 }
-
-void host_rope(struct stream *stream, const struct rope *rope, const int32_t *position, int rows, float *x)
-{
-    if (stream->failure.code)
-        return;
-    struct rope_call call = {stream->kernels, rope, position, x, (size_t)rows};
-    team_run(stream->team, pieces((size_t)rows, PIECE_ROWS), rope_piece, &call);
-}
-
-struct element_call {
-    const struct kernels *kernels;
-    enum activation activation;
-    const float *x, *up;
-    float scale;
-    float *y;
-    size_t n;
-};
-
-static void gate_piece(void *context, size_t piece, int member)
-{
-    (void)member;
-    const struct element_call *c = context;
-    size_t i = piece * PIECE_ELEMENTS;
-    c->kernels->gate(c->activation, c->x + i, c->up ? c->up + i : NULL, least(PIECE_ELEMENTS, c->n - i), c->y + i);
-}
-
-void host_gate(struct stream *stream, enum activation activation, const float *gate, const float *up, size_t n, float *y)
-{
-    if (stream->failure.code)
-        return;
-    struct element_call call = {stream->kernels, activation, gate, up, 1, y, n};
-    team_run(stream->team, pieces(n, PIECE_ELEMENTS), gate_piece, &call);
-}
-
-static void add_piece(void *context, size_t piece, int member)
-{
-    (void)member;
-    const struct element_call *c = context;
-    size_t i = piece * PIECE_ELEMENTS;
-    c->kernels->add(c->x + i, c->scale, least(PIECE_ELEMENTS, c->n - i), c->y + i);
-}
-
-void host_add(struct stream *stream, const float *x, float scale, size_t n, float *y)
-{
-    if (stream->failure.code)
-        return;
-    struct element_call call = {.kernels = stream->kernels, .x = x, .scale = scale, .y = y, .n = n};
-    team_run(stream->team, pieces(n, PIECE_ELEMENTS), add_piece, &call);
-}
-
-/* -- differences: a lane's own, in the calling thread ------------------------------------------------------------------- */
 
 void host_norm_delta(struct stream *stream, const struct norm *norm, const float *x, const int32_t *position,
                      const float *dx, int rows, float *dy)
 {
-    if (stream->failure.code)
-        return;
     size_t width = (size_t)norm->groups * norm->width;
-    for (int r = 0; r < rows; r++)
-        stream->kernels->norm_delta(norm, x + position[r] * width, dx + r * width, dy + r * width);
+    run(stream, (struct call){.run = run_norm_delta, .norm = norm, .position = position, .x = x, .dx = dx, .y = dy,
+                              .width = width, .elements = rows * width});
+}
+
+static void run_rope(const struct call *call, size_t row)
+{
+    size_t angle = (size_t)call->position[row] * call->rope->pairs;
+    call->kernels->rope(call->rope, call->rope->cos + angle, call->rope->sin + angle, call->y + row * call->width);
+}
+
+void host_rope(struct stream *stream, const struct rope *rope, const int32_t *position, int rows, float *x)
+{
+    size_t width = (size_t)rope->heads * rope->head_dim;
+    run(stream, (struct call){.run = run_rope, .rope = rope, .position = position, .y = x, .width = width,
+                              .elements = rows * width});
+}
+
+static void run_gate(const struct call *call, size_t row)
+{
+    size_t at = row * call->width;
+    call->kernels->gate(call->activation, call->x + at, call->u ? call->u + at : NULL, piece(call, row), call->y + at);
+}
+
+void host_gate(struct stream *stream, enum activation activation, const float *gate, const float *up, size_t n, float *y)
+{
+    run(stream, (struct call){.run = run_gate, .activation = activation, .x = gate, .u = up, .y = y, .width = PIECE,
+                              .elements = n});
+}
+
+static void run_gate_delta(const struct call *call, size_t row)
+{
+    size_t at = row * call->width, base = (size_t)call->position[row] * call->width;
+    const float *up = call->u ? call->u + base : NULL, *dup = call->u ? call->du + at : NULL;
+    call->kernels->gate_delta(call->activation, call->x + base, up, call->dx + at, dup, call->width, call->y + at);
 }
 
 void host_gate_delta(struct stream *stream, enum activation activation, const float *gate, const float *up,
                      const int32_t *position, const float *dgate, const float *dup, int rows, int width, float *dy)
 {
-    if (stream->failure.code)
-        return;
-    for (int r = 0; r < rows; r++) {
-        size_t base = (size_t)position[r] * width, row = (size_t)r * width;
-        stream->kernels->gate_delta(activation, gate + base, up ? up + base : NULL, dgate + row, up ? dup + row : NULL,
-                                    (size_t)width, dy + row);
-    }
+    run(stream, (struct call){.run = run_gate_delta, .activation = activation, .position = position, .x = gate, .u = up,
+                              .dx = dgate, .du = dup, .y = dy, .width = (size_t)width,
+                              .elements = (size_t)rows * width});
+}
+
+static void run_add(const struct call *call, size_t row)
+{
+    size_t at = row * call->width;
+    call->kernels->add(call->x + at, call->scale, piece(call, row), call->y + at);
+}
+
+void host_add(struct stream *stream, const float *x, float scale, size_t n, float *y)
+{
+    run(stream, (struct call){.run = run_add, .x = x, .scale = scale, .y = y, .width = PIECE, .elements = n});
+}
+
+static void run_gather(const struct call *call, size_t row)
+{
+    memcpy(call->y + row * call->width, call->x + (size_t)call->position[row] * call->width,
+           call->width * sizeof *call->y);
 }
 
 void host_gather(struct stream *stream, const float *from, const int32_t *index, int n, int width, float *to)
 {
-    if (stream->failure.code)
-        return;
-    for (int i = 0; i < n; i++)
-        memmove(to + (size_t)i * width, from + (size_t)index[i] * width, (size_t)width * sizeof *to);
+    run(stream, (struct call){.run = run_gather, .position = index, .x = from, .y = to, .width = (size_t)width,
+                              .elements = (size_t)n * width});
 }

@@ -1,3 +1,4 @@
+/* team.c: one operation at a time: a mutex and two conditions for coming and going, an atomic counter for the pieces. */
 #include "gpu/host/team.h"
 
 #include <pthread.h>

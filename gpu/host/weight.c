@@ -12,9 +12,8 @@
 #include "gpu/host/kernels.h"
 
 enum {
-    TILE_ROWS = 256,        /* rows expanded at once for one thread */
-    PIECE_ROWS = 16,        /* rows a thread expands at once when several share the work */
-    VECTOR_ROWS = 64,       /* rows a thread takes at once in a product with a single row */
+    TILE_ROWS = 256,  /* rows expanded at once by one thread */
+    VECTOR_ROWS = 64, /* the same where x is a single row: the product is bound by memory, not arithmetic */
 };
 
 /* The f32 copy of a weight: the only part of it that ever changes. */
@@ -33,6 +32,17 @@ struct weight {
     size_t promised;    /* bytes of the device's keep_limit that are this weight's; 0: no copy is kept */
     struct copy *copy;
 };
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* How many tiles of `tile` hold n. */
+static int tiles(int n, int tile)
+{
+    return (n + tile - 1) / tile;
+}
 
 static struct host_device *host_of(struct device *device)
 {
@@ -93,42 +103,27 @@ void host_weight_free(struct device *device, struct weight *weight)
     free(weight);
 }
 
-int host_weight_columns(const struct weight *w)
-{
-    return w->columns;
-}
-
-int host_weight_rows(const struct weight *w)
-{
-    return w->rows;
-}
-
 /* -- expansion ------------------------------------------------------------------------------------------------------- */
 
-struct expand_call {
+void host_weight_expand(const struct weight *w, int first, int count, float *out)
+{
+    w->type->expand(w->stored + (size_t)first * w->row_bytes, out, (size_t)count * w->columns);
+}
+
+struct expansion {
     const struct weight *w;
-    int first, count;
-    float *out;
+    float *data;
 };
 
-static void expand_piece(void *context, size_t piece, int member)
+static void expand_tile(void *context, size_t i, int member)
 {
     (void)member;
-    const struct expand_call *c = context;
-    int r = (int)piece * PIECE_ROWS, end = r + PIECE_ROWS < c->count ? r + PIECE_ROWS : c->count;
-    for (; r < end; r++)
-        c->w->type->expand(c->w->stored + (size_t)(c->first + r) * c->w->row_bytes, c->out + (size_t)r * c->w->columns,
-                           (size_t)c->w->columns);
+    const struct expansion *e = context;
+    int first = (int)i * TILE_ROWS;
+    host_weight_expand(e->w, first, least(TILE_ROWS, e->w->rows - first), e->data + (size_t)first * e->w->columns);
 }
 
-static void expand_rows(const struct weight *w, int first, int count, struct team *team, float *out)
-{
-    struct expand_call call = {w, first, count, out};
-    team_run(team, ((size_t)count + PIECE_ROWS - 1) / PIECE_ROWS, expand_piece, &call);
-}
-
-/* The whole weight in f32, if it is kept in that form. */
-static const float *kept(struct stream *stream, const struct weight *w)
+const float *host_weight_kept(struct stream *stream, const struct weight *w)
 {
     if (w->plain || !w->promised)
         return w->plain;
@@ -141,7 +136,7 @@ static const float *kept(struct stream *stream, const struct weight *w)
     if (!data && !atomic_load(&copy->refused)) {
         data = host_memory_new(w->promised);
         if (data)
-            expand_rows(w, 0, w->rows, stream->team, data);
+            team_run(stream->team, (size_t)tiles(w->rows, TILE_ROWS), expand_tile, &(struct expansion){w, data});
         else
             atomic_store(&copy->refused, true);
         atomic_store_explicit(&copy->data, data, memory_order_release);
@@ -150,29 +145,13 @@ static const float *kept(struct stream *stream, const struct weight *w)
     return data;
 }
 
-int host_weight_tile(const struct weight *w)
-{
-    return w->plain || w->promised ? w->rows : TILE_ROWS;
-}
-
-const float *host_weight_expand(struct stream *stream, const struct weight *w, int first, int count)
-{
-    const float *whole = kept(stream, w);
-    if (whole)
-        return whole + (size_t)first * w->columns;
-    float *tile = host_scratch(stream, SCRATCH_WEIGHT, (size_t)count * w->columns * sizeof *tile);
-    if (tile)
-        expand_rows(w, first, count, stream->team, tile);
-    return tile;
-}
-
 void host_embed(struct stream *stream, const struct weight *w, const int32_t *ids, int n, float scale, float *x)
 {
     if (stream->failure.code)
         return;
     for (int i = 0; i < n; i++) {
         float *row = x + (size_t)i * w->columns;
-        expand_rows(w, ids[i], 1, NULL, row);
+        host_weight_expand(w, ids[i], 1, row);
         if (scale != 1.0f)
             for (int d = 0; d < w->columns; d++)
                 row[d] *= scale;
@@ -181,99 +160,74 @@ void host_embed(struct stream *stream, const struct weight *w, const int32_t *id
 
 /* -- products -------------------------------------------------------------------------------------------------------- */
 
-struct product_call {
-    const float *w, *x;
-    int count, columns, rows, stride, part; /* part: rows of w a member takes */
-    float *y;
-    atomic_int status;
-};
-
-/* oneDNN computes in the calling thread: sharing is the team's business. */
-static void product_piece(void *context, size_t piece, int member)
-{
-    (void)member;
-    struct product_call *c = context;
-    int first = (int)piece * c->part, count = c->count - first < c->part ? c->count - first : c->part;
-    omp_set_num_threads(1); /* of the calling thread: what oneDNN goes by */
-    dnnl_status_t status = dnnl_sgemm('N', 'T', c->rows, count, c->columns, 1.0f, c->x, c->columns,
-                                      c->w + (size_t)first * c->columns, c->columns, 0.0f, c->y + first, c->stride);
-    if (status != dnnl_success)
-        atomic_store(&c->status, (int)status);
-}
-
 void host_product(struct stream *stream, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride)
 {
-    if (stream->failure.code || rows == 0)
-        return;
-    int members = team_size(stream->team);
-    struct product_call call = {w, x, count, columns, rows, stride, count, y, dnnl_success};
-    if (members > 1)
-        call.part = ((count + members - 1) / members + PIECE_ROWS - 1) / PIECE_ROWS * PIECE_ROWS;
-    team_run(stream->team, ((size_t)count + call.part - 1) / call.part, product_piece, &call);
-    int status = atomic_load(&call.status);
+    omp_set_num_threads(1); /* of the calling thread: oneDNN goes by it, and would share the work out once more */
+    dnnl_status_t status =
+        dnnl_sgemm('N', 'T', rows, count, columns, 1.0f, x, columns, w, columns, 0.0f, y, stride);
     if (status != dnnl_success)
         host_stream_fail(stream, status == dnnl_out_of_memory ? ERROR_MEMORY : ERROR_DEVICE,
-                         "a product of %d x %d x %d failed in oneDNN (status %d)", rows, count, columns, status);
+                         "a product of %d x %d x %d failed in oneDNN (status %d)", rows, count, columns, (int)status);
 }
 
-struct single_call {
-    const struct kernels *kernels;
+struct product {
+    struct stream *stream;
     const struct weight *w;
-    const float *whole, *x;
-    float *scratch, *y;
+    const float *whole; /* the kept copy, or NULL: then rows are expanded into scratch, a part of it for each member */
+    float *scratch;
+    int tile; /* output columns of a task */
+    const float *x, *bias;
+    int rows;
+    float *y;
 };
 
-static void single_piece(void *context, size_t piece, int member)
+static void product_tile(void *context, size_t i, int member)
 {
-    const struct single_call *c = context;
-    const struct weight *w = c->w;
-    int first = (int)piece * VECTOR_ROWS, count = w->rows - first < VECTOR_ROWS ? w->rows - first : VECTOR_ROWS;
-    const float *rows = c->whole ? c->whole + (size_t)first * w->columns : NULL;
-    if (!rows) {
-        float *own = c->scratch + (size_t)member * VECTOR_ROWS * w->columns;
-        expand_rows(w, first, count, NULL, own);
-        rows = own;
+    const struct product *p = context;
+    int first = (int)i * p->tile, count = least(p->tile, p->w->rows - first), columns = p->w->columns;
+    const float *w = p->whole ? p->whole + (size_t)first * columns : NULL;
+    if (!w) {
+        float *own = p->scratch + (size_t)member * p->tile * columns;
+        host_weight_expand(p->w, first, count, own);
+        w = own;
     }
-    c->kernels->product(rows, count, w->columns, c->x, c->y + first);
+    if (p->rows == 1)
+        p->stream->kernels->product(w, count, columns, p->x, p->y + first);
+    else
+        host_product(p->stream, w, count, columns, p->x, p->rows, p->y + first, p->w->rows);
+    for (int r = 0; p->bias && r < p->rows; r++)
+        p->stream->kernels->add(p->bias + first, 1.0f, (size_t)count, p->y + (size_t)r * p->w->rows + first);
 }
 
-/* y [w.rows] = w . x for a single row: bound by memory, so every weight is read once, in the form it is stored in. */
-static void product_single(struct stream *stream, const struct weight *w, const float *x, float *y)
+/* How many output columns a task takes: in one thread and with a kept copy all of them; shared out, a few tasks for each
+ * thread; and no more than a tile where they must be expanded. */
+static int product_tile_rows(const struct stream *stream, const struct weight *w, bool whole, int rows)
 {
-    struct single_call call = {stream->kernels, w, kept(stream, w), x, NULL, y};
-    if (!call.whole) {
-        size_t block = (size_t)VECTOR_ROWS * w->columns * sizeof(float);
-        call.scratch = host_scratch(stream, SCRATCH_WEIGHT, (size_t)team_size(stream->team) * block);
-        if (!call.scratch)
-            return;
-    }
-    team_run(stream->team, ((size_t)w->rows + VECTOR_ROWS - 1) / VECTOR_ROWS, single_piece, &call);
+    if (rows == 1)
+        return VECTOR_ROWS;
+    int share = team_size(stream->team) > 1 ? tiles(tiles(w->rows, 3 * team_size(stream->team)), 16) * 16 : w->rows;
+    return whole ? share : least(share, TILE_ROWS);
 }
 
-static void product(struct stream *stream, const struct weight *w, const float *x, int rows, float *y)
+static void product(struct stream *stream, const struct weight *w, const float *bias, const float *x, int rows, float *y)
 {
-    if (rows == 1) {
-        product_single(stream, w, x, y);
+    if (rows == 0)
         return;
-    }
-    int tile = host_weight_tile(w);
-    for (int first = 0; first < w->rows && !stream->failure.code; first += tile) {
-        int count = w->rows - first < tile ? w->rows - first : tile;
-        const float *part = host_weight_expand(stream, w, first, count);
-        if (part)
-            host_product(stream, part, count, w->columns, x, rows, y + first, w->rows);
-    }
+    struct product p = {.stream = stream, .w = w, .x = x, .bias = bias, .rows = rows, .y = y};
+    p.whole = host_weight_kept(stream, w);
+    p.tile = product_tile_rows(stream, w, p.whole, rows);
+    if (!p.whole)
+        p.scratch = host_scratch(stream, SCRATCH_WEIGHT,
+                                 (size_t)team_size(stream->team) * p.tile * w->columns * sizeof *p.scratch);
+    if (p.whole || p.scratch)
+        team_run(stream->team, (size_t)tiles(w->rows, p.tile), product_tile, &p);
 }
 
 void host_linear(struct stream *stream, const struct weight *w, const float *bias, const float *x, int rows, float *y)
 {
-    if (stream->failure.code)
-        return;
-    product(stream, w, x, rows, y);
-    if (bias)
-        for (int r = 0; r < rows; r++)
-            stream->kernels->add(bias, 1.0f, (size_t)w->rows, y + (size_t)r * w->rows);
+    if (!stream->failure.code)
+        product(stream, w, bias, x, rows, y);
 }
 
 bool host_precision_offered(struct stream *stream, enum precision precision)
@@ -289,5 +243,5 @@ void host_linear_delta(struct stream *stream, const struct weight *w, enum preci
 {
     if (stream->failure.code || !host_precision_offered(stream, precision))
         return;
-    product(stream, w, dx, rows, dy);
+    product(stream, w, NULL, dx, rows, dy);
 }
