@@ -15,7 +15,7 @@ static void set_defaults(struct options *o)
     memset(o, 0, sizeof *o);
     o->precision = -1;
     o->generate = 1;
-    o->units = "word";
+    o->units = "token";
     o->method = method_default();
     o->window = 5;
     o->length = 256;
