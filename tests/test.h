@@ -16,8 +16,8 @@ static int test_passed, test_failed, test_skipped;
             test_passed++;                                                                                             \
         } else {                                                                                                       \
             test_failed++;                                                                                             \
-            printf("%s:%d: failed: %s: ", __FILE__, __LINE__, #condition);                                             \
-            printf("" __VA_ARGS__);                                                                                    \
+            printf("%s:%d: failed: %s:", __FILE__, __LINE__, #condition);                                             \
+            printf(" " __VA_ARGS__);                                                                                    \
             printf("\n");                                                                                              \
         }                                                                                                              \
     } while (0)

@@ -1,0 +1,70 @@
+/* test_map.c: questions to an explanation, and the folding of the engine without a model. */
+#include <poll.h>
+
+#include "core/engine.h"
+#include "tests/test.h"
+#include "tests/tui/fake_engine.h"
+#include "tui/map.h"
+
+static const char prompt[] = "Anna has a red ball. Tom has a blue hat.";
+
+/* Run a request to its end. */
+static struct explanation *explain(struct worker *worker, const char *text, enum event_kind *last)
+{
+    struct explanation *explanation = explanation_new();
+    struct request request = {.prompt = text, .prompt_length = strlen(text), .generate = 4, .explain = true,
+                              .units = "word", .method = method_default()};
+    worker_submit(worker, &request);
+    for (;;) {
+        struct pollfd fd = {.fd = worker_fd(worker), .events = POLLIN};
+        if (poll(&fd, 1, 10000) <= 0)
+            return explanation;
+        while (worker_next(worker, explanation, last))
+            if (*last == EVENT_DONE || *last == EVENT_FAILED || *last == EVENT_CANCELLED)
+                return explanation;
+    }
+}
+
+static void test_values(const struct explanation *e)
+{
+    size_t from = 0;
+    long blue = map_unit_at(e, 31, &from), special = 0, none = map_unit_at(e, sizeof prompt + 5, &from);
+    CHECK(blue > 0 && none == -1, "%ld %ld", blue, none);
+    struct map map = map_of(e, 1, 0, false); /* token 1 is " blue" */
+    CHECK(map.limit == 2 && map.greatest == 2, "specials do not set the scale: %g", map.limit);
+    CHECK(e->units[special].kind == UNIT_SPECIAL && map_value(&map, special) == 9 && map_rank(&map, special) == 0);
+    CHECK(map_value(&map, blue) == 2 && map_position(&map, blue) == 1 && map_rank(&map, blue) == 1);
+    CHECK(map.measured == e->unit_count - 1);
+    long top[3];
+    CHECK(map_top(&map, top, 3) == 3 && top[0] == blue);
+    CHECK(fabs(map_value(&map, top[1])) == 1, "red is next: %g", map_value(&map, top[1]));
+    CHECK(map_unit_of_output(e, 0) > 0 && map_unit_of_output(e, 3) == -1, "the last output token is no unit");
+    struct map other = map_of(e, 1, 4, false), shared = map_of(e, 1, 4, true);
+    CHECK(other.limit == 1 && shared.limit == 2, "%g %g", other.limit, shared.limit);
+    struct map outside = map_of(e, 99, 0, true);
+    CHECK(outside.limit == 0 && isnan(map_value(&outside, blue)));
+}
+
+int main(void)
+{
+    struct engine_options options = {.model = "fake.gguf"};
+    struct engine *engine = NULL;
+    struct worker *worker = NULL;
+    struct explanation *empty = explanation_new();
+    enum event_kind last = EVENT_FAILED;
+    struct map map = map_of(empty, 0, 0, true);
+    size_t from = 0;
+    CHECK(map.limit == 0 && map.measured == 0 && map_unit_at(empty, 0, &from) == -1 && map_unit_of_output(empty, 0) == -1);
+    explanation_free(empty);
+    CHECK(engine_open(&options, &engine, NULL) == 0 && worker_new(engine, &worker, NULL) == 0);
+    struct explanation *e = explain(worker, prompt, &last);
+    CHECK(last == EVENT_DONE && e->complete && !e->busy && e->output_count == 4);
+    test_values(e);
+    explanation_free(e);
+    e = explain(worker, "this will FAIL", &last);
+    CHECK(last == EVENT_FAILED && e->error.code == ERROR_LIMIT);
+    explanation_free(e);
+    worker_free(worker);
+    engine_close(engine);
+    return test_end();
+}
