@@ -63,12 +63,14 @@ static struct editor_change *new_change(struct editor *editor)
     return &editor->changes[editor->change_count];
 }
 
-/* Typed characters that follow each other are one change up to the end of a word. */
-static bool merge_change(struct editor *editor, size_t at, const char *added, size_t length)
+/* Typed characters that follow each other are one change, a word with the spaces before it; pasted ones all are. */
+static bool merge_change(struct editor *editor, enum editor_kind kind, size_t at, const char *added, size_t length)
 {
     struct editor_change *last = editor->change_done ? &editor->changes[editor->change_done - 1] : NULL;
-    if (!editor->merge || !last || last->removed > 0 || last->at + last->added != at ||
-        editor->change_done != editor->change_count || (last->bytes[last->added - 1] == ' ' && *added != ' '))
+    if (kind == EDITOR_OTHER || kind != editor->last || !last || last->removed > 0 || last->at + last->added != at ||
+        editor->change_done != editor->change_count)
+        return false;
+    if (kind == EDITOR_TYPED && last->bytes[last->added - 1] != ' ' && *added == ' ')
         return false;
     char *bytes = realloc(last->bytes, last->added + length);
     if (!bytes)
@@ -80,11 +82,12 @@ static bool merge_change(struct editor *editor, size_t at, const char *added, si
 }
 
 /* Replace and remember how to undo it. */
-static void change(struct editor *editor, size_t at, size_t removed, const char *added, size_t length, bool typed)
+static void change(struct editor *editor, size_t at, size_t removed, const char *added, size_t length,
+                   enum editor_kind kind)
 {
     if (removed + length == 0)
         return;
-    if (typed && length > 0 && removed == 0 && merge_change(editor, at, added, length)) {
+    if (length > 0 && removed == 0 && merge_change(editor, kind, at, added, length)) {
         if (!splice(editor, at, 0, added, length))
             editor->changes[editor->change_done - 1].added -= length;
         return;
@@ -103,18 +106,24 @@ static void change(struct editor *editor, size_t at, size_t removed, const char 
     }
     *new = (struct editor_change){at, removed, length, bytes};
     editor->change_done = ++editor->change_count;
-    editor->merge = typed;
+    editor->last = kind;
 }
 
 void editor_set(struct editor *editor, const char *text, size_t length)
 {
-    change(editor, 0, editor->length, text, length, false);
+    change(editor, 0, editor->length, text, length, EDITOR_OTHER);
     editor->killing = false;
 }
 
 void editor_insert(struct editor *editor, const char *text, size_t length)
 {
-    change(editor, editor->cursor, 0, text, length, length <= 8 && *text != '\n');
+    change(editor, editor->cursor, 0, text, length, EDITOR_TYPED);
+    editor->killing = false;
+}
+
+void editor_paste(struct editor *editor, const char *text, size_t length)
+{
+    change(editor, editor->cursor, 0, text, length, EDITOR_PASTED);
     editor->killing = false;
 }
 
@@ -123,7 +132,8 @@ bool editor_undo(struct editor *editor)
     if (editor->change_done == 0)
         return false;
     struct editor_change *last = &editor->changes[editor->change_done - 1];
-    editor->merge = editor->killing = false;
+    editor->last = EDITOR_OTHER;
+    editor->killing = false;
     if (!splice(editor, last->at, last->added, last->bytes, last->removed))
         return false;
     editor->change_done--;
@@ -135,7 +145,8 @@ bool editor_redo(struct editor *editor)
     if (editor->change_done == editor->change_count)
         return false;
     struct editor_change *next = &editor->changes[editor->change_done];
-    editor->merge = editor->killing = false;
+    editor->last = EDITOR_OTHER;
+    editor->killing = false;
     if (!splice(editor, next->at, next->removed, next->bytes + next->removed, next->added))
         return false;
     editor->change_done++;
@@ -191,7 +202,8 @@ void editor_move_to(struct editor *editor, size_t byte)
 {
     editor->cursor = byte < editor->length ? byte : editor->length;
     editor->goal = -1;
-    editor->merge = editor->killing = false;
+    editor->last = EDITOR_OTHER;
+    editor->killing = false;
 }
 
 void editor_move(struct editor *editor, enum editor_motion motion)
@@ -238,13 +250,13 @@ void editor_erase(struct editor *editor, enum editor_motion motion, bool kill)
         return;
     if (kill)
         keep(editor, first, last);
-    change(editor, first, last - first, NULL, 0, false);
+    change(editor, first, last - first, NULL, 0, EDITOR_OTHER);
     editor->killing = kill;
 }
 
 void editor_yank(struct editor *editor)
 {
     if (editor->killed_length > 0)
-        change(editor, editor->cursor, 0, editor->killed, editor->killed_length, false);
+        change(editor, editor->cursor, 0, editor->killed, editor->killed_length, EDITOR_OTHER);
     editor->killing = false;
 }

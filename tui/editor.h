@@ -12,6 +12,7 @@
 #include "tui/layout.h"
 
 struct editor_change; /* one step of undo */
+enum editor_kind { EDITOR_OTHER, EDITOR_TYPED, EDITOR_PASTED };
 
 struct editor {
     char *text; /* not terminated; NULL while empty */
@@ -22,7 +23,7 @@ struct editor {
     size_t killed_length;
     struct editor_change *changes;
     size_t change_count, change_done; /* changes before change_done are in the text, those after it were undone */
-    bool merge;                       /* the next typed character may join the last change */
+    enum editor_kind last;            /* the next change of this kind may join the last one, but for OTHER */
     bool killing;                     /* the next kill adds to the killed text */
 };
 
@@ -42,7 +43,10 @@ void editor_free(struct editor *);
 
 /* Replace the whole text; can be undone.  The cursor goes to the end. */
 void editor_set(struct editor *, const char *text, size_t length);
+/* Typed: undone word by word. */
 void editor_insert(struct editor *, const char *text, size_t length);
+/* Pasted: pieces that follow each other are undone together. */
+void editor_paste(struct editor *, const char *text, size_t length);
 void editor_move(struct editor *, enum editor_motion);
 /* Up (negative) or down by screen rows; the layout must be that of the text. */
 void editor_move_rows(struct editor *, const struct layout *, int rows);

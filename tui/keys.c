@@ -102,7 +102,7 @@ void keys_name(int key, char *name, size_t size)
         {KEY_CONTROL_LEFT, "Ctrl-Left"}, {KEY_CONTROL_RIGHT, "Ctrl-Right"}, {KEY_CONTROL_HOME, "Ctrl-Home"},
         {KEY_CONTROL_END, "Ctrl-End"},
     };
-    const char *alt = key & KEY_ALT && key < KEY_OWN ? "Alt-" : "";
+    const char *alt = key & KEY_ALT ? "Alt-" : "";
     int plain = *alt ? key & ~KEY_ALT : key;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].key == plain) {

@@ -35,7 +35,7 @@ enum { KEY_ALT = 1 << 24, KEY_TEXT = 1 << 25, KEY_PASTED = 1 << 26, KEY_CHARACTE
 
 /* Keys that curses has no number for; terminal.c teaches them to it. */
 enum key_own {
-    KEY_OWN = 0x10000000,
+    KEY_OWN = 2000, /* beyond what curses gives out, within the 16 bits that it keeps */
     KEY_CONTROL_LEFT, KEY_CONTROL_RIGHT, KEY_CONTROL_HOME, KEY_CONTROL_END,
     KEY_PASTE_START, KEY_PASTE_END, /* brackets around pasted text */
     KEY_LATE_CSI, KEY_LATE_OSC,     /* the beginning of a late answer of the terminal */

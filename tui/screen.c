@@ -77,7 +77,7 @@ static void set_up(struct screen *screen)
         .shared_scale = true,
     };
     if (options->prompt_length > 0)
-        editor_insert(&screen->editor, options->prompt, options->prompt_length);
+        editor_set(&screen->editor, options->prompt, options->prompt_length);
     screen->first_load = true;
     paint_begin(&screen->terminal);
     screen_load(screen, options->engine.model);

@@ -22,8 +22,7 @@ static size_t encode(int c, char *to)
 
 static bool is_text(const struct key *key)
 {
-    return key->key < KEY_OWN && !(key->key & KEY_ALT) &&
-           (key->key & (KEY_TEXT | KEY_PASTED) || (key->key >= ' ' && key->key < 127));
+    return !(key->key & KEY_ALT) && (key->key & (KEY_TEXT | KEY_PASTED) || (key->key >= ' ' && key->key < 127));
 }
 
 /* Insert the characters from keys[i] on in one piece; returns how many keys that were.  What is typed goes in one
@@ -38,7 +37,10 @@ static size_t insert_text(struct screen *screen, size_t i)
         i++;
     } while (pasted && i < screen->terminal.key_count && screen->terminal.keys[i].key & KEY_PASTED &&
              is_text(&screen->terminal.keys[i]));
-    editor_insert(&screen->editor, text, length);
+    if (pasted)
+        editor_paste(&screen->editor, text, length);
+    else
+        editor_insert(&screen->editor, text, length);
     return i - first;
 }
 
@@ -122,7 +124,7 @@ static unsigned append_output(struct screen *screen)
     if (utf8_check(joined, before + length) < before + length)
         screen_say(screen, true, "the choice ends within a character; choose a later token");
     else
-        editor_insert(&screen->editor, joined, before + length);
+        editor_paste(&screen->editor, joined, before + length);
     free(joined);
     view_arrange(view);
     return view->message[0] ? DIRTY_DRAW : screen_submit(screen);

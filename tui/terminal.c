@@ -399,6 +399,11 @@ static void read_mouse(struct key *key)
                                                 : 0;
 }
 
+static bool is_character(int key)
+{
+    return key & KEY_TEXT || (key >= ' ' && key < 127);
+}
+
 /* Put Esc and the key right behind it together; drop sequences that are unknown.  keys are all of one burst. */
 static void join_escapes(struct terminal *terminal)
 {
@@ -411,7 +416,7 @@ static void join_escapes(struct terminal *terminal)
                 i++;
             continue;
         }
-        if (key.key == 27 && next >= 0 && next != 27 && next < KEY_OWN) {
+        if (key.key == 27 && next >= 0 && next != 27 && next < KEY_OWN) { /* no click, no pasted text */
             key.key = KEY_ALT | next;
             i++;
         }
@@ -424,8 +429,7 @@ static void join_escapes(struct terminal *terminal)
 static void find_paste(struct terminal *terminal)
 {
     for (size_t i = 1; terminal->key_count > 16 && i + 1 < terminal->key_count; i++) {
-        int before = terminal->keys[i - 1].key, after = terminal->keys[i + 1].key;
-        if (terminal->keys[i].key == '\r' && before >= ' ' && after >= ' ' && after < KEY_OWN)
+        if (terminal->keys[i].key == '\r' && is_character(terminal->keys[i - 1].key) && is_character(terminal->keys[i + 1].key))
             terminal->keys[i].key = KEY_PASTED | '\n';
     }
 }

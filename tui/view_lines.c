@@ -5,6 +5,27 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SCALE_WIDTH = 16 };
+
+/* -- settings -------------------------------------------------------------------------------------------------------- */
+
+/* "F2 word": the first key of an action that works in the focused pane, and its value; all or nothing. */
+static int draw_setting(struct view *view, int row, int at, enum action action, const char *value)
+{
+    size_t count;
+    const struct key_binding *table = keys_table(&count);
+    char name[24] = "";
+    for (size_t i = 0; i < count; i++)
+        if (table[i].action == action && (table[i].place == PLACE_ANY || table[i].place == view->focus))
+            keys_name(table[i].keys[0], name, sizeof name);
+    int width = paint_width(value, strlen(value)) + (int)strlen(name) + 1;
+    if (at + width > view->terminal->columns - 1)
+        return 0;
+    paint_string(row, at, width, paint_plain(COLOUR_BOLD), name);
+    paint_string(row, at + (int)strlen(name) + 1, width, paint_plain(0), value);
+    return width + 2;
+}
+
 /* -- the legend ------------------------------------------------------------------------------------------------------ */
 
 static void draw_legend(struct view *view, int row)
@@ -29,10 +50,12 @@ static void draw_legend(struct view *view, int row)
     at++;
     at += paint_string(row, at, columns - at, paint_plain(0), limit);
     at += paint_string(row, at, columns - at, paint_plain(0), " nats supports");
-    if (columns - at > 24) {
+    if (columns - at > 24 + SCALE_WIDTH) {
         at += paint_string(row, at, columns - at, paint_plain(0), ": ");
-        paint_string(row, at, columns - at - 1, paint_plain(0), times);
+        at += paint_string(row, at, columns - at - 1, paint_plain(0), times);
     }
+    if (view->focus == PLACE_OUTPUT && columns - at > SCALE_WIDTH)
+        draw_setting(view, row, columns - SCALE_WIDTH, ACTION_SCALE, view->shared_scale ? "shared scale" : "own scale");
 }
 
 /* -- what it says ---------------------------------------------------------------------------------------------------- */
@@ -131,23 +154,6 @@ static const char *suppression_name(enum suppression suppression)
     return names[suppression];
 }
 
-/* "F2 word": the first key of an action that works in the focused pane, and its value; all or nothing. */
-static int draw_setting(struct view *view, int row, int at, enum action action, const char *value)
-{
-    size_t count;
-    const struct key_binding *table = keys_table(&count);
-    char name[24] = "";
-    for (size_t i = 0; i < count; i++)
-        if (table[i].action == action && (table[i].place == PLACE_ANY || table[i].place == view->focus))
-            keys_name(table[i].keys[0], name, sizeof name);
-    int width = paint_width(value, strlen(value)) + (int)strlen(name) + 1;
-    if (at + width > view->terminal->columns - 1)
-        return 0;
-    paint_string(row, at, width, paint_plain(COLOUR_BOLD), name);
-    paint_string(row, at + (int)strlen(name) + 1, width, paint_plain(0), value);
-    return width + 2;
-}
-
 static void draw_settings(struct view *view, int row)
 {
     const struct request *settings = view->settings;
@@ -163,9 +169,7 @@ static void draw_settings(struct view *view, int row)
         snprintf(text, sizeof text, "similarity %g", (double)settings->method.similarity);
     at += draw_setting(view, row, at, ACTION_SIMILARITY, text);
     snprintf(text, sizeof text, "%d token%s", settings->generate, settings->generate == 1 ? "" : "s");
-    at += draw_setting(view, row, at, ACTION_TOKENS_MORE, text);
-    if (view->focus == PLACE_OUTPUT)
-        draw_setting(view, row, at, ACTION_SCALE, view->shared_scale ? "shared scale" : "own scale");
+    draw_setting(view, row, at, ACTION_TOKENS_MORE, text);
 }
 
 /* -- the work -------------------------------------------------------------------------------------------------------- */

@@ -54,8 +54,6 @@ static int on_property(VTermProp property, VTermValue *value, void *user)
         pty->visible = value->boolean;
     else if (property == VTERM_PROP_ALTSCREEN)
         pty->alternate = value->boolean;
-    else if (property == VTERM_PROP_MOUSE)
-        pty->mouse = value->number != VTERM_PROP_MOUSE_NONE;
     return 1;
 }
 
@@ -74,8 +72,15 @@ static bool take_csi(struct pty *pty, const char *sequence, size_t length)
             pty_send(pty, "\033[?62;22c");
         return false;
     }
-    if (length == 8 && memcmp(sequence, "\033[?2004", 7) == 0)
-        pty->paste = sequence[7] == 'h';
+    bool set = sequence[length - 1] == 'h';
+    if (length < 4 || sequence[2] != '?' || (!set && sequence[length - 1] != 'l'))
+        return true;
+    for (size_t i = 3; i + 4 < length; i++) {
+        if (memcmp(sequence + i, "2004", 4) == 0)
+            pty->paste = set;
+        else if (memcmp(sequence + i, "1000", 4) == 0)
+            pty->mouse = set;
+    }
     return true;
 }
 

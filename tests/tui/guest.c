@@ -1,0 +1,32 @@
+#include "tests/tui/guest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *guest_program(void)
+{
+    const char *program = getenv("FAKE_SCREEN");
+    return program ? program : "tests/tui/fake_screen";
+}
+
+struct pty *guest_start(const struct guest *guest)
+{
+    static char term[128];
+    const char *environment[16 + GUEST_SETTINGS] = {term, "LC_ALL=C.UTF-8", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES", "TMUX",
+                                                    "PS1=$ "};
+    int count = 8;
+    snprintf(term, sizeof term, "TERM=%s", guest->term ? guest->term : "xterm-256color");
+    for (int i = 0; i < GUEST_SETTINGS && guest->settings[i]; i++)
+        environment[count++] = guest->settings[i];
+    const char *arguments[] = {guest_program(), guest->model, NULL};
+    const char *shell[] = {"bash", "--norc", "-i", NULL};
+    struct pty_options options = {
+        .arguments = guest->shell ? shell : arguments,
+        .environment = environment,
+        .rows = guest->rows ? guest->rows : 24,
+        .columns = guest->columns ? guest->columns : 80,
+        .background = guest->background,
+        .mute = guest->mute,
+    };
+    return pty_start(&options);
+}

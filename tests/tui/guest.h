@@ -1,0 +1,23 @@
+/* guest.h: starting the screen over the engine without a model, for the programs that test it. */
+#ifndef TESTS_TUI_GUEST_H
+#define TESTS_TUI_GUEST_H
+
+#include "tests/tui/pty.h"
+
+enum { GUEST_SETTINGS = 12 };
+
+struct guest {
+    int rows, columns;       /* 0: 24, 80 */
+    const char *term;        /* NULL: xterm-256color */
+    const char *model;       /* NULL: fake.gguf */
+    const char *background;  /* as pty_options */
+    bool mute;
+    bool shell;              /* behind bash, which is sent the command by the test */
+    const char *settings[GUEST_SETTINGS]; /* "NAME=VALUE" */
+};
+
+/* The program's path: $FAKE_SCREEN or where make puts it. */
+const char *guest_program(void);
+struct pty *guest_start(const struct guest *);
+
+#endif

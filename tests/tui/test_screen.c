@@ -1,0 +1,556 @@
+/* test_screen.c: the screen driven by keys and read back cell by cell, over the engine without a model. */
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+#include "tests/tui/guest.h"
+#include "tui/keys.h"
+
+#define DONE "26 probes in"
+#define F(n) (n == 1 ? "\033OP" : n == 2 ? "\033OQ" : n == 3 ? "\033OR" : n == 4 ? "\033OS" : n == 6 ? "\033[17~" : "\033[19~")
+#define LEFT "\033OD"
+#define RIGHT "\033OC"
+#define UP "\033OA"
+#define DOWN "\033OB"
+#define CONTROL(letter) ((const char[]){(letter) & 31, 0})
+
+static double now_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+/* The cell in which a text begins. */
+static struct pty_cell cell_of(struct pty *pty, const char *text)
+{
+    int row, column;
+    struct pty_cell none = {.background = -2};
+    return pty_find(pty, text, &row, &column) ? pty_cell(pty, row, column) : none;
+}
+
+/* Wait until a text's background is (or is not) a colour. */
+struct wanted {
+    const char *text;
+    int background;
+    bool not;
+};
+
+static bool has_background(struct pty *pty, const void *data)
+{
+    const struct wanted *wanted = data;
+    return (cell_of(pty, wanted->text).background == wanted->background) != wanted->not;
+}
+
+static bool wait_background(struct pty *pty, const char *text, int background, bool not)
+{
+    struct wanted wanted = {text, background, not};
+    return pty_until(pty, has_background, &wanted);
+}
+
+/* The terminal as a shell wants it back. */
+static void check_sane(struct pty *pty, const char *after)
+{
+    int row, column;
+    bool visible;
+    pty_cursor(pty, &row, &column, &visible);
+    CHECK(visible && !pty_alternate(pty) && !pty_paste(pty) && !pty_mouse(pty) && pty_cooked(pty),
+          "after %s: cursor %d, alternate %d, paste %d, mouse %d, cooked %d", after, visible, pty_alternate(pty),
+          pty_paste(pty), pty_mouse(pty), pty_cooked(pty));
+}
+
+/* -- what is seen first ------------------------------------------------------------------------------------------------ */
+
+static void test_first_view(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    CHECK(pty_find(pty, "Anna has a red ball", NULL, NULL) && pty_find(pty, "A blue hat", NULL, NULL));
+    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 216, "%d", cell_of(pty, "Anna").background);
+    CHECK(cell_of(pty, "red").background == PTY_INDEX + 31, "%d", cell_of(pty, "red").background);
+    CHECK(cell_of(pty, "Prompt").reverse && cell_of(pty, "A blue").reverse && !cell_of(pty, "blue hat").reverse);
+    CHECK(pty_find(pty, "+2.000 nats supports", NULL, NULL), "the special unit's 9 nats do not set the scale");
+    int row, column;
+    bool visible;
+    pty_cursor(pty, &row, &column, &visible);
+    CHECK(visible && row == 1 && column == 61, "the cursor is behind the prompt: %d, %d", row, column);
+    CHECK(pty_mouse(pty) && pty_paste(pty) && pty_alternate(pty));
+    size_t before = pty_received(pty);
+    pty_send(pty, "x");
+    CHECK(pty_wait(pty, "have?x"));
+    pty_listen(pty, 50);
+    CHECK(pty_received(pty) - before < 400, "a key sends little: %zu bytes", pty_received(pty) - before);
+    pty_send(pty, CONTROL('Q'));
+    CHECK(pty_wait_end(pty) == 0);
+    check_sane(pty, "^Q");
+    pty_stop(pty);
+}
+
+static void test_batches(void)
+{
+    char gate[] = "/tmp/atmanscope-gate-XXXXXX", setting[64];
+    int fd = mkstemp(gate);
+    snprintf(setting, sizeof setting, "FAKE_GATE=%s", gate);
+    struct pty *pty = guest_start(&(struct guest){.settings = {setting}});
+    CHECK(pty_wait(pty, "measuring 0 of 26"));
+    CHECK(cell_of(pty, "Anna").background == -1);
+    CHECK(write(fd, "x", 1) == 1 && pty_wait(pty, "measuring 4 of 26"));
+    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 216 && cell_of(pty, "blue").background == -1);
+    CHECK(write(fd, "xx", 2) == 2 && pty_wait(pty, "measuring 12 of 26"));
+    CHECK(cell_of(pty, "blue").background == PTY_INDEX + 31);
+    pty_send(pty, "\033");
+    CHECK(pty_wait(pty, "stopped; Enter measures anew"));
+    CHECK(cell_of(pty, "blue").background == PTY_INDEX + 31, "what was measured stays");
+    pty_stop(pty);
+    close(fd);
+    unlink(gate);
+}
+
+/* -- colours ------------------------------------------------------------------------------------------------------------ */
+
+static void test_light(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.background = "rgb:ffff/ffff/dddd"});
+    CHECK(pty_wait(pty, DONE));
+    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 52 && cell_of(pty, "red").background == PTY_INDEX + 31, "%d %d",
+          cell_of(pty, "Anna").background, cell_of(pty, "red").background);
+    pty_stop(pty);
+}
+
+static void test_few_colours(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.term = "xterm"});
+    CHECK(pty_wait(pty, DONE));
+    struct pty_cell anna = cell_of(pty, "Anna"), red = cell_of(pty, "red");
+    CHECK(anna.background == PTY_INDEX + 1 && anna.bold, "%d", anna.background);
+    CHECK(red.background == -1 && red.ink == PTY_INDEX + 6 && red.bold, "%d %d", red.background, red.ink);
+    pty_stop(pty);
+}
+
+static void test_no_colour(const char *term, const char *setting)
+{
+    struct pty *pty = guest_start(&(struct guest){.term = term, .settings = {setting}});
+    CHECK(pty_wait(pty, DONE));
+    for (int row = 0; row < 24; row++)
+        for (int column = 0; column < 80; column++)
+            if (pty_cell(pty, row, column).background != -1 || pty_cell(pty, row, column).ink != -1)
+                CHECK(false, "%s: a colour in row %d, column %d", term, row, column);
+    struct pty_cell anna = cell_of(pty, "Anna");
+    CHECK(anna.bold && anna.reverse, "support is bold, strong support reversed");
+    pty_stop(pty);
+}
+
+static void test_direct(const char *term, const char *colorterm)
+{
+    char command[100];
+    snprintf(command, sizeof command, "infocmp %s >/dev/null 2>&1", term);
+    if (system(command) != 0) {
+        SKIP("24-bit colours: terminfo does not know %s (package ncurses-term)", term);
+        return;
+    }
+    struct pty *pty = guest_start(&(struct guest){.term = term, .settings = {colorterm}});
+    CHECK(pty_wait(pty, DONE));
+    CHECK(cell_of(pty, "Anna").background == 0xf9b193, "%x", cell_of(pty, "Anna").background);
+    CHECK(cell_of(pty, "red").background == 0x2b6e9a || cell_of(pty, "red").background > 8, "%x", cell_of(pty, "red").background);
+    pty_stop(pty);
+}
+
+/* -- writing ------------------------------------------------------------------------------------------------------------ */
+
+static void test_edit(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    int row, column;
+    bool visible;
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, " Really?");
+    CHECK(pty_wait(pty, "edited: Enter measures anew") && pty_wait(pty, "have? Really?"));
+    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 216, "the map is kept where the text is");
+    pty_send(pty, CONTROL('_'));
+    pty_send(pty, CONTROL('A'));
+    pty_send(pty, "Yes, ");
+    CHECK(pty_wait(pty, "Yes, Anna") && cell_of(pty, "Anna").background == PTY_INDEX + 216 && cell_of(pty, "Yes").background == -1);
+    pty_send(pty, "\r");
+    CHECK(pty_wait(pty, "tokens") && pty_wait_gone(pty, "edited:"));
+    pty_send(pty, CONTROL('U'));
+    pty_send(pty, CONTROL('K'));
+    CHECK(pty_wait(pty, "Type a prompt, then Enter."));
+    pty_send(pty, "\r");
+    CHECK(pty_wait(pty, "the prompt is empty; type one"));
+    pty_send(pty, "first\033\rsecond\nthird" UP "\b");
+    CHECK(pty_wait(pty, "third") && pty_wait_gone(pty, "second"));
+    pty_cursor(pty, &row, &column, &visible);
+    CHECK(row == 2 && column == 5, "%d %d: %s", row, column, pty_screen(pty));
+    pty_send(pty, CONTROL('_'));
+    CHECK(pty_wait(pty, "second"));
+    pty_stop(pty);
+}
+
+static void test_wide(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=x"}});
+    int row, column, left;
+    bool visible;
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, "日本 e\xcc\x81 \xf0\x9f\x98\x80!");
+    CHECK(pty_wait(pty, "!"));
+    CHECK(pty_find(pty, "x日本 e\xcc\x81 \xf0\x9f\x98\x80!", &row, &left), "%s", pty_screen(pty));
+    pty_cursor(pty, &row, &column, &visible);
+    CHECK(column == left + 11, "%d", column - left);
+    pty_send(pty, "\b\b\b");
+    CHECK(pty_wait_gone(pty, "\xf0\x9f\x98\x80"));
+    pty_cursor(pty, &row, &column, &visible);
+    CHECK(column == left + 7, "%d", column - left);
+    pty_send(pty, "\b");
+    pty_send(pty, LEFT LEFT "-");
+    CHECK(pty_wait(pty, "x日-本"), "%s", pty_screen(pty));
+    pty_send(pty, "\033[200~\xe2\x80\xae\xff\x01\x1b[31m\033[201~");
+    CHECK(pty_wait(pty, "\xef\xbf\xbd"), "turned writing is shown, not obeyed");
+    pty_stop(pty);
+}
+
+static void test_plain_locale(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"LC_ALL=C", "FAKE_PROMPT=hat"}});
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, "日\xc3\xa9z");
+    CHECK(pty_wait(pty, "hat? ?z"), "%s", pty_screen(pty));
+    for (const char *c = pty_screen(pty); *c; c++)
+        if ((unsigned char)*c >= 128) {
+            CHECK(false, "%s", pty_screen(pty));
+            break;
+        }
+    pty_stop(pty);
+}
+
+static void test_paste(void)
+{
+    static char text[40000];
+    size_t length = (size_t)sprintf(text, "\033[200~");
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=x"}});
+    CHECK(pty_wait(pty, "probes in"));
+    for (int line = 0; line < 500; line++)
+        length += (size_t)sprintf(text + length, "line %d of what is pasted, with q and ?\r", line);
+    sprintf(text + length, "the end\033[201~");
+    double start = now_ms();
+    pty_send(pty, text);
+    CHECK(pty_wait(pty, "the end") && pty_wait(pty, "line 499 of"));
+    printf("%zu bytes pasted in %.0f ms\n", length, now_ms() - start);
+    CHECK(pty_find(pty, "edited", NULL, NULL), "nothing of it was taken for a key");
+    pty_send(pty, CONTROL('_'));
+    CHECK(pty_wait_gone(pty, "the end") && pty_wait_gone(pty, "edited"));
+    pty_send(pty, "without brackets,\rin a burst\rof three lines");
+    CHECK(pty_wait(pty, "of three lines") && pty_find(pty, "in a burst", NULL, NULL) && pty_find(pty, "edited", NULL, NULL));
+    pty_stop(pty);
+}
+
+/* -- choosing ----------------------------------------------------------------------------------------------------------- */
+
+static void test_choose(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, "\t" RIGHT);
+    CHECK(wait_background(pty, "blue hat. What", PTY_INDEX + 216, false), "%s", pty_screen(pty));
+    CHECK(cell_of(pty, "Anna").background != PTY_INDEX + 216);
+    CHECK(pty_find(pty, "\"blue\" rests on \"blue\" +2.000", NULL, NULL), "%s", pty_row(pty, 21));
+    int status_row;
+    CHECK(pty_find(pty, DONE, &status_row, NULL), "no new work");
+    pty_send(pty, DOWN); /* " red" in place of " blue" */
+    CHECK(wait_background(pty, "red ball", PTY_INDEX + 216, false) && cell_of(pty, "blue hat. What").background == PTY_INDEX + 31);
+    pty_send(pty, UP);
+    CHECK(wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
+    pty_send(pty, "G");
+    CHECK(pty_wait(pty, "12 of 12"));
+    pty_send(pty, "g");
+    CHECK(pty_wait(pty, " 1 of 12"));
+    pty_send(pty, RIGHT "a");
+    CHECK(pty_wait(pty, "What does Tom have? A blue"), "%s", pty_screen(pty));
+    pty_send(pty, "q");
+    CHECK(pty_wait_end(pty) == 0);
+    pty_stop(pty);
+}
+
+static void test_units_under_cursor(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, CONTROL('A'));
+    CHECK(pty_wait(pty, "\"Anna\" +2.000 nats, rank 1 of 25: without it \"A\" is 7.4 times less likely"), "%s", pty_row(pty, 21));
+    pty_send(pty, "\033f\033f\033f");
+    CHECK(pty_wait(pty, "\"red\" -1.000 nats"), "%s", pty_row(pty, 21));
+    pty_stop(pty);
+}
+
+static void test_mouse(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    int row, column;
+    bool visible;
+    char click[100];
+    CHECK(pty_wait(pty, DONE));
+    CHECK(pty_find(pty, "blue hat. not", &row, &column));
+    sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
+    pty_send(pty, click);
+    CHECK(pty_wait(pty, " 2 of 12") && wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
+    CHECK(pty_find(pty, "␣red", &row, &column));
+    sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
+    pty_send(pty, click);
+    CHECK(wait_background(pty, "red ball", PTY_INDEX + 216, false));
+    pty_send(pty, "\033[<0;7;2M"); /* the prompt's sixth character */
+    CHECK(pty_wait(pty, "\"has\""), "%s", pty_row(pty, 21));
+    pty_cursor(pty, &row, &column, &visible);
+    CHECK(row == 1 && column == 6 && visible, "%d %d", row, column);
+    pty_stop(pty);
+}
+
+/* -- settings and dialogs ------------------------------------------------------------------------------------------------ */
+
+static void test_settings(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, F(2));
+    CHECK(pty_wait(pty, "F2 sentence"));
+    pty_send(pty, F(3));
+    CHECK(pty_wait(pty, "factor 0.3"));
+    pty_send(pty, F(4));
+    CHECK(pty_wait(pty, "F4 product"));
+    pty_send(pty, F(6));
+    CHECK(pty_wait(pty, "similarity 0.5"));
+    pty_send(pty, F(8));
+    CHECK(pty_wait(pty, "F8 16 tokens") && pty_wait(pty, "1 of 16"));
+    pty_send(pty, "\tv-");
+    CHECK(pty_wait(pty, "v log-additive") && pty_wait(pty, "1 of 12"));
+    pty_send(pty, "c");
+    CHECK(pty_wait(pty, "own scale"));
+    pty_stop(pty);
+}
+
+static bool sees(struct pty *pty, const void *text)
+{
+    return pty_find(pty, text, NULL, NULL);
+}
+
+static void test_help(void)
+{
+    size_t count;
+    const struct key_binding *table = keys_table(&count);
+    struct pty *pty = guest_start(&(struct guest){.rows = 90, .columns = 100});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, "\t?");
+    CHECK(pty_wait(pty, "Everywhere") && pty_wait(pty, "do again"));
+    for (size_t i = 0; i < count; i++) {
+        char names[96];
+        keys_names(&table[i], names, sizeof names);
+        CHECK(sees(pty, table[i].help) && sees(pty, names), "%s: %s", names, table[i].help);
+    }
+    pty_send(pty, "\033");
+    CHECK(pty_wait_gone(pty, "Everywhere"));
+    pty_stop(pty);
+    pty = guest_start(&(struct guest){.rows = 12, .columns = 40});
+    CHECK(pty_wait(pty, "1 of 12"));
+    pty_send(pty, F(1));
+    CHECK(pty_wait(pty, "Everywhere"));
+    pty_send(pty, "G");
+    CHECK(pty_wait(pty, "do again"));
+    pty_send(pty, CONTROL('Q'));
+    CHECK(pty_wait_end(pty) == 0);
+    pty_stop(pty);
+}
+
+static void test_open(void)
+{
+    char folder[] = "/tmp/atmanscope-models-XXXXXX", command[300], setting[100];
+    CHECK(mkdtemp(folder) != NULL);
+    sprintf(command, "cd %s && echo GGUF >second.gguf && echo GGUF >broken.gguf", folder);
+    CHECK(system(command) == 0);
+    sprintf(setting, "FAKE_MODELS=%s", folder);
+    struct pty *pty = guest_start(&(struct guest){.settings = {setting, "FAKE_OPEN_MS=300"}});
+    CHECK(pty_wait(pty, "loading fake.gguf"));
+    pty_send(pty, "!");
+    CHECK(pty_wait(pty, "have?!") && pty_find(pty, "loading", NULL, NULL), "typing goes on while a model is loaded");
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, CONTROL('O'));
+    CHECK(pty_wait(pty, "Open a model") && pty_wait(pty, "second") && pty_wait(pty, "broken"));
+    pty_send(pty, "G\r");
+    CHECK(pty_wait(pty, "loading second.gguf") && pty_wait_gone(pty, "Open a model") && pty_wait_gone(pty, "loading"));
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, CONTROL('O'));
+    CHECK(pty_wait(pty, "broken"));
+    pty_send(pty, "k\r");
+    CHECK(pty_wait(pty, "not a GGUF file") && pty_find(pty, "A blue hat", NULL, NULL), "%s", pty_screen(pty));
+    pty_send(pty, CONTROL('Q'));
+    CHECK(pty_wait_end(pty) == 0);
+    pty_stop(pty);
+    sprintf(command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
+}
+
+/* -- work --------------------------------------------------------------------------------------------------------------- */
+
+static void test_cancel(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_BATCH_MS=60000"}});
+    CHECK(pty_wait(pty, "measuring 0 of 26"));
+    double start = now_ms();
+    pty_send(pty, "\033");
+    CHECK(pty_wait(pty, "stopped; Enter"));
+    printf("cancelled in %.0f ms\n", now_ms() - start);
+    pty_send(pty, CONTROL('C'));
+    CHECK(pty_wait(pty, "^C again quits"));
+    pty_send(pty, CONTROL('C'));
+    CHECK(pty_wait_end(pty) == 0);
+    check_sane(pty, "^C ^C");
+    pty_stop(pty);
+}
+
+static void test_failures(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=this will FAIL"}});
+    CHECK(pty_wait(pty, "longer than the model's context"));
+    pty_stop(pty);
+    pty = guest_start(&(struct guest){.model = "broken.gguf"});
+    int status = pty_wait_end(pty);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    CHECK(pty_wait(pty, "atmanscope: broken.gguf: not a GGUF file"));
+    check_sane(pty, "a model that cannot be opened");
+    pty_stop(pty);
+}
+
+/* -- the guest's manners -------------------------------------------------------------------------------------------------- */
+
+static void test_resize(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    pty_resize(pty, 12, 40);
+    CHECK(pty_wait(pty, "F1 help") && pty_wait_gone(pty, "^Q quit"));
+    CHECK(pty_find(pty, "What does Tom", NULL, NULL) && pty_find(pty, "A blue hat", NULL, NULL), "%s", pty_screen(pty));
+    pty_resize(pty, 5, 20);
+    CHECK(pty_wait(pty, "atmanscope needs"));
+    pty_send(pty, "x" LEFT UP DOWN "\t" RIGHT "\t");
+    for (int rows = 6; rows < 60; rows += 9)
+        pty_resize(pty, rows, 3 * rows);
+    pty_resize(pty, 60, 200);
+    CHECK(pty_wait(pty, DONE) && pty_wait(pty, "have?x") && pty_find(pty, "^Q quit", NULL, NULL));
+    CHECK(strstr(pty_row(pty, 59), DONE) != NULL, "%s", pty_screen(pty));
+    pty_stop(pty);
+}
+
+static void test_suspend(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.shell = true});
+    char command[600];
+    CHECK(pty_wait(pty, "$"));
+    snprintf(command, sizeof command, "%s\r", guest_program());
+    pty_send(pty, command);
+    CHECK(pty_wait(pty, DONE));
+    for (int i = 0; i < 2; i++) {
+        pty_send(pty, CONTROL('Z'));
+        CHECK(pty_wait(pty, "Stopped"));
+        CHECK(!pty_alternate(pty) && !pty_mouse(pty)); /* the other modes are the shell's own now */
+        pty_send(pty, "fg\r");
+        CHECK(pty_wait(pty, DONE) && pty_alternate(pty) && pty_paste(pty) && pty_mouse(pty));
+    }
+    pty_send(pty, "y");
+    CHECK(pty_wait(pty, "have?y"));
+    pty_send(pty, CONTROL('Q'));
+    CHECK(pty_wait(pty, "$"));
+    pty_send(pty, "echo status $?\r");
+    CHECK(pty_wait(pty, "status 0"));
+    pty_stop(pty);
+}
+
+static void test_signal(int number, const char *name)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_BATCH_MS=60000"}});
+    CHECK(pty_wait(pty, "measuring"));
+    kill(pty_process(pty), number);
+    int status = pty_wait_end(pty);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == number, "%s: %x", name, status);
+    check_sane(pty, name);
+    pty_stop(pty);
+}
+
+static void test_crash(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=x"}});
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, "CRASH\r");
+    int status = pty_wait_end(pty);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "%x", status);
+    check_sane(pty, "a crash");
+    pty_stop(pty);
+}
+
+static void test_late_answers(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.mute = true});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, "a\033[?62;22cb\033]11;rgb:0000/0000/0000\033\\c");
+    CHECK(pty_wait(pty, "have?abc"), "%s", pty_screen(pty));
+    pty_send(pty, "\033[1;6Rd"); /* a key that nobody knows */
+    CHECK(pty_wait(pty, "have?abcd"), "%s", pty_screen(pty));
+    pty_stop(pty);
+}
+
+static void test_refused(const char *term, const char *expected)
+{
+    struct pty *pty = guest_start(&(struct guest){.term = term});
+    int status = pty_wait_end(pty);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "TERM=%s: %x", term, status);
+    CHECK(pty_find(pty, expected, NULL, NULL), "%s", pty_screen(pty));
+    check_sane(pty, "a refusal");
+    pty_stop(pty);
+}
+
+static void test_no_terminal(void)
+{
+    char command[600], line[300] = "";
+    snprintf(command, sizeof command, "%s </dev/null 2>&1", guest_program());
+    FILE *file = popen(command, "r");
+    CHECK(fgets(line, sizeof line, file) && strstr(line, "needs a terminal"), "%s", line);
+    int status = pclose(file);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+int main(void)
+{
+    test_first_view();
+    test_batches();
+    test_light();
+    test_few_colours();
+    test_no_colour("xterm-256color", "NO_COLOR=1");
+    test_no_colour("vt100", NULL);
+    test_direct("xterm-direct2", NULL);
+    test_direct("konsole-256color", "COLORTERM=truecolor");
+    test_edit();
+    test_wide();
+    test_plain_locale();
+    test_paste();
+    test_choose();
+    test_units_under_cursor();
+    test_mouse();
+    test_settings();
+    test_help();
+    test_open();
+    test_cancel();
+    test_failures();
+    test_resize();
+    test_suspend();
+    test_signal(SIGTERM, "SIGTERM");
+    test_signal(SIGHUP, "SIGHUP");
+    test_signal(SIGINT, "SIGINT");
+    test_signal(SIGABRT, "SIGABRT");
+    test_crash();
+    test_late_answers();
+    test_refused("", "TERM is not set");
+    test_refused("no-such-terminal", "TERM=no-such-terminal is not known");
+    test_refused("dumb", "cannot move its cursor");
+    test_no_terminal();
+    return test_end();
+}
