@@ -51,6 +51,26 @@ static bool wait_background(struct pty *pty, const char *text, int background, b
     return pty_until(pty, has_background, &wanted);
 }
 
+/* Wait until the cursor stands in a place. */
+struct place {
+    int row, column;
+};
+
+static bool is_at(struct pty *pty, const void *data)
+{
+    const struct place *place = data;
+    int row, column;
+    bool visible;
+    pty_cursor(pty, &row, &column, &visible);
+    return visible && row == place->row && column == place->column;
+}
+
+static bool wait_cursor(struct pty *pty, int row, int column)
+{
+    struct place place = {row, column};
+    return pty_until(pty, is_at, &place);
+}
+
 /* The terminal as a shell wants it back. */
 static void check_sane(struct pty *pty, const char *after)
 {
@@ -68,15 +88,12 @@ static void test_first_view(void)
 {
     struct pty *pty = guest_start(&(struct guest){0});
     CHECK(pty_wait(pty, DONE));
-    CHECK(pty_find(pty, "Anna has a red ball", NULL, NULL) && pty_find(pty, "A blue hat", NULL, NULL));
+    CHECK(pty_wait(pty, "Anna has a red ball") && pty_wait(pty, "A blue hat"));
     CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 216, "%d", cell_of(pty, "Anna").background);
     CHECK(cell_of(pty, "red").background == PTY_INDEX + 31, "%d", cell_of(pty, "red").background);
     CHECK(cell_of(pty, "Prompt").reverse && cell_of(pty, "A blue").reverse && !cell_of(pty, "blue hat").reverse);
-    CHECK(pty_find(pty, "+2.000 nats supports", NULL, NULL), "the special unit's 9 nats do not set the scale");
-    int row, column;
-    bool visible;
-    pty_cursor(pty, &row, &column, &visible);
-    CHECK(visible && row == 1 && column == 61, "the cursor is behind the prompt: %d, %d", row, column);
+    CHECK(pty_wait(pty, "+2.000 nats supports"), "the special unit's 9 nats do not set the scale");
+    CHECK(wait_cursor(pty, 1, 61), "the cursor is behind the prompt");
     CHECK(pty_mouse(pty) && pty_paste(pty) && pty_alternate(pty));
     size_t before = pty_received(pty);
     pty_send(pty, "x");
@@ -163,8 +180,6 @@ static void test_direct(const char *term, const char *colorterm)
 static void test_edit(void)
 {
     struct pty *pty = guest_start(&(struct guest){0});
-    int row, column;
-    bool visible;
     CHECK(pty_wait(pty, DONE));
     pty_send(pty, " Really?");
     CHECK(pty_wait(pty, "edited: Enter measures anew") && pty_wait(pty, "have? Really?"));
@@ -182,8 +197,7 @@ static void test_edit(void)
     CHECK(pty_wait(pty, "the prompt is empty; type one"));
     pty_send(pty, "first\033\rsecond\nthird" UP "\b");
     CHECK(pty_wait(pty, "third") && pty_wait_gone(pty, "second"));
-    pty_cursor(pty, &row, &column, &visible);
-    CHECK(row == 2 && column == 5, "%d %d: %s", row, column, pty_screen(pty));
+    CHECK(wait_cursor(pty, 2, 5), "%s", pty_screen(pty));
     pty_send(pty, CONTROL('_'));
     CHECK(pty_wait(pty, "second"));
     pty_stop(pty);
@@ -192,18 +206,15 @@ static void test_edit(void)
 static void test_wide(void)
 {
     struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=x"}});
-    int row, column, left;
-    bool visible;
+    int row, left;
     CHECK(pty_wait(pty, "probes in"));
     pty_send(pty, "日本 e\xcc\x81 \xf0\x9f\x98\x80!");
     CHECK(pty_wait(pty, "!"));
     CHECK(pty_find(pty, "x日本 e\xcc\x81 \xf0\x9f\x98\x80!", &row, &left), "%s", pty_screen(pty));
-    pty_cursor(pty, &row, &column, &visible);
-    CHECK(column == left + 11, "%d", column - left);
+    CHECK(wait_cursor(pty, row, left + 11));
     pty_send(pty, "\b\b\b");
     CHECK(pty_wait_gone(pty, "\xf0\x9f\x98\x80"));
-    pty_cursor(pty, &row, &column, &visible);
-    CHECK(column == left + 7, "%d", column - left);
+    CHECK(wait_cursor(pty, row, left + 7));
     pty_send(pty, "\b");
     pty_send(pty, LEFT LEFT "-");
     CHECK(pty_wait(pty, "x日-本"), "%s", pty_screen(pty));
@@ -239,11 +250,11 @@ static void test_paste(void)
     pty_send(pty, text);
     CHECK(pty_wait(pty, "the end") && pty_wait(pty, "line 499 of"));
     printf("%zu bytes pasted in %.0f ms\n", length, now_ms() - start);
-    CHECK(pty_find(pty, "edited", NULL, NULL), "nothing of it was taken for a key");
+    CHECK(pty_wait(pty, "edited"), "nothing of it was taken for a key");
     pty_send(pty, CONTROL('_'));
     CHECK(pty_wait_gone(pty, "the end") && pty_wait_gone(pty, "edited"));
     pty_send(pty, "without brackets,\rin a burst\rof three lines");
-    CHECK(pty_wait(pty, "of three lines") && pty_find(pty, "in a burst", NULL, NULL) && pty_find(pty, "edited", NULL, NULL));
+    CHECK(pty_wait(pty, "of three lines") && pty_wait(pty, "in a burst") && pty_wait(pty, "edited"));
     pty_stop(pty);
 }
 
@@ -256,9 +267,8 @@ static void test_choose(void)
     pty_send(pty, "\t" RIGHT);
     CHECK(wait_background(pty, "blue hat. What", PTY_INDEX + 216, false), "%s", pty_screen(pty));
     CHECK(cell_of(pty, "Anna").background != PTY_INDEX + 216);
-    CHECK(pty_find(pty, "\"blue\" rests on \"blue\" +2.000", NULL, NULL), "%s", pty_row(pty, 21));
-    int status_row;
-    CHECK(pty_find(pty, DONE, &status_row, NULL), "no new work");
+    CHECK(pty_wait(pty, "\"blue\" rests on \"blue\" +2.000"), "%s", pty_row(pty, 21));
+    CHECK(pty_wait(pty, DONE), "no new work");
     pty_send(pty, DOWN); /* " red" in place of " blue" */
     CHECK(wait_background(pty, "red ball", PTY_INDEX + 216, false) && cell_of(pty, "blue hat. What").background == PTY_INDEX + 31);
     pty_send(pty, UP);
@@ -289,21 +299,19 @@ static void test_mouse(void)
 {
     struct pty *pty = guest_start(&(struct guest){0});
     int row, column;
-    bool visible;
     char click[100];
     CHECK(pty_wait(pty, DONE));
     CHECK(pty_find(pty, "blue hat. not", &row, &column));
     sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
     pty_send(pty, click);
     CHECK(pty_wait(pty, " 2 of 12") && wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
-    CHECK(pty_find(pty, "␣red", &row, &column));
+    CHECK(pty_wait(pty, "␣red") && pty_find(pty, "␣red", &row, &column));
     sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
     pty_send(pty, click);
     CHECK(wait_background(pty, "red ball", PTY_INDEX + 216, false));
     pty_send(pty, "\033[<0;7;2M"); /* the prompt's sixth character */
     CHECK(pty_wait(pty, "\"has\""), "%s", pty_row(pty, 21));
-    pty_cursor(pty, &row, &column, &visible);
-    CHECK(row == 1 && column == 6 && visible, "%d %d", row, column);
+    CHECK(wait_cursor(pty, 1, 6));
     pty_stop(pty);
 }
 
@@ -372,7 +380,7 @@ static void test_open(void)
     struct pty *pty = guest_start(&(struct guest){.settings = {setting, "FAKE_OPEN_MS=300"}});
     CHECK(pty_wait(pty, "loading fake.gguf"));
     pty_send(pty, "!");
-    CHECK(pty_wait(pty, "have?!") && pty_find(pty, "loading", NULL, NULL), "typing goes on while a model is loaded");
+    CHECK(pty_wait(pty, "have?!") && pty_wait(pty, "loading"), "typing goes on while a model is loaded");
     CHECK(pty_wait(pty, "probes in"));
     pty_send(pty, CONTROL('O'));
     CHECK(pty_wait(pty, "Open a model") && pty_wait(pty, "second") && pty_wait(pty, "broken"));
@@ -382,7 +390,7 @@ static void test_open(void)
     pty_send(pty, CONTROL('O'));
     CHECK(pty_wait(pty, "broken"));
     pty_send(pty, "k\r");
-    CHECK(pty_wait(pty, "not a GGUF file") && pty_find(pty, "A blue hat", NULL, NULL), "%s", pty_screen(pty));
+    CHECK(pty_wait(pty, "not a GGUF file") && pty_wait(pty, "A blue hat"), "%s", pty_screen(pty));
     pty_send(pty, CONTROL('Q'));
     CHECK(pty_wait_end(pty) == 0);
     pty_stop(pty);
@@ -429,14 +437,14 @@ static void test_resize(void)
     CHECK(pty_wait(pty, DONE));
     pty_resize(pty, 12, 40);
     CHECK(pty_wait(pty, "F1 help") && pty_wait_gone(pty, "^Q quit"));
-    CHECK(pty_find(pty, "What does Tom", NULL, NULL) && pty_find(pty, "A blue hat", NULL, NULL), "%s", pty_screen(pty));
+    CHECK(pty_wait(pty, "What does Tom") && pty_wait(pty, "A blue hat"), "%s", pty_screen(pty));
     pty_resize(pty, 5, 20);
     CHECK(pty_wait(pty, "atmanscope needs"));
     pty_send(pty, "x" LEFT UP DOWN "\t" RIGHT "\t");
     for (int rows = 6; rows < 60; rows += 9)
         pty_resize(pty, rows, 3 * rows);
     pty_resize(pty, 60, 200);
-    CHECK(pty_wait(pty, DONE) && pty_wait(pty, "have?x") && pty_find(pty, "^Q quit", NULL, NULL));
+    CHECK(pty_wait(pty, DONE) && pty_wait(pty, "have?x") && pty_wait(pty, "^Q quit"));
     CHECK(strstr(pty_row(pty, 59), DONE) != NULL, "%s", pty_screen(pty));
     pty_stop(pty);
 }
@@ -503,7 +511,7 @@ static void test_refused(const char *term, const char *expected)
     struct pty *pty = guest_start(&(struct guest){.term = term});
     int status = pty_wait_end(pty);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "TERM=%s: %x", term, status);
-    CHECK(pty_find(pty, expected, NULL, NULL), "%s", pty_screen(pty));
+    CHECK(pty_wait(pty, expected), "%s", pty_screen(pty));
     check_sane(pty, "a refusal");
     pty_stop(pty);
 }
