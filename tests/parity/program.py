@@ -63,18 +63,24 @@ def explain(path, prompt, target=None, generate=None, units="token", variant="ro
 
 
 def unit_spans(explanation):
-    """Each unit as (first, last, first_share, last_share): the shares come from the bytes of the units and tokens."""
+    """Each unit as (first, last, first_share, last_share).  A token's share in a unit is that of its bytes, the white space
+    at its ends not counted (a token of nothing else counts whole); a piece of a character counts as the first byte."""
     text, at, spans = explanation["prompt"]["text"].encode(), 0, []
     tokens = explanation["prompt"]["tokens"]
 
     def share(index, start, end):
-        token = tokens[index]
-        size = token["end"] - token["start"]
-        return (min(end, token["end"]) - max(start, token["start"])) / size if size else 1.0
+        low, high = tokens[index]["start"], tokens[index]["end"]
+        body = text[low:high]
+        if body.strip():
+            low, high = high - len(body.lstrip()), low + len(body.rstrip())
+        elif low == high:
+            low = min(low, len(text) - 1)
+            high = low + 1
+        return (min(end, high) - max(start, low)) / (high - low)
 
     for unit in explanation["units"]:
         first, last = unit["tokens"]
-        if first >= len(tokens) or unit["kind"] == "special":
+        if first >= len(tokens) or unit["kind"] in ("special", "token"):
             spans.append((first, last, 1.0, 1.0))
             continue
         body = unit["text"].encode()
