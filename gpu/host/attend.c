@@ -9,7 +9,10 @@
 #include "gpu/host/host.h"
 #include "gpu/host/kernels.h"
 
-enum { TILE_ROWS = 24 }; /* query rows of a tile: positions times the heads that share a key-value head */
+enum {
+    TILE_ROWS = 24,          /* query rows of a tile: positions times the heads that share a key-value head */
+    WORTH_SHARING = 1 << 19, /* scores times head size: less is done before the team is awake */
+};
 
 /* One probe's factors, in the form the kernel takes them. */
 struct factors {
@@ -20,6 +23,7 @@ struct factors {
 /* One call: what all its probes share. */
 struct call {
     const struct kernels *kernels;
+    struct team *team; /* that shares the work, or NULL */
     const struct attention *a;
     int group, tile_positions; /* heads that share a key-value head; positions of a tile */
     int panels;                /* that hold all positions */
@@ -58,9 +62,11 @@ static size_t panel_floats(const struct attention *a)
     return (size_t)a->head_dim * KERNEL_PANEL;
 }
 
-static struct call call_start(struct stream *stream, const struct attention *a)
+static struct call call_start(struct stream *stream, const struct attention *a, int rows)
 {
     struct call call = {.kernels = stream->kernels, .a = a, .group = a->heads / a->kv_heads};
+    size_t work = (size_t)rows * a->heads * a->head_dim * a->positions;
+    call.team = work < WORTH_SHARING ? NULL : stream->team;
     call.tile_positions = greatest(1, TILE_ROWS / call.group);
     call.panels = (a->positions + KERNEL_PANEL - 1) / KERNEL_PANEL;
     return call;
@@ -281,7 +287,7 @@ static bool pack_all(struct stream *stream, struct call *call, int first, int en
     p.base = host_scratch(stream, SCRATCH_PANELS, (size_t)a->kv_heads * call->panels * panel_floats(a) * sizeof *p.base);
     call->base = p.base;
     if (p.base && p.panels > 0)
-        team_run(stream->team, (size_t)a->kv_heads * p.panels, pack_task, &p);
+        team_run(call->team, (size_t)a->kv_heads * p.panels, pack_task, &p);
     return p.base;
 }
 
@@ -290,7 +296,7 @@ static bool member_buffers(struct stream *stream, struct call *call)
 {
     struct buffers b;
     call->member_bytes = buffers_lay(call, NULL, &b);
-    call->memory = host_scratch(stream, SCRATCH_ATTEND, team_size(stream->team) * call->member_bytes);
+    call->memory = host_scratch(stream, SCRATCH_ATTEND, team_size(call->team) * call->member_bytes);
     return call->memory;
 }
 
@@ -312,7 +318,7 @@ void host_attend(struct stream *stream, const struct attention *a, const float *
 {
     if (stream->failure.code || rows == 0)
         return;
-    struct call call = call_start(stream, a);
+    struct call call = call_start(stream, a, rows);
     struct probe_span span = {.query_row = 0, .query_position = first, .query_count = rows};
     float *log = host_scratch(stream, SCRATCH_FACTORS, a->positions * sizeof *log);
     if (!log || !member_buffers(stream, &call))
@@ -326,7 +332,7 @@ void host_attend(struct stream *stream, const struct attention *a, const float *
     int first_key = !whole && a->window > 0 && first >= a->window ? first - a->window + 1 : 0;
     int tiles = (rows + call.tile_positions - 1) / call.tile_positions;
     if (pack_all(stream, &call, first_key, last_key(a, &span, factor)))
-        team_run(stream->team, (size_t)tiles * a->kv_heads, attend_task, &call);
+        team_run(call.team, (size_t)tiles * a->kv_heads, attend_task, &call);
 }
 
 /* One key-value head of one probe. */
@@ -345,7 +351,10 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
 {
     if (stream->failure.code || probes == 0)
         return;
-    struct call call = call_start(stream, a);
+    int rows = 0;
+    for (int p = 0; p < probes; p++)
+        rows += span[p].query_count;
+    struct call call = call_start(stream, a, rows);
     size_t logs = round_up((size_t)probes * a->positions * sizeof(float));
     float *log = host_scratch(stream, SCRATCH_FACTORS, logs + probes * sizeof(struct factors));
     if (!log || !member_buffers(stream, &call))
@@ -367,5 +376,5 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
     call.span = span;
     call.factors = factors;
     if (pack_all(stream, &call, 0, end))
-        team_run(stream->team, (size_t)probes * a->kv_heads, attend_delta_task, &call);
+        team_run(call.team, (size_t)probes * a->kv_heads, attend_delta_task, &call);
 }

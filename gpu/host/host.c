@@ -101,6 +101,7 @@ void host_stream_fail(struct stream *stream, int code, const char *format, ...)
 void *host_scratch(struct stream *stream, enum scratch which, size_t bytes)
 {
     if (bytes > stream->scratch[which].bytes || !stream->scratch[which].data) {
+        bytes += bytes / 4; /* texts grow token by token */
         free(stream->scratch[which].data);
         stream->scratch[which].data = host_memory_new(bytes);
         stream->scratch[which].bytes = stream->scratch[which].data ? bytes : 0;

@@ -83,19 +83,6 @@ static float least(const float *x, int n)
     return out;
 }
 
-/* n a multiple of LANES */
-static float greatest(const float *x, int n)
-{
-    vector high = vector_set(-INFINITY);
-    float lane[LANES], out = -INFINITY;
-    for (int i = 0; i < n; i += LANES)
-        high = vector_max(high, vector_load(x + i));
-    vector_store(lane, high);
-    for (int k = 0; k < LANES; k++)
-        out = lane[k] > out ? lane[k] : out;
-    return out;
-}
-
 static void suppress(enum suppression suppression, const float *factor, float low, int n, float *score)
 {
     switch (suppression) {

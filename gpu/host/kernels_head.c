@@ -49,14 +49,6 @@ static void cap_changes(const struct lse_tile *tile, float *dlogit)
     }
 }
 
-static float greatest(const float *x, int n)
-{
-    float most = -INFINITY;
-    for (int i = 0; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    return most;
-}
-
 /* The sum of exp(log share + change), each less the greatest one so far. */
 static void add_shifted(const struct lse_tile *tile, const float *dlogit, struct lse_sum *sum)
 {
@@ -73,7 +65,7 @@ static void add_shifted(const struct lse_tile *tile, const float *dlogit, struct
 
 static void lse_row(const struct lse_tile *tile, float *dlogit, struct lse_sum *sum)
 {
-    enum { DOUBLES = 8 };
+    enum { DOUBLES = 8, PART = 128 };
     const float *share = tile->share;
     int n = tile->count;
     cap_changes(tile, dlogit);
@@ -83,15 +75,20 @@ static void lse_row(const struct lse_tile *tile, float *dlogit, struct lse_sum *
         return;
     }
     double change[DOUBLES] = {0}, total[DOUBLES] = {0};
-    int i = 0;
-    for (; i + DOUBLES <= n; i += DOUBLES)
-        for (int k = 0; k < DOUBLES; k++) {
-            change[k] += (double)(share[i + k] * fast_expm1(dlogit[i + k]));
-            total[k] += (double)(share[i + k] * fast_exp(dlogit[i + k]));
+    float gain[PART] = {0}, left[PART] = {0};
+    for (int start = 0; start < n; start += PART) {
+        int count = n - start < PART ? n - start : PART;
+        for (int i = 0; i < count; i++) {
+            gain[i] = share[start + i] * fast_expm1(dlogit[start + i]);
+            left[i] = share[start + i] * fast_exp(dlogit[start + i]);
         }
-    for (; i < n; i++) {
-        change[0] += (double)(share[i] * fast_expm1(dlogit[i]));
-        total[0] += (double)(share[i] * fast_exp(dlogit[i]));
+        for (int i = count; i < PART; i++)
+            gain[i] = left[i] = 0;
+        for (int i = 0; i < PART; i += DOUBLES)
+            for (int k = 0; k < DOUBLES; k++) {
+                change[k] += (double)gain[i + k];
+                total[k] += (double)left[i + k];
+            }
     }
     for (int k = 0; k < DOUBLES; k++) {
         sum->change += change[k];

@@ -82,6 +82,22 @@ static inline float vector_sum(vector v)
     return lane[0];
 }
 
+/* The greatest of x[0 .. n - 1], leaving NaNs out. */
+static inline float greatest(const float *x, int n)
+{
+    vector high = vector_set(-__builtin_inff());
+    float lane[LANES], out = -__builtin_inff();
+    int i = 0;
+    for (; i + LANES <= n; i += LANES)
+        high = vector_max(vector_load(x + i), high);
+    for (; i < n; i++)
+        out = x[i] > out ? x[i] : out;
+    vector_store(lane, high);
+    for (int k = 0; k < LANES; k++)
+        out = lane[k] > out ? lane[k] : out;
+    return out;
+}
+
 /* a b + c, rounded once where the processor can */
 static inline float madd(float a, float b, float c)
 {

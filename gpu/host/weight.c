@@ -12,8 +12,9 @@
 #include "gpu/host/kernels.h"
 
 enum {
-    TILE_ROWS = 256,  /* rows expanded at once by one thread */
-    VECTOR_ROWS = 64, /* the same where x is a single row: the product is bound by memory, not arithmetic */
+    TILE_ROWS = 256,         /* rows expanded at once by one thread */
+    VECTOR_ROWS = 64,        /* the same where x is a single row: the product is bound by memory, not arithmetic */
+    WORTH_SHARING = 1 << 19, /* multiplications, some 150 microseconds: less is done before the team is awake */
 };
 
 /* The f32 copy of a weight: the only part of it that ever changes. */
@@ -215,13 +216,15 @@ static void product(struct stream *stream, const struct weight *w, const float *
     if (rows == 0)
         return;
     struct product p = {.stream = stream, .w = w, .x = x, .bias = bias, .rows = rows, .y = y};
-    p.whole = host_weight_kept(stream, w);
+    bool from_stored = rows == 1 && w->type->block > 1; /* fewer bytes to read, which counts more than expanding them */
+    p.whole = from_stored ? NULL : host_weight_kept(stream, w);
     p.tile = product_tile_rows(stream, w, p.whole, rows);
     if (!p.whole)
         p.scratch = host_scratch(stream, SCRATCH_WEIGHT,
                                  (size_t)team_size(stream->team) * p.tile * w->columns * sizeof *p.scratch);
+    bool small = (size_t)w->rows * w->columns * rows < WORTH_SHARING;
     if (p.whole || p.scratch)
-        team_run(stream->team, (size_t)tiles(w->rows, p.tile), product_tile, &p);
+        team_run(small ? NULL : stream->team, (size_t)tiles(w->rows, p.tile), product_tile, &p);
 }
 
 void host_linear(struct stream *stream, const struct weight *w, const float *bias, const float *x, int rows, float *y)
