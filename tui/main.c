@@ -32,12 +32,11 @@ static void on_interrupt(int number)
     errno = saved;
 }
 
-static int watch_signals(struct error *error)
+static int watch_interrupt(struct error *error)
 {
     struct sigaction interrupt = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&interrupt.sa_mask);
-    if (pipe2(interrupt_pipe, O_CLOEXEC) != 0 || sigaction(SIGINT, &interrupt, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0)
+    if (pipe2(interrupt_pipe, O_CLOEXEC) != 0 || sigaction(SIGINT, &interrupt, NULL) != 0)
         return error_set(error, ERROR_IO, "cannot start: %s", strerror(errno));
     return 0;
 }
@@ -98,17 +97,18 @@ int main(int argc, char **argv)
 {
     /* texts in the user's encoding for curses; numbers stay as C and JSON write them */
     setlocale(LC_CTYPE, "");
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error like others, and a quiet one */
     struct error error = {0};
     struct options options;
     struct context context;
-    int signal = 0, code = options_parse(&options, argc, argv, &error);
+    int ended_by = 0, code = options_parse(&options, argc, argv, &error);
     if (code == 0 && options.command != COMMAND_SCREEN) /* which has its own use for ^C */
-        code = watch_signals(&error);
+        code = watch_interrupt(&error);
     look_around(&context);
     if (code == 0)
-        code = run(&options, &context, &signal, &error);
-    if (signal)
-        raise(signal);
+        code = run(&options, &context, &ended_by, &error);
+    if (ended_by)
+        raise(ended_by);
     if (code == 0)
         return EXIT_SUCCESS;
     if (code == ERROR_CANCELLED)

@@ -15,7 +15,6 @@ static void set_defaults(struct options *o)
     memset(o, 0, sizeof *o);
     o->precision = -1;
     o->generate = 1;
-    o->units = "token";
     o->method = method_default();
     o->window = 5;
     o->length = 256;
@@ -175,7 +174,7 @@ static int check(const struct options *o, struct error *error)
         return error_set(error, ERROR_ARGUMENT, "--target: the text is empty; leave it out to explain the model's own answer");
     if (o->foil && !*o->foil)
         return error_set(error, ERROR_ARGUMENT, "--foil: the text is empty; leave it out to compare with nothing");
-    if (!*o->units)
+    if (o->units && !*o->units)
         return error_set(error, ERROR_ARGUMENT, "--units: the kind is empty; use token, word, sentence, paragraph, auto or a "
                                                 "regular expression");
     if (o->chat && o->raw)
@@ -195,6 +194,8 @@ int options_parse(struct options *o, int argc, char **argv, struct error *error)
         }
     if (o->command == COMMAND_GENERATE)
         o->generate = 64;
+    if (o->command != COMMAND_SCREEN) /* which has a default of its own */
+        o->units = "token";
     bool operands_only = false;
     while (a.next < a.count) {
         const char *argument = a.values[a.next++];

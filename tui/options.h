@@ -40,7 +40,7 @@ struct options {
 
     const char *target, *foil;
     int generate;
-    const char *units;
+    const char *units; /* NULL: the screen's default */
     struct method method;
     double budget;
     int window; /* 0: off */

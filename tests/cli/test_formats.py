@@ -1,0 +1,232 @@
+#!/usr/bin/python3
+"""What explain and generate write: the schema of atmanscope.explanation/1 to the letter, and the other formats."""
+import html.parser
+import json
+import math
+import re
+
+from cli import PROMPT, check, end, environment, run, small_model
+import models
+
+MODEL = small_model()
+GIVEN = ["-m", MODEL, "-p", PROMPT]
+NUMBER = (int, float)
+
+
+def explain(*arguments, prompt=PROMPT):
+    code, out, said = run("explain", "-m", MODEL, "-p", prompt, "--format", "json", *arguments)
+    check(code == 0 and said == b"", f"explain {arguments}: status {code}, {said!r}")
+    check(out.endswith(b"}\n") and out.count(b"\n") == 1, "one object on one line")
+    return json.loads(out)
+
+
+def keys(what, value, *names):
+    check(list(value) == list(names), f"{what} has {list(value)}, not {list(names)}")
+
+
+def schema(e):
+    keys("the explanation", e, "schema", "model", "device", "method", "prompt", "target", "units", "relevance", "noise_floor",
+         "complete", "cost")
+    check(e["schema"] == "atmanscope.explanation/1", e["schema"])
+    keys("model", e["model"], "file", "architecture", "quantisation")
+    check(e["model"]["file"] == MODEL and e["model"]["architecture"] == "llama", e["model"])
+    keys("device", e["device"], "kind", "precision", "threads")
+    check(e["device"]["kind"] == "cpu" and e["device"]["threads"] >= 1, e["device"])
+    keys("method", e["method"], "suppression", "factor", "similarity", "layers")
+    keys("prompt", e["prompt"], "text", "tokens")
+    keys("target", e["target"], "text", "tokens")
+    text, at = e["prompt"]["text"].encode(), 0
+    for i, token in enumerate(e["prompt"]["tokens"]):
+        keys("a prompt token", token, "index", "id", "text", "start", "end", "kind")
+        check(token["index"] == i and isinstance(token["id"], int) and isinstance(token["text"], str), token)
+        check(token["kind"] in ("text", "special"), token)
+        check(at <= token["start"] <= token["end"] <= len(text), f"offsets: {token}")
+        check(token["kind"] == "text" or token["start"] == token["end"], f"a special token spans text: {token}")
+        at = token["end"]
+    check(at == len(text), f"the tokens end at {at} of {len(text)}")
+    for t, token in enumerate(e["target"]["tokens"]):
+        keys("a target token", token, "index", "id", "text", "logprob", "candidates")
+        check(token["index"] == t and token["logprob"] <= 0, token)
+        probabilities = [c["logprob"] for c in token["candidates"]]
+        check(len(probabilities) == 8 and probabilities == sorted(probabilities, reverse=True), probabilities)
+        check(sum(map(math.exp, probabilities)) <= 1 + 1e-6, "candidates are likelier than certain")
+        for c in token["candidates"]:
+            keys("a candidate", c, "id", "text", "logprob")
+            check(c["id"] != token["id"] or c["logprob"] == token["logprob"], f"{c} is {token}")
+    matrix(e)
+    keys("cost", e["cost"], "probes", "rows", "seconds", "tokens_per_second", "peak_bytes")
+    check(all(isinstance(x, NUMBER) and x >= 0 for x in e["cost"].values()), e["cost"])
+    check(e["noise_floor"] is not None and 0 <= e["noise_floor"] < 1e-2, e["noise_floor"])
+    check(e["complete"] is True, e["complete"])
+
+
+def matrix(e):
+    prompt, targets = len(e["prompt"]["tokens"]), len(e["target"]["tokens"])
+    check(len(e["relevance"]) == len(e["units"]), "a row for each unit")
+    for u, (unit, row) in enumerate(zip(e["units"], e["relevance"])):
+        keys("a unit", unit, "index", "kind", "tokens", "text")
+        first, last = unit["tokens"]
+        check(unit["index"] == u and 0 <= first <= last < prompt + targets, unit)
+        check(len(row) == targets and all(isinstance(x, NUMBER) for x in row), f"row {row}")
+        for t, value in enumerate(row):
+            if first >= prompt + t:
+                check(value == 0, f"unit {u} comes after target {t} and has {value}")
+
+
+def json_explanation():
+    e = explain("--generate", "4", "--units", "token")
+    schema(e)
+    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "layers": [0, 2]}, e["method"])
+    check(any(abs(x) > 1e-3 for row in e["relevance"] for x in row), "nothing is relevant")
+    check(e["prompt"]["tokens"][0]["kind"] == "special" and e["units"][0]["kind"] == "special", "BOS is special")
+    words = explain("--units", "word")
+    schema(words)
+    inner = [u["text"].strip() for u in words["units"] if u["kind"] == "word"]
+    check(inner == PROMPT.split(), f"words: {inner}")
+    forced = explain("--target", " blue ball", "--suppress", "product", "--factor", "0.3", "--similarity", "0.7", "--layers",
+                     "1-2")
+    schema(forced)
+    check(forced["target"]["text"] == " blue ball", forced["target"]["text"])
+    check(forced["method"] == {"suppression": "product", "factor": 0.3, "similarity": 0.7, "layers": [1, 2]},
+          forced["method"])
+    still = explain("--factor", "1")
+    check(all(x == 0 for row in still["relevance"] for x in row), "a factor of 1 changes something")
+    again = explain("--generate", "4", "--units", "token")
+    check(again["relevance"] == e["relevance"] and again["target"] == e["target"], "a second run says something else")
+    odd = explain(prompt="a \u001b[31m <b>&amp;\u00e9\U0001f600\u4e2d \n\t\"quoted\"\\")
+    schema(odd)
+    given = run("explain", "-m", MODEL, "--prompt-file", "-", "--format", "json", stdin=PROMPT.encode() + b"\n")[1]
+    check(json.loads(given)["prompt"]["text"] == PROMPT, "the line end of a prompt's file is no part of it")
+
+
+def foil():
+    plain = explain("--target", " ball")
+    versus = explain("--target", " ball", "--foil", " blue")
+    check("foil" not in plain, "a foil that was not asked for")
+    check(list(versus["foil"]) == ["token", "id", "text", "logprob"], versus["foil"])
+    check(versus["foil"]["token"] == len(versus["target"]["tokens"]) - 1, "the target ends where the foil differs")
+    check(versus["relevance"] != plain["relevance"], "the foil changes nothing")
+
+
+def reference():
+    for units, kind in (("token", int), ("word", list)):
+        arguments = ["--generate", "3", "--units", units]
+        e = explain(*arguments)
+        ours = json.loads(run("explain", *GIVEN, "--format", "reference", *arguments)[1])
+        check([x["target_token_id"] for x in ours] == [x["id"] for x in e["target"]["tokens"]], "target ids")
+        for t, entry in enumerate(ours):
+            keys("a reference entry", entry, "target_token_id", "target_token_index", "explanation")
+            check(entry["target_token_index"] == t, entry["target_token_index"])
+            before = [u for u in e["units"] if u["tokens"][0] < len(e["prompt"]["tokens"]) + t]
+            check(len(entry["explanation"]) == len(before), "units before the target token")
+            for u, item in zip(before, entry["explanation"]):
+                keys("an item", item, "token_index", "value")
+                check(isinstance(item["token_index"], kind), item)
+                check(item["value"] == -e["relevance"][u["index"]][t], f"{item} is not the opposite")
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would see of a page."""
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.inside = [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "br", "input"):
+            self.inside.append(tag)
+
+    def handle_endtag(self, tag):
+        check(self.inside and self.inside[-1] == tag, f"</{tag}> closes {self.inside[-1:]}")
+        self.inside = self.inside[:-1]
+
+    def handle_data(self, data):
+        if "p" in self.inside and "script" not in self.inside:
+            self.text += data
+
+
+def page():
+    nasty = "ball </script><script>alert(1)</script> <!-- <img src=x onerror=alert(2)> &lt; \"'"
+    for prompt in (PROMPT, nasty):
+        code, out, said = run("explain", "-m", MODEL, "-p", prompt, "--generate", "3", "--format", "html")
+        check(code == 0 and said == b"", f"html: status {code}: {said!r}")
+        text = out.decode()
+        seen = Page(text)
+        check(seen.inside == [], f"not closed: {seen.inside}")
+        check(prompt in seen.text, "the prompt is not on the page")
+        check([t for t, _ in seen.tags].count("script") == 2, "two scripts: the data and ours")
+        check(not [t for t, _ in seen.tags if t in ("img", "link", "iframe")], "the page asks for something else")
+        check(not any(name.startswith("on") for _, a in seen.tags for name in a), "an event attribute")
+        check(not re.search(r"(src|href)=|url\(|@import", re.sub(r"<script type=\"application/json\".*?</script>", "", text,
+              flags=re.S)) or prompt == nasty, "the page is not self-contained")
+        data = json.loads(re.search(r"<script type=\"application/json\" id=\"data\">(.*?)</script>", text, re.S)[1])
+        check(data["prompt"]["text"] == prompt and data["schema"] == "atmanscope.explanation/1", "the embedded data")
+        buttons = [a["data-token"] for t, a in seen.tags if t == "button"]
+        check(buttons == [str(i) for i in range(len(data["target"]["tokens"]))] + ["-1"], f"buttons {buttons}")
+        units = [int(a["data-unit"]) for t, a in seen.tags if "data-unit" in a]
+        check(sorted(set(units)) == units == list(range(len(data["units"]))), f"units on the page: {units}")
+        check("times" in seen.text and "nats" in seen.text, "the legend")
+
+
+def ansi():
+    def words(**env):
+        return run("explain", *GIVEN, "--format", "ansi", "--factor", "0", env=environment(**env))[1].decode()
+    check("\033[0;38;5;" in words(), "256 colours")
+    check("48;2;" in words(COLORTERM="truecolor"), "24-bit colours")
+    check(re.search("\033\\[[0-9;]*4[0-7]m", words(TERM="xterm")), "16 colours")
+    for quiet in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        check("\033" not in words(**quiet), f"colours in spite of {quiet}")
+    check("\033[0;38;5;" in words(TERM=None), "colours that were asked for by name")
+    plain = run("explain", *GIVEN)[1].decode()
+    check("\033" not in plain and PROMPT in plain and "nats" in plain, "no colours into a pipe")
+    escapes = run("explain", "-m", MODEL, "-p", "ball \033[31m\a red", "--format", "ansi", env=environment(NO_COLOR="1"))[1]
+    check(b"\033" not in escapes and b"\a" not in escapes, "the prompt's control characters reach the terminal")
+    check(b"token by token" in run("explain", *GIVEN, "--generate", "3")[1], "several tokens")
+
+
+def generation():
+    code, out, _ = run("generate", *GIVEN, "-n", "12", "--format", "json")
+    g = json.loads(out)
+    keys("the generation", g, "schema", "model", "device", "prompt", "steer", "text", "tokens", "stopped", "complete", "cost")
+    check(code == 0 and 1 <= len(g["tokens"]) <= 12 and g["complete"] is True, f"{code}: {len(g['tokens'])} tokens")
+    check([c["id"] for c in g["tokens"][0]["candidates"]][0] == g["tokens"][0]["id"], "greedy takes the best candidate")
+    stream = run("generate", *GIVEN, "-n", "12")[1].decode()
+    check(stream == g["text"] + "\n", f"streamed {stream!r}, in JSON {g['text']!r}")
+    e = explain("--generate", "12")
+    check([t["id"] for t in e["target"]["tokens"]] == [t["id"] for t in g["tokens"]], "explain says something else")
+    steered = json.loads(run("generate", *GIVEN, "-n", "12", "--steer", "ball=0", "--steer", "0=2", "--format", "json")[1])
+    check([s["unit"] for s in steered["steer"]] == ["ball", "0"], steered["steer"])
+    check(steered["tokens"][0]["logprob"] != g["tokens"][0]["logprob"], "steering changes nothing")
+    left = json.loads(run("generate", *GIVEN, "-n", "12", "--steer", "ball=1", "--format", "json")[1])
+    check([t["id"] for t in left["tokens"]] == [t["id"] for t in g["tokens"]], "a factor of 1 changes the text")
+
+
+def info_and_bench():
+    code, out, _ = run("info", MODEL, "--format", "json")
+    i = json.loads(out)
+    check(code == 0 and i["usable"] is True and i["reason"] is None, i)
+    check((i["layers"], i["width"], i["heads"], i["kv_heads"], i["context"]) == (3, 96, 6, 2, 512), i)
+    check(i["vocabulary"] == len(models.vocabulary(True)["tokenizer.ggml.tokens"]), i["vocabulary"])
+    check(sum(t["bytes"] for t in i["types"]) <= i["bytes"], "weights larger than the file")
+    code, out, _ = run("info", MODEL)
+    check(code == 0 and b"usable         yes" in out and b"llama" in out, out)
+    check(run("info", "-m", MODEL)[1] == out, "info FILE and info -m FILE differ")
+    code, out, said = run("bench", "-m", MODEL, "--length", "40", "--target-length", "2", "--repeat", "2", "--format", "json")
+    check(code == 0, f"bench: {said!r}")
+    b = json.loads(out)
+    check(abs(b["prompt_tokens"] - 40) <= 2 and 1 <= b["target_tokens"] <= 2 and b["repeat"] == 2, b)
+    check(b["plain"]["seconds"] > 0 and b["map"]["plain_passes"] > 0 and b["map"]["first_seconds"] > 0, b)
+    check(b["map"]["peak_bytes"] >= b["plain"]["peak_bytes"] > 0, "memory")
+    code, out, _ = run("bench", "-m", MODEL, "--length", "40")
+    check(code == 0 and b"plain passes" in out and b"first colours" in out, out)
+
+
+json_explanation()
+foil()
+reference()
+page()
+ansi()
+generation()
+info_and_bench()
+end()
