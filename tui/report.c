@@ -71,6 +71,8 @@ static struct report_piece piece_of(const char *prompt, int unit, size_t start, 
         piece.inner_end--;
     while (piece.inner < piece.inner_end && strchr(" \t\r\n", prompt[piece.inner]))
         piece.inner++;
+    if (piece.inner == piece.inner_end) /* nothing else in it: then it is what the unit is about */
+        piece.inner = start, piece.inner_end = end;
     return piece;
 }
 
