@@ -6,6 +6,8 @@
 Built from the file's metadata, by the packages' own means, as the models' own tokenizer.json or tokenizer.model has it.
 Control tokens are left out, so that text which spells them stays text.
 """
+import functools
+
 import gguf
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
@@ -45,6 +47,7 @@ RULES = {
 }
 
 
+@functools.lru_cache(maxsize=1)  # reading takes longer than all that is done with it
 def metadata(path):
     return {name: field.contents() for name, field in gguf.GGUFReader(path).fields.items()
             if name.startswith("tokenizer.") or name.startswith("general.")}
