@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Compare our tokens with those of the `tokenizers` and `sentencepiece` packages, string by string.
 
     make_tokenizer_golden.py                   write tokenizers.golden (every vocabulary must be there)

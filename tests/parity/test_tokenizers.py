@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Our tokens of 10,000 strings against those of the original packages, which are in tokenizers.golden as hashes.
 
 Offsets are checked by what they must be: a token that stands for text is exactly that text.
