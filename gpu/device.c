@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gpu/host/host.h"
+#include "gpu/module.h"
 
 int device_open(const struct device_options *options, struct device **device, struct error *error)
 {
@@ -12,6 +13,6 @@ int device_open(const struct device_options *options, struct device **device, st
     if (!strcmp(name, "auto") || !strcmp(name, "cpu"))
         return host_open(options->threads, NULL, device, error);
     if (!strcmp(name, "cuda") || !strncmp(name, "cuda:", 5))
-        return error_set(error, ERROR_DEVICE, "this build has no CUDA device; use \"cpu\"");
+        return module_open_cuda(name, device, error);
     return error_set(error, ERROR_ARGUMENT, "unknown device \"%s\"; known are auto, cpu, cuda and cuda:N", name);
 }

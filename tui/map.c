@@ -3,21 +3,10 @@
 #include <math.h>
 
 #include "tui/colour.h"
-#include "tui/report.h"
 
 static bool counts(const struct explanation *e, size_t unit)
 {
     return e->measured[unit] && e->units[unit].kind != UNIT_SPECIAL;
-}
-
-/* The scale's end for a token: that of the units that may set it. */
-static double limit(const struct explanation *e, size_t token, int choice)
-{
-    double most = 0;
-    for (size_t u = 0; u < e->unit_count; u++)
-        if (e->measured[u] && report_sets_scale(e, u))
-            most = fmax(most, fabs(explanation_relevance(e, u, token, choice)));
-    return most;
 }
 
 static double greatest(const struct explanation *e, size_t token, int choice)
@@ -39,9 +28,9 @@ struct map map_of(const struct explanation *e, size_t token, int choice, bool sh
     if (token >= e->output_count)
         return map;
     map.greatest = greatest(e, token, choice);
-    map.limit = limit(e, token, choice);
+    map.limit = fabs(map.greatest);
     for (size_t t = 0; shared && t < e->output_count; t++)
-        map.limit = fmax(map.limit, limit(e, t, 0));
+        map.limit = fmax(map.limit, fabs(greatest(e, t, 0)));
     return map;
 }
 

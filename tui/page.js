@@ -16,7 +16,7 @@
   function times(x) {
     var factor = Math.exp(Math.abs(x));
     if (factor < 1.005) return "no more or less likely";
-    var text = factor < 1.095 ? factor.toFixed(2) : factor < 9.95 ? factor.toFixed(1) : factor < 1e6 ? factor.toFixed(0) : "over a million";
+    var text = factor < 1.095 ? factor.toFixed(2) : factor < 9.95 ? factor.toFixed(1) : factor < 1e6 ? factor.toFixed(0) : factor.toExponential(0);
     return text + " times " + (x < 0 ? "more" : "less") + " likely";
   }
   function noise(x) { return data.noise_floor !== null && Math.abs(x) <= data.noise_floor; }
@@ -24,11 +24,6 @@
     var share = limit > 0 && !noise(x) ? Math.max(-1, Math.min(1, x / limit)) : 0;
     element.style.background = share === 0 ? "" : "rgba(var(--" + (share > 0 ? "support" : "contradict") + ")," + (0.9 * Math.abs(share)).toFixed(3) + ")";
     element.classList.toggle("strong", Math.abs(share) > 0.55);
-  }
-  function scales(u) { /* see report_sets_scale(): specials and the first position do not set the scale */
-    return u.kind !== "special" && (u.tokens[0] > 0 || !data.units.some(function (o) {
-      return o.index > u.index && o.kind !== "special" && o.kind !== "target";
-    }));
   }
   function percent(logprob) { var p = 100 * Math.exp(logprob); return (p >= 9.95 ? p.toFixed(0) : p >= 0.095 ? p.toFixed(1) : p.toPrecision(1)) + " %"; }
   function cell(row, text, name) { var td = document.createElement("td"); td.textContent = text; td.className = name || ""; row.appendChild(td); return td; }
@@ -42,7 +37,7 @@
       .slice(0, 20).forEach(function (u) {
         var x = value(u.index), row = document.createElement("tr"), mark = document.createElement("span");
         cell(row, nats(x), "nats");
-        cell(row, (noise(x) ? "within the noise" : times(x)) + (scales(u) ? "" : " (first position: off the scale)"));
+        cell(row, noise(x) ? "within the noise" : times(x));
         var word = cell(row, "", "word");
         mark.textContent = u.text.trim() || JSON.stringify(u.text);
         mark.className = "unit";
@@ -66,11 +61,11 @@
   }
   function show() {
     var limit = 0;
-    data.units.forEach(function (u) { if (scales(u)) limit = Math.max(limit, Math.abs(value(u.index))); });
+    data.units.forEach(function (u) { if (u.kind !== "special") limit = Math.max(limit, Math.abs(value(u.index))); });
     spans.forEach(function (s) {
       var u = data.units[Number(s.dataset.unit)], x = value(u.index), later = chosen >= 0 && u.tokens[0] >= prompt + chosen;
       if (u.kind !== "special") colour(s, x, limit);
-      s.title = later ? "" : nats(x) + " nats: without it the answer is " + times(x) + (u.kind === "special" ? " (a special token: off the scale)" : scales(u) ? "" : " (the first position: off the scale)");
+      s.title = later ? "" : nats(x) + " nats: without it the answer is " + times(x) + (u.kind === "special" ? " (a special token: off the scale)" : "");
     });
     buttons.forEach(function (b) { b.setAttribute("aria-pressed", String(Number(b.dataset.token) === chosen)); });
     set("said", said());

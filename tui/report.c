@@ -19,23 +19,11 @@ double report_relevance(const struct explanation *e, size_t unit, int token)
     return explanation_relevance(e, unit, (size_t)token, 0);
 }
 
-bool report_sets_scale(const struct explanation *e, size_t unit)
-{
-    if (e->units[unit].kind == UNIT_SPECIAL)
-        return false;
-    if (e->units[unit].first > 0)
-        return true;
-    for (size_t u = unit + 1; u < e->unit_count; u++)
-        if (e->units[u].kind != UNIT_SPECIAL && e->units[u].kind != UNIT_TARGET)
-            return false;
-    return true;
-}
-
 double report_limit(const struct explanation *e, int token)
 {
     double limit = 0;
     for (size_t u = 0; u < e->unit_count; u++)
-        if (report_sets_scale(e, u))
+        if (e->units[u].kind != UNIT_SPECIAL)
             limit = fmax(limit, fabs(report_relevance(e, u, token)));
     return limit;
 }

@@ -24,11 +24,7 @@ enum { REPORT_ALL = -1 }; /* in place of a target token: the sum over all of the
 
 /* Relevance of a unit for a target token (or REPORT_ALL), nats; 0 for a unit at or after the token. */
 double report_relevance(const struct explanation *, size_t unit, int token);
-/* Whether a unit may set the scale of colours.  Specials may not, nor may what stands at the very first position while
- * there is anything else: attention rests there whatever it says (an attention sink, method.md 5), and one such unit
- * would leave all others pale. */
-bool report_sets_scale(const struct explanation *, size_t unit);
-/* The greatest absolute relevance of any unit that may set the scale. */
+/* The greatest absolute relevance of any unit that may set the scale (specials may not). */
 double report_limit(const struct explanation *, int token);
 /* A unit's text, of prompt or output; a special's name.  Cleaned, malloced; NULL: no memory. */
 char *report_unit_text(const struct report *, size_t unit, size_t *size);
@@ -46,7 +42,7 @@ struct report_piece {
 /* Malloced [*count]; NULL: no memory. */
 struct report_piece *report_pieces(const struct explanation *, size_t *count);
 
-/* Indices of all units but specials, strongest first, those without relevance left out; malloced [*count];
+/* Indices of the units that may set the scale, strongest first, those without relevance left out; malloced [*count];
  * NULL: no memory. */
 int *report_ranking(const struct explanation *, int token, size_t *count);
 

@@ -1,0 +1,215 @@
+/* card.c: the CUDA device's life and memory, its table of operations, and the module's only way in. */
+#include "gpu/cuda/card.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gpu/cuda/module.h"
+
+enum {
+    STREAMS = 2,              /* while one stream's host waits or plans, the other keeps the card busy */
+    LEAST_ROWS = 512,
+    MOST_ROWS = 4096,         /* beyond that products gain nothing */
+    OLDEST_CARD = 75,         /* compute capability, times 10: what the kernels are compiled for at least */
+    OLDEST_BF16 = 80,
+};
+
+/* What a row of a batch is taken to need, in bytes, with activations of a 7B model; a batch may take a quarter of the
+ * free memory. */
+static const size_t row_bytes = (size_t)256 << 10;
+
+/* -- operations on rows, which need no more than their kernel --------------------------------------------------------- */
+
+static void card_norm(struct stream *stream, const struct norm *norm, const float *x, int rows, float *y)
+{
+    if (card_stream_ready(stream))
+        card_check(stream, kernel_norm(stream->cuda, norm, x, rows, y), "norm");
+}
+
+static void card_norm_delta(struct stream *stream, const struct norm *norm, const float *x, const int32_t *position,
+                            const float *dx, int rows, float *dy)
+{
+    if (card_stream_ready(stream))
+        card_check(stream, kernel_norm_delta(stream->cuda, norm, x, position, dx, rows, dy), "norm");
+}
+
+static void card_rope(struct stream *stream, const struct rope *rope, const int32_t *position, int rows, float *x)
+{
+    if (card_stream_ready(stream))
+        card_check(stream, kernel_rope(stream->cuda, rope, position, rows, x), "RoPE");
+}
+
+static void card_gate(struct stream *stream, enum activation activation, const float *gate, const float *up, size_t n,
+                      float *y)
+{
+    if (card_stream_ready(stream))
+        card_check(stream, kernel_gate(stream->cuda, activation, gate, up, n, y), "gate");
+}
+
+static void card_gate_delta(struct stream *stream, enum activation activation, const float *gate, const float *up,
+                            const int32_t *position, const float *dgate, const float *dup, int rows, int width,
+                            float *dy)
+{
+    if (card_stream_ready(stream))
+        card_check(stream, kernel_gate_delta(stream->cuda, activation, gate, up, position, dgate, dup, rows, width, dy),
+                   "gate");
+}
+
+static void card_add(struct stream *stream, const float *x, float scale, size_t n, float *y)
+{
+    if (card_stream_ready(stream))
+        card_check(stream, kernel_add(stream->cuda, x, scale, n, y), "sum");
+}
+
+static void card_gather(struct stream *stream, const float *from, const int32_t *index, int n, int width, float *to)
+{
+    if (n <= 0 || !card_stream_ready(stream))
+        return;
+    const int32_t *staged = (const int32_t *)card_stage(stream, SCRATCH_INDEX, index, (size_t)n * sizeof *index);
+    if (staged)
+        card_check(stream, kernel_gather(stream->cuda, from, staged, n, width, to), "gathering rows");
+}
+
+/* -- memory ---------------------------------------------------------------------------------------------------------- */
+
+static void *card_alloc(struct device *device, size_t bytes, struct error *error)
+{
+    void *memory = NULL;
+    cudaError_t status = cudaSetDevice(((struct card *)device)->ordinal);
+    if (status == cudaSuccess)
+        status = cudaMalloc(&memory, bytes ? bytes : 1);
+    if (status == cudaSuccess)
+        return memory;
+    char doing[64];
+    snprintf(doing, sizeof doing, "asking the card for %zu bytes", bytes);
+    card_error(error, status, doing);
+    return NULL;
+}
+
+static void card_free(struct device *device, void *memory)
+{
+    if (!memory)
+        return;
+    cudaSetDevice(((struct card *)device)->ordinal);
+    cudaFree(memory);
+    cudaGetLastError();
+}
+
+/* -- life ------------------------------------------------------------------------------------------------------------ */
+
+static void card_close(struct device *device)
+{
+    free(device);
+}
+
+static const struct device_info *card_info(const struct device *device)
+{
+    return &((const struct card *)device)->info;
+}
+
+static const struct device_ops card_ops = {
+    .close = card_close,
+    .info = card_info,
+    .stream_new = card_stream_new,
+    .stream_free = card_stream_free,
+    .stream_finish = card_stream_finish,
+    .alloc = card_alloc,
+    .free = card_free,
+    .upload = card_upload,
+    .download = card_download,
+    .copy = card_copy,
+    .weight_new = card_weight_new,
+    .weight_free = card_weight_free,
+    .embed = card_embed,
+    .norm = card_norm,
+    .linear = card_linear,
+    .rope = card_rope,
+    .attend = card_attend,
+    .gate = card_gate,
+    .add = card_add,
+    .logits = card_logits,
+    .norm_delta = card_norm_delta,
+    .linear_delta = card_linear_delta,
+    .attend_delta = card_attend_delta,
+    .gate_delta = card_gate_delta,
+    .gather = card_gather,
+    .lse_delta = card_lse_delta,
+    .logit_delta = card_logit_delta,
+};
+
+/* Whether there is a card of that number, or why not. */
+static int find_card(int ordinal, struct error *error)
+{
+    int count = 0, driver = 0, runtime = 0;
+    cudaError_t status = cudaGetDeviceCount(&count);
+    cudaGetLastError();
+    if (status == cudaErrorInsufficientDriver) {
+        cudaDriverGetVersion(&driver);
+        cudaRuntimeGetVersion(&runtime);
+        if (driver == 0)
+            return error_set(error, ERROR_DEVICE, "there is no NVIDIA driver here; install it, or use the device \"cpu\"");
+        return error_set(error, ERROR_DEVICE, "the NVIDIA driver serves CUDA %d.%d and this build needs %d.%d; renew it, "
+                         "or use the device \"cpu\"", driver / 1000, driver % 1000 / 10, runtime / 1000,
+                         runtime % 1000 / 10);
+    }
+    if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
+        return error_set(error, ERROR_DEVICE, "the NVIDIA driver shows no card; use the device \"cpu\"");
+    if (status != cudaSuccess)
+        return card_error(error, status, "looking for cards");
+    if (ordinal >= count)
+        return error_set(error, ERROR_DEVICE, "there is no card %d; the last one is \"cuda:%d\"", ordinal, count - 1);
+    return 0;
+}
+
+static void describe(struct card *card, const struct cudaDeviceProp *properties, size_t memory)
+{
+    struct device_info *info = &card->info;
+    int capability = properties->major * 10 + properties->minor;
+    size_t rows = memory / 4 / STREAMS / row_bytes;
+    snprintf(info->kind, sizeof info->kind, "cuda");
+    snprintf(info->name, sizeof info->name, "%.*s", (int)sizeof info->name - 1, properties->name);
+    info->streams = STREAMS;
+    info->batch_rows = rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
+    info->memory = memory;
+    info->precision[PRECISION_F32] = true;
+    info->precision[PRECISION_BF16] = capability >= OLDEST_BF16;
+    info->precision[PRECISION_INT8] = true;
+}
+
+int card_open(int ordinal, struct device **device, struct error *error)
+{
+    struct cudaDeviceProp properties;
+    size_t memory = 0, total = 0;
+    *device = NULL;
+    int code = find_card(ordinal, error);
+    if (code < 0)
+        return code;
+    cudaError_t status = cudaSetDevice(ordinal);
+    if (status == cudaSuccess)
+        status = cudaGetDeviceProperties(&properties, ordinal);
+    if (status == cudaSuccess)
+        status = cudaMemGetInfo(&memory, &total);
+    if (status != cudaSuccess)
+        return card_error(error, status, "opening the card");
+    if (properties.major * 10 + properties.minor < OLDEST_CARD)
+        return error_set(error, ERROR_DEVICE, "%s has compute capability %d.%d; this build needs %d.%d or newer",
+                         properties.name, properties.major, properties.minor, OLDEST_CARD / 10, OLDEST_CARD % 10);
+    struct card *card = (struct card *)calloc(1, sizeof *card);
+    if (!card)
+        return error_set(error, ERROR_MEMORY, "no memory for the device");
+    card->device.ops = &card_ops;
+    card->ordinal = ordinal;
+    describe(card, &properties, memory);
+    *device = &card->device;
+    return 0;
+}
+
+/* -- the module ------------------------------------------------------------------------------------------------------ */
+
+const char cuda_module_contract[] = CUDA_MODULE_CONTRACT;
+
+int cuda_module_open(int ordinal, struct device **device, struct error *error)
+{
+    return card_open(ordinal, device, error);
+}

@@ -1,0 +1,150 @@
+/* kernels_weight.cu: rows in a stored type, expanded to what the products want: f32, bf16, or int8 with a scale a row.
+ *
+ * A block takes one row; neighbouring threads take neighbouring elements, so they share the bytes of a block and its
+ * scales through the cache.  Differences go the same way as weights: their stored type is f32. */
+#include "gpu/cuda/kernels.h"
+
+#include "gpu/cuda/stored.cuh"
+
+static __device__ const uint8_t *stored_row(const struct stored_rows &rows, int i)
+{
+    int row = rows.ids ? rows.ids[i] : rows.first + i;
+    return (const uint8_t *)rows.data + (size_t)row * rows.row_bytes;
+}
+
+/* -- kernels --------------------------------------------------------------------------------------------------------- */
+
+template <int TYPE> __global__ void expand_kernel(struct stored_rows rows, float scale, float *out)
+{
+    const uint8_t *row = stored_row(rows, (int)blockIdx.x);
+    out += (size_t)blockIdx.x * rows.columns;
+    for (int i = (int)threadIdx.x; i < rows.columns; i += (int)blockDim.x)
+        out[i] = scale * stored_at<TYPE>(row, i);
+}
+
+template <int TYPE>
+__global__ void round_kernel(struct stored_rows rows, int count, int padded_columns, __nv_bfloat16 *out)
+{
+    int row = (int)blockIdx.x, columns = row < count ? rows.columns : 0;
+    const uint8_t *in = row < count ? stored_row(rows, row) : nullptr;
+    out += (size_t)row * padded_columns;
+    for (int i = (int)threadIdx.x; i < padded_columns; i += (int)blockDim.x)
+        out[i] = __float2bfloat16_rn(i < columns ? stored_at<TYPE>(in, i) : 0.0f);
+}
+
+template <int TYPE>
+__global__ void quantise_kernel(struct stored_rows rows, int count, int padded_columns, int8_t *out, float *scale)
+{
+    SHARED_ARRAY(float, scratch, warp_lanes);
+    int row = (int)blockIdx.x, columns = row < count ? rows.columns : 0;
+    const uint8_t *in = row < count ? stored_row(rows, row) : nullptr;
+    float most = 0;
+    for (int i = (int)threadIdx.x; i < columns; i += (int)blockDim.x)
+        most = greatest_value::join(most, fabsf(stored_at<TYPE>(in, i)));
+    most = block_join<greatest_value>(most, scratch);
+
+    bool finite = most <= 3.4e38f;
+    float step = most / 127.0f;
+    float inverse = finite && step > 1e-37f ? 1.0f / step : 0.0f; /* what is smaller counts as 0 */
+    out += (size_t)row * padded_columns;
+    for (int i = (int)threadIdx.x; i < padded_columns; i += (int)blockDim.x)
+        out[i] = inverse > 0 && i < columns ? (int8_t)rintf(stored_at<TYPE>(in, i) * inverse) : (int8_t)0;
+    if (threadIdx.x == 0 && row < count)
+        scale[row] = !finite ? nanf("") : inverse > 0 ? step : 0.0f;
+}
+
+__global__ void unscale_kernel(const int32_t *sum, int sum_stride, const float *row_scale, const float *column_scale,
+                               int columns, float *y, int y_stride)
+{
+    size_t row = blockIdx.x;
+    sum += row * sum_stride;
+    y += row * y_stride;
+    float scale = row_scale[row];
+    for (int c = (int)threadIdx.x; c < columns; c += (int)blockDim.x)
+        y[c] = (float)sum[c] * scale * column_scale[c];
+}
+
+/* A warp takes one row. */
+template <int TYPE> __global__ void product_row_kernel(struct stored_rows rows, int count, const float *x, float *y)
+{
+    int lane = (int)threadIdx.x % warp_lanes, warps = (int)blockDim.x / warp_lanes;
+    int row = (int)blockIdx.x * warps + (int)threadIdx.x / warp_lanes;
+    if (row >= count)
+        return;
+    const uint8_t *in = stored_row(rows, row);
+    float sum = 0;
+    for (int i = lane; i < rows.columns; i += warp_lanes)
+        sum = fmaf(stored_at<TYPE>(in, i), x[i], sum);
+    sum = warp_join<add_values>(sum);
+    if (lane == 0)
+        y[row] = sum;
+}
+
+/* -- launchers ------------------------------------------------------------------------------------------------------- */
+
+bool kernel_knows_type(uint32_t type)
+{
+#define KNOWN(TYPE) return true
+    FOR_STORED_TYPE(type, KNOWN)
+#undef KNOWN
+    return false;
+}
+
+cudaError_t kernel_expand(cudaStream_t stream, const struct stored_rows *rows, int count, float scale, float *out)
+{
+    if (count <= 0)
+        return cudaSuccess;
+#define EXPAND(TYPE) LAUNCH(expand_kernel<TYPE>, count, threads_for(rows->columns), 0, stream, *rows, scale, out)
+    FOR_STORED_TYPE(rows->type, EXPAND)
+#undef EXPAND
+    return cudaGetLastError();
+}
+
+cudaError_t kernel_round(cudaStream_t stream, const struct stored_rows *rows, int count, int padded_count,
+                         int padded_columns, void *out)
+{
+    if (count <= 0)
+        return cudaSuccess;
+    __nv_bfloat16 *to = (__nv_bfloat16 *)out;
+#define ROUND(TYPE)                                                                                                    \
+    LAUNCH(round_kernel<TYPE>, padded_count, threads_for(padded_columns), 0, stream, *rows, count, padded_columns, to)
+    FOR_STORED_TYPE(rows->type, ROUND)
+#undef ROUND
+    return cudaGetLastError();
+}
+
+cudaError_t kernel_quantise(cudaStream_t stream, const struct stored_rows *rows, int count, int padded_count,
+                            int padded_columns, int8_t *out, float *scale)
+{
+    if (count <= 0)
+        return cudaSuccess;
+#define QUANTISE(TYPE)                                                                                                 \
+    LAUNCH(quantise_kernel<TYPE>, padded_count, threads_for(padded_columns), 0, stream, *rows, count, padded_columns,  \
+           out, scale)
+    FOR_STORED_TYPE(rows->type, QUANTISE)
+#undef QUANTISE
+    return cudaGetLastError();
+}
+
+cudaError_t kernel_unscale(cudaStream_t stream, const int32_t *sum, int sum_stride, const float *row_scale,
+                           const float *column_scale, int rows, int columns, float *y, int y_stride)
+{
+    if (rows <= 0 || columns <= 0)
+        return cudaSuccess;
+    LAUNCH(unscale_kernel, rows, threads_for(columns), 0, stream, sum, sum_stride, row_scale, column_scale, columns, y,
+           y_stride);
+    return cudaGetLastError();
+}
+
+cudaError_t kernel_product_row(cudaStream_t stream, const struct stored_rows *rows, int count, const float *x,
+                               float *y)
+{
+    enum { WARPS = 4 };
+    if (count <= 0)
+        return cudaSuccess;
+    int blocks = (count + WARPS - 1) / WARPS;
+#define PRODUCT_ROW(TYPE) LAUNCH(product_row_kernel<TYPE>, blocks, WARPS * warp_lanes, 0, stream, *rows, count, x, y)
+    FOR_STORED_TYPE(rows->type, PRODUCT_ROW)
+#undef PRODUCT_ROW
+    return cudaGetLastError();
+}
