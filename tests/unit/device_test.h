@@ -11,6 +11,10 @@
 #include "gpu/host/host.h"
 #include "tests/test.h"
 
+#ifndef TEST_DEVICE
+#define TEST_DEVICE NULL
+#endif
+
 /* A stream under test, and the device memory that a case has taken. */
 struct bench {
     struct device *device;
@@ -119,7 +123,8 @@ static inline void bench_clear(struct bench *b)
 
 static inline void bench_device(struct device *device, const char *name, void (*test)(struct bench *))
 {
-    for (int wide = 0; wide < 2; wide++) {
+    bool alike = !strcmp(device->ops->info(device)->kind, "cuda"); /* every stream of a card has all of it */
+    for (int wide = alike; wide < 2; wide++) {
         char full[64];
         snprintf(full, sizeof full, "%s, %s stream", name, wide ? "wide" : "ordinary");
         struct bench b = {.device = device, .ops = device->ops, .name = full};
@@ -140,9 +145,10 @@ static inline int bench_main(int argc, char **argv, void (*test)(struct bench *)
     static const char *const levels[] = {"generic", "avx2", "avx512"};
     struct device *device;
     struct error error = {0};
-    if (argc > 1) {
-        if (device_open(&(struct device_options){.name = argv[1]}, &device, &error) == 0)
-            bench_device(device, argv[1], test);
+    const char *name = argc > 1 ? argv[1] : TEST_DEVICE;
+    if (name) {
+        if (device_open(&(struct device_options){.name = name}, &device, &error) == 0)
+            bench_device(device, name, test);
         else if (error.code == ERROR_DEVICE)
             SKIP("%s", error.message);
         else
@@ -150,13 +156,10 @@ static inline int bench_main(int argc, char **argv, void (*test)(struct bench *)
         return test_end();
     }
     for (int i = 0; i < 3; i++) {
-        if (host_open(3, levels[i], &device, &error)) {
+        if (host_open(3, levels[i], &device, &error) == 0)
+            bench_device(device, levels[i], test);
+        else
             SKIP("%s", error.message);
-            continue;
-        }
-        if (i == 0) /* as with a model that does not fit: weights are expanded tile by tile */
-            ((struct host_device *)device)->keep_limit = 0;
-        bench_device(device, levels[i], test);
     }
     return test_end();
 }

@@ -1,0 +1,143 @@
+/* cublas.cc: the stand-in for cuBLAS (cublas_v2.h): products in double, in order, on the emulated stream. */
+#include <cublas_v2.h>
+#include <cuda_bf16.h>
+
+#include <vector>
+
+#include "tests/cuda_emulation/fiber.h"
+#include "tests/cuda_emulation/runtime.h"
+
+struct emulation_blas {
+    cudaStream_t stream;
+};
+
+namespace {
+
+/* One product as cuBLAS counts: c [n columns of m] = a^T . b, a [m columns of k], b [n columns of k]. */
+struct product {
+    int m, n, k, lda, ldb, ldc;
+    const void *a, *b;
+    void *c;
+};
+
+float widen(float x)
+{
+    return x;
+}
+
+float widen(__nv_bfloat16 x)
+{
+    return __bfloat162float(x);
+}
+
+template <class T> void multiply(const product &p)
+{
+    std::vector<float> a((size_t)p.k), b((size_t)p.n * p.k);
+    for (int j = 0; j < p.n; j++)
+        for (int l = 0; l < p.k; l++)
+            b[(size_t)j * p.k + l] = widen(((const T *)p.b)[(size_t)j * p.ldb + l]);
+    for (int i = 0; i < p.m; i++) {
+        for (int l = 0; l < p.k; l++)
+            a[l] = widen(((const T *)p.a)[(size_t)i * p.lda + l]);
+        for (int j = 0; j < p.n; j++) {
+            const float *x = a.data(), *y = b.data() + (size_t)j * p.k;
+            double sum[4] = {0, 0, 0, 0};
+            int l = 0;
+            for (; l + 4 <= p.k; l += 4)
+                for (int s = 0; s < 4; s++)
+                    sum[s] += (double)x[l + s] * (double)y[l + s];
+            for (; l < p.k; l++)
+                sum[0] += (double)x[l] * (double)y[l];
+            ((float *)p.c)[(size_t)j * p.ldc + i] = (float)(sum[0] + sum[1] + sum[2] + sum[3]);
+        }
+    }
+}
+
+void multiply_bytes(const product &p)
+{
+    for (int i = 0; i < p.m; i++)
+        for (int j = 0; j < p.n; j++) {
+            const signed char *x = (const signed char *)p.a + (size_t)i * p.lda;
+            const signed char *y = (const signed char *)p.b + (size_t)j * p.ldb;
+            int32_t sum = 0;
+            for (int l = 0; l < p.k; l++)
+                sum += x[l] * y[l];
+            ((int32_t *)p.c)[(size_t)j * p.ldc + i] = sum;
+        }
+}
+
+size_t span_bytes(int rows, int columns, int stride, size_t size)
+{
+    return ((size_t)(columns - 1) * (size_t)stride + (size_t)rows) * size;
+}
+
+bool whole_words(const void *pointer)
+{
+    return (uintptr_t)pointer % 4 == 0;
+}
+
+} // namespace
+
+const char *cublasGetStatusString(cublasStatus_t status)
+{
+    return status == CUBLAS_STATUS_NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED" : "CUBLAS_STATUS_INVALID_VALUE";
+}
+
+cublasStatus_t cublasCreate(cublasHandle_t *handle)
+{
+    *handle = new emulation_blas{nullptr};
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasDestroy(cublasHandle_t handle)
+{
+    delete handle;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
+{
+    handle->stream = stream;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetWorkspace(cublasHandle_t, void *memory, size_t bytes)
+{
+    return emulation_on_device(memory, bytes) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t)
+{
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
+                            const void *alpha, const void *a, cudaDataType_t at, int lda, const void *b,
+                            cudaDataType_t bt, int ldb, const void *beta, void *c, cudaDataType_t ct, int ldc,
+                            cublasComputeType_t compute, cublasGemmAlgo_t)
+{
+    bool bytes = compute == CUBLAS_COMPUTE_32I;
+    product p = {m, n, k, lda, ldb, ldc, a, b, c};
+    size_t size = at == CUDA_R_32F ? 4 : at == CUDA_R_16BF ? 2 : 1;
+    if (ta != CUBLAS_OP_T || tb != CUBLAS_OP_N || at != bt || m < 1 || n < 1 || k < 1 || lda < k || ldb < k || ldc < m)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    if (bytes ? at != CUDA_R_8I || ct != CUDA_R_32I : (at != CUDA_R_32F && at != CUDA_R_16BF) || ct != CUDA_R_32F)
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (bytes ? *(const int32_t *)alpha != 1 || *(const int32_t *)beta != 0
+              : *(const float *)alpha != 1 || *(const float *)beta != 0)
+        emulation_fail("a product with factors other than 1 and 0");
+    if (bytes && (m % 4 || k % 4 || lda % 4 || ldb % 4 || ldc % 4 || !whole_words(a) || !whole_words(b)))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (!emulation_on_device(a, span_bytes(k, m, lda, size)) || !emulation_on_device(b, span_bytes(k, n, ldb, size)) ||
+        !emulation_on_device(c, span_bytes(m, n, ldc, 4)))
+        emulation_fail("a product of %d x %d x %d reads or writes beyond its matrices", m, n, k);
+    emulation_add_work(handle->stream, [=] {
+        if (bytes)
+            multiply_bytes(p);
+        else if (at == CUDA_R_32F)
+            multiply<float>(p);
+        else
+            multiply<__nv_bfloat16>(p);
+    });
+    return CUBLAS_STATUS_SUCCESS;
+}

@@ -1,0 +1,14 @@
+/* runtime.h: what the stand-ins for the CUDA libraries tell each other. */
+#ifndef TESTS_CUDA_EMULATION_RUNTIME_H
+#define TESTS_CUDA_EMULATION_RUNTIME_H
+
+#include <cuda_runtime_api.h>
+
+#include <functional>
+
+/* Whether so many bytes from there on lie in one piece of the card's memory. */
+bool emulation_on_device(const void *pointer, size_t bytes);
+/* Put work off until the stream is waited for. */
+void emulation_add_work(cudaStream_t stream, std::function<void()> work);
+
+#endif
