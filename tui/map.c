@@ -9,14 +9,18 @@ static bool counts(const struct explanation *e, size_t unit)
     return e->measured[unit] && e->units[unit].kind != UNIT_SPECIAL;
 }
 
-static double greatest(const struct explanation *e, size_t token, int choice)
+bool map_sets_scale(const struct explanation *e, size_t unit)
+{
+    return e->units[unit].kind != UNIT_SPECIAL && e->units[unit].first > 0;
+}
+
+/* The greatest absolute relevance of units that set the scale; all: of the others but specials as well. */
+static double greatest(const struct explanation *e, size_t token, int choice, bool all)
 {
     double most = 0;
-    for (size_t u = 0; u < e->unit_count; u++) {
-        double value = counts(e, u) ? explanation_relevance(e, u, token, choice) : 0;
-        if (fabs(value) > fabs(most))
-            most = value;
-    }
+    for (size_t u = 0; u < e->unit_count; u++)
+        if (counts(e, u) && (all || map_sets_scale(e, u)))
+            most = fmax(most, fabs(explanation_relevance(e, u, token, choice)));
     return most;
 }
 
@@ -27,10 +31,11 @@ struct map map_of(const struct explanation *e, size_t token, int choice, bool sh
         map.measured += counts(e, u);
     if (token >= e->output_count)
         return map;
-    map.greatest = greatest(e, token, choice);
-    map.limit = fabs(map.greatest);
+    map.limit = greatest(e, token, choice, false);
     for (size_t t = 0; shared && t < e->output_count; t++)
-        map.limit = fmax(map.limit, fabs(greatest(e, t, 0)));
+        map.limit = fmax(map.limit, greatest(e, t, 0, false));
+    if (!(map.limit > 0)) /* a prompt of one unit */
+        map.limit = greatest(e, token, choice, true);
     return map;
 }
 

@@ -60,8 +60,10 @@
     return text + (others.length ? "; else " : "") + others.map(function (c) { return JSON.stringify(c.text) + " " + percent(c.logprob); }).join(", ");
   }
   function show() {
-    var limit = 0;
-    data.units.forEach(function (u) { if (u.kind !== "special") limit = Math.max(limit, Math.abs(value(u.index))); });
+    function greatest(from) { /* the first position draws attention that has nowhere to go: it does not set the scale */
+      return data.units.reduce(function (most, u) { return u.kind === "special" || u.tokens[0] < from ? most : Math.max(most, Math.abs(value(u.index))); }, 0);
+    }
+    var limit = greatest(1) || greatest(0);
     spans.forEach(function (s) {
       var u = data.units[Number(s.dataset.unit)], x = value(u.index), later = chosen >= 0 && u.tokens[0] >= prompt + chosen;
       if (u.kind !== "special") colour(s, x, limit);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/map.h"
 #include "tui/text.h"
 
 double report_relevance(const struct explanation *e, size_t unit, int token)
@@ -23,8 +24,11 @@ double report_limit(const struct explanation *e, int token)
 {
     double limit = 0;
     for (size_t u = 0; u < e->unit_count; u++)
-        if (e->units[u].kind != UNIT_SPECIAL)
+        if (map_sets_scale(e, u))
             limit = fmax(limit, fabs(report_relevance(e, u, token)));
+    for (size_t u = 0; u < e->unit_count && !(limit > 0); u++) /* a prompt of one unit */
+        if (e->units[u].kind != UNIT_SPECIAL)
+            limit = fabs(report_relevance(e, u, token));
     return limit;
 }
 
