@@ -180,7 +180,7 @@ int host_open(int threads, const char *level, struct device **device, struct err
     info->streams = info->threads;
     info->batch_rows = BATCH_ROWS;
     info->memory = machine_memory();
-    info->precision[PRECISION_F32] = true;
+    info->precision[PRECISION_F32] = info->precision[PRECISION_INT8] = true;
     host->keep_limit = info->memory / 3;
     int code = team_new(info->threads, &host->team, error);
     if (code) {

@@ -29,6 +29,7 @@ struct host_device {
 /* Scratch buffers of a stream; operations that call each other use different ones. */
 enum scratch {
     SCRATCH_WEIGHT,  /* every member's expanded tile of a weight */
+    SCRATCH_INT8,    /* every member's rounded rows */
     SCRATCH_TILES,   /* every member's buffers for a tile of the vocabulary */
     SCRATCH_SUMS,    /* sums of every row over the vocabulary */
     SCRATCH_PANELS,  /* the baseline's keys in panels */
@@ -51,7 +52,7 @@ struct stream {
 
 /* -- host.c ---------------------------------------------------------------------------------------------------------- */
 
-/* Open the CPU device.  threads as in device_options; level names the kernels to use ("generic", "avx2", "avx512") or is
+/* Open the CPU device.  threads as in device_options; level names the kernels to use ("generic", "avx2", "avx512", "vnni") or is
  * NULL for the best that this processor runs.  0, ERROR_ARGUMENT (no such level here) or ERROR_MEMORY. */
 int host_open(int threads, const char *level, struct device **, struct error *);
 
@@ -83,6 +84,9 @@ void host_weight_free(struct device *, struct weight *);
 const float *host_weight_kept(struct stream *, const struct weight *);
 /* Rows first .. first + count - 1 in f32 [count, columns], written to out. Thread: any. */
 void host_weight_expand(const struct weight *, int first, int count, float *out);
+
+int host_weight_rows(const struct weight *);
+int host_weight_columns(const struct weight *);
 
 void host_embed(struct stream *, const struct weight *, const int32_t *ids, int n, float scale, float *x);
 void host_linear(struct stream *, const struct weight *, const float *bias, const float *x, int rows, float *y);

@@ -1,6 +1,6 @@
 /* kernels.h: the hot loops, compiled several times for different x86-64 levels and chosen at run time.
  *
- * kernels_rows.c, kernels_attend.c and kernels_head.c are compiled once for each level, where KERNELS is the level's
+ * kernels_rows.c, kernels_attend.c, kernels_int8.c and kernels_head.c are compiled once for each level, where KERNELS is the level's
  * name; kernels_choose.c knows which levels there are.  All kernels are serial and take plain memory; x and y of the
  * elementwise ones may be the same array. */
 #ifndef GPU_HOST_KERNELS_H
@@ -10,6 +10,9 @@
 
 /* Keys come in panels: a panel holds KERNEL_PANEL consecutive keys of one head, transposed: [head_dim, KERNEL_PANEL]. */
 enum { KERNEL_PANEL = 64 };
+
+/* Products of 8-bit integers: columns turned together, and rows multiplied at once. */
+enum { KERNEL_BLOCK = 64, KERNEL_INT8_ROWS = 6 };
 
 /* Some consecutive positions' queries of the heads that share one key-value head, and what they attend to. */
 struct attend_tile {
@@ -66,6 +69,15 @@ struct kernels {
     /* keys [count <= KERNEL_PANEL, dim], `stride` floats apart, into a panel from column `column` on */
     void (*pack)(const float *key, size_t stride, int count, int dim, int column, float *panel);
     void (*attend)(const struct attend_tile *);
+
+    /* kernels_int8.c */
+    /* x [columns] turned and rounded into q; *sum of q.  turned: scratch [columns].  Returns the scale: turned is about
+     * scale * q */
+    float (*int8_round)(const float *x, int columns, float *turned, int8_t *q, int32_t *sum);
+    /* out [KERNEL_INT8_ROWS, KERNEL_PANEL] = start[row] + x[row] . panel;  panel [columns / 4, KERNEL_PANEL, 4] */
+    void (*int8_panel)(const uint8_t *panel, const int8_t *const *x, const int32_t *start, int columns, int32_t *out);
+    /* y[i] = sum[i] * row * column[i] */
+    void (*int8_scale)(const int32_t *sum, float row, const float *column, int n, float *y);
 
     /* kernels_head.c */
     void (*cap)(float divisor, float softcap, size_t n, float *logit);

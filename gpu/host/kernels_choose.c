@@ -8,22 +8,25 @@
     void kernels_rows_##which(struct kernels *);                                                                       \
     void kernels_attend_##which(struct kernels *);                                                                     \
     void kernels_head_##which(struct kernels *);                                                                       \
+    void kernels_int8_##which(struct kernels *);                                                                       \
     static void fill_##which(struct kernels *kernels)                                                                  \
     {                                                                                                                  \
         kernels->level = #which;                                                                                        \
         kernels_rows_##which(kernels);                                                                                 \
         kernels_attend_##which(kernels);                                                                               \
         kernels_head_##which(kernels);                                                                                 \
+        kernels_int8_##which(kernels);                                                                                 \
     }
 
 DECLARE(generic)
 #ifdef KERNELS_X86_64
 DECLARE(avx2)
 DECLARE(avx512)
+DECLARE(vnni)
 #endif
 
 /* Best first. */
-static struct kernels levels[3];
+static struct kernels levels[4];
 static int level_count;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -31,10 +34,14 @@ static void find_levels(void)
 {
 #ifdef KERNELS_X86_64
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (avx512 && __builtin_cpu_supports("avx512vnni"))
+        fill_vnni(&levels[level_count++]);
+    if (avx512)
         fill_avx512(&levels[level_count++]);
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (avx2)
         fill_avx2(&levels[level_count++]);
 #endif
     fill_generic(&levels[level_count++]);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gpu/host/host.h"
+#include "gpu/host/int8.h"
 #include "gpu/host/kernels.h"
 
 enum {
@@ -17,11 +18,12 @@ enum {
     WORTH_SHARING = 1 << 19, /* multiplications, some 150 microseconds: less is done before the team is awake */
 };
 
-/* The f32 copy of a weight: the only part of it that ever changes. */
+/* Copies of a weight in other forms: the only part of it that ever changes. */
 struct copy {
     pthread_mutex_t lock;     /* held while it is being made */
     _Atomic(float *) data;    /* NULL until it is made */
     atomic_bool refused;      /* no memory after all */
+    _Atomic(struct int8_weight *) int8; /* rounded, for products of differences; NULL until it is made */
 };
 
 struct weight {
@@ -100,8 +102,19 @@ void host_weight_free(struct device *device, struct weight *weight)
     pthread_mutex_unlock(&host->lock);
     pthread_mutex_destroy(&weight->copy->lock);
     free(atomic_load(&weight->copy->data));
+    int8_weight_free(atomic_load(&weight->copy->int8));
     free(weight->copy);
     free(weight);
+}
+
+int host_weight_rows(const struct weight *w)
+{
+    return w->rows;
+}
+
+int host_weight_columns(const struct weight *w)
+{
+    return w->columns;
 }
 
 /* -- expansion ------------------------------------------------------------------------------------------------------- */
@@ -235,16 +248,39 @@ void host_linear(struct stream *stream, const struct weight *w, const float *bia
 
 bool host_precision_offered(struct stream *stream, enum precision precision)
 {
-    if (precision == PRECISION_F32)
+    if (stream->device->info.precision[precision])
         return true;
-    host_stream_fail(stream, ERROR_UNSUPPORTED, "the CPU device forms products of differences in f32 only");
+    host_stream_fail(stream, ERROR_UNSUPPORTED, "the CPU device forms products of differences in f32 and int8 only");
     return false;
+}
+
+/* The weight in 8 bits, made at first use.  NULL: the stream is marked. */
+static const struct int8_weight *rounded(struct stream *stream, const struct weight *w)
+{
+    struct copy *copy = w->copy;
+    struct int8_weight *data = atomic_load_explicit(&copy->int8, memory_order_acquire);
+    if (data)
+        return data;
+    pthread_mutex_lock(&copy->lock);
+    data = atomic_load(&copy->int8);
+    if (!data) {
+        data = int8_weight_new(stream, w);
+        atomic_store_explicit(&copy->int8, data, memory_order_release);
+    }
+    pthread_mutex_unlock(&copy->lock);
+    return data;
 }
 
 void host_linear_delta(struct stream *stream, const struct weight *w, enum precision precision, const float *dx,
                        int rows, float *dy)
 {
-    if (stream->failure.code || !host_precision_offered(stream, precision))
+    if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
-    product(stream, w, NULL, dx, rows, dy);
+    if (precision == PRECISION_F32 || w->columns > INT8_MOST_COLUMNS) {
+        product(stream, w, NULL, dx, rows, dy);
+        return;
+    }
+    const struct int8_weight *weight = rounded(stream, w);
+    if (weight)
+        int8_product(stream, weight, dx, rows, dy);
 }

@@ -39,6 +39,29 @@ static uint8_t *random_blocks(uint32_t type, size_t elements)
     return data;
 }
 
+/* Products in fewer bits: what rounding a row to its greatest entry's 1/127th (int8) or to 8 bits (bf16) may cost, as the
+ * error's length by the product's. */
+static void check_low_precision(struct bench *b, const char *type, const struct weight *w, const float *dx,
+                                const double *want, int n, int rows)
+{
+    for (int precision = PRECISION_BF16; precision <= PRECISION_INT8; precision++) {
+        if (!b->ops->info(b->device)->precision[precision])
+            continue;
+        size_t outputs = (size_t)n * rows;
+        float *dy = bench_output(b, outputs);
+        b->ops->linear_delta(b->stream, w, (enum precision)precision, dx, n, dy);
+        float *got = bench_get(b, dy, outputs);
+        double error = 0, length = 0;
+        for (size_t i = 0; i < outputs; i++) {
+            error += (got[i] - want[i]) * (got[i] - want[i]);
+            length += want[i] * want[i];
+        }
+        CHECK(sqrt(error) < 0.06 * sqrt(length) + 1e-12, "%s: precision %d, %s: error %g of %g", b->name, precision, type,
+              sqrt(error), sqrt(length));
+        free(got);
+    }
+}
+
 /* rows x columns of a type times x [n, columns]: linear, linear_delta and embed. */
 static void check_product(struct bench *b, uint32_t type, int rows, int columns, int n, bool biased)
 {
@@ -80,6 +103,8 @@ static void check_product(struct bench *b, uint32_t type, int rows, int columns,
     CHECK(off < tolerance * size / 10, "%s: linear_delta, %s %d x %d, %d rows: %g of %g", b->name, info->name, rows,
           columns, n, off, size);
     free(got);
+
+    check_low_precision(b, info->name, w, device_x, want, n, rows);
 
     int32_t ids[3] = {rows - 1, 0, rows / 2};
     float *embedded = bench_output(b, (size_t)3 * columns);

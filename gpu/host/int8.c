@@ -1,0 +1,161 @@
+#include "gpu/host/int8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gpu/host/kernels.h"
+
+enum { ROWS_AT_ONCE = 192 }; /* rows that stay in the second-level cache while all panels of a weight pass by */
+
+/* data: panels of KERNEL_PANEL outputs, [columns / 4, KERNEL_PANEL, 4] u8 = w + 128 each; columns and outputs padded. */
+struct int8_weight {
+    int outputs, columns, padded; /* padded columns: a multiple of 4 */
+    float *scale;                 /* [outputs padded to whole panels] */
+    uint8_t *data;
+};
+
+static size_t panels_of(int outputs)
+{
+    return ((size_t)outputs + KERNEL_PANEL - 1) / KERNEL_PANEL;
+}
+
+void int8_weight_free(struct int8_weight *w)
+{
+    if (!w)
+        return;
+    free(w->scale);
+    free(w->data);
+    free(w);
+}
+
+/* Round output n of the weight into its panel. */
+static void round_output(const struct kernels *kernels, struct int8_weight *w, int n, const float *x, float *turned,
+                         int8_t *q)
+{
+    int32_t sum;
+    w->scale[n] = kernels->int8_round(x, w->columns, turned, q, &sum);
+    uint8_t *to = w->data + (size_t)(n / KERNEL_PANEL) * KERNEL_PANEL * w->padded + 4 * (n % KERNEL_PANEL);
+    for (int k = 0; k < w->columns; k++)
+        to[(size_t)(k / 4) * 4 * KERNEL_PANEL + k % 4] = (uint8_t)(q[k] + 128);
+}
+
+struct rounding {
+    struct stream *stream;
+    const struct weight *from;
+    struct int8_weight *to;
+    float *row; /* every member's two rows of f32 and one of bytes, member_floats() apart */
+};
+
+static size_t member_floats(int columns)
+{
+    return 2 * (size_t)columns + ((size_t)columns + 3) / 4;
+}
+
+static void round_panel(void *context, size_t panel, int member)
+{
+    const struct rounding *c = context;
+    int columns = c->to->columns, first = (int)panel * KERNEL_PANEL;
+    float *row = c->row + (size_t)member * member_floats(columns);
+    for (int n = first; n < c->to->outputs && n < first + KERNEL_PANEL; n++) {
+        host_weight_expand(c->from, n, 1, row);
+        round_output(c->stream->kernels, c->to, n, row, row + columns, (int8_t *)(row + 2 * columns));
+    }
+}
+
+struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *from)
+{
+    struct int8_weight *w = calloc(1, sizeof *w);
+    int outputs = host_weight_rows(from), columns = host_weight_columns(from);
+    struct rounding call = {stream, from, w, NULL};
+    call.row = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * member_floats(columns) * sizeof(float));
+    if (w && call.row) {
+        *w = (struct int8_weight){outputs, columns, (columns + 3) / 4 * 4, NULL, NULL};
+        size_t n = panels_of(outputs) * KERNEL_PANEL;
+        w->scale = calloc(n, sizeof *w->scale);
+        w->data = host_memory_new(n * (size_t)w->padded);
+        if (w->scale && w->data) {
+            memset(w->data, 128, n * (size_t)w->padded);
+            team_run(stream->team, panels_of(outputs), round_panel, &call);
+            return w;
+        }
+    }
+    host_stream_fail(stream, ERROR_MEMORY, "no memory for a weight of %d x %d in 8 bits", outputs, columns);
+    int8_weight_free(w);
+    return NULL;
+}
+
+/* Rows rounded for a product. */
+struct rounded {
+    int8_t *q; /* [rows, padded] */
+    float *scale;
+    int32_t *start; /* -128 times the row's sum */
+};
+
+static void multiply_rows(const struct kernels *kernels, const struct int8_weight *w, const struct rounded *x, int rows,
+                          float *dy)
+{
+    int32_t out[KERNEL_INT8_ROWS * KERNEL_PANEL];
+    for (size_t p = 0; p < panels_of(w->outputs); p++) {
+        const uint8_t *panel = w->data + p * KERNEL_PANEL * (size_t)w->padded;
+        int first = (int)p * KERNEL_PANEL;
+        int n = w->outputs - first < KERNEL_PANEL ? w->outputs - first : KERNEL_PANEL;
+        for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
+            /* The kernel always takes whole tiles: rows past the end repeat the last one. */
+            const int8_t *q[KERNEL_INT8_ROWS];
+            int32_t start[KERNEL_INT8_ROWS];
+            for (int i = 0; i < KERNEL_INT8_ROWS; i++) {
+                int row = r + i < rows ? r + i : rows - 1;
+                q[i] = x->q + (size_t)row * w->padded;
+                start[i] = x->start[row];
+            }
+            kernels->int8_panel(panel, q, start, w->padded, out);
+            for (int i = 0; i < KERNEL_INT8_ROWS && r + i < rows; i++)
+                kernels->int8_scale(out + i * KERNEL_PANEL, x->scale[r + i], w->scale + first, n,
+                                    dy + (size_t)(r + i) * w->outputs + first);
+        }
+    }
+}
+
+struct int8_call {
+    const struct kernels *kernels;
+    const struct int8_weight *w;
+    const float *dx;
+    int rows;
+    float *dy;
+    char *memory;
+    size_t size;
+};
+
+static size_t scratch_bytes(const struct int8_weight *w)
+{
+    size_t bytes = ROWS_AT_ONCE * ((size_t)w->padded + sizeof(float) + sizeof(int32_t)) + w->columns * sizeof(float);
+    return (bytes + 63) / 64 * 64;
+}
+
+static void int8_piece(void *context, size_t piece, int member)
+{
+    const struct int8_call *c = context;
+    const struct int8_weight *w = c->w;
+    int first = (int)piece * ROWS_AT_ONCE, rows = c->rows - first < ROWS_AT_ONCE ? c->rows - first : ROWS_AT_ONCE;
+    float *turned = (float *)(c->memory + (size_t)member * c->size);
+    struct rounded x;
+    x.scale = turned + w->columns;
+    x.start = (int32_t *)(x.scale + ROWS_AT_ONCE);
+    x.q = (int8_t *)(x.start + ROWS_AT_ONCE);
+    for (int r = 0; r < rows; r++) {
+        int8_t *q = x.q + (size_t)r * w->padded;
+        int32_t sum;
+        x.scale[r] = c->kernels->int8_round(c->dx + (size_t)(first + r) * w->columns, w->columns, turned, q, &sum);
+        x.start[r] = -128 * sum;
+        memset(q + w->columns, 0, (size_t)(w->padded - w->columns));
+    }
+    multiply_rows(c->kernels, w, &x, rows, c->dy + (size_t)first * w->outputs);
+}
+
+void int8_product(struct stream *stream, const struct int8_weight *w, const float *dx, int rows, float *dy)
+{
+    struct int8_call call = {stream->kernels, w, dx, rows, dy, NULL, scratch_bytes(w)};
+    call.memory = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * call.size);
+    if (call.memory)
+        team_run(stream->team, ((size_t)rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, int8_piece, &call);
+}

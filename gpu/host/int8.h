@@ -1,0 +1,19 @@
+/* int8.h: a weight rounded to 8-bit integers, and products of differences with it. */
+#ifndef GPU_HOST_INT8_H
+#define GPU_HOST_INT8_H
+
+#include "gpu/host/host.h"
+
+/* A sum of more products of u8 and s8 than this might not fit 32 bits. */
+enum { INT8_MOST_COLUMNS = 65536 };
+
+struct int8_weight;
+
+/* Round a weight, one scale an output row.  NULL: the stream is marked. */
+struct int8_weight *int8_weight_new(struct stream *, const struct weight *);
+void int8_weight_free(struct int8_weight *); /* NULL ok */
+
+/* dy [rows, outputs] = dx [rows, columns] . w^T, every row of dx rounded with a scale of its own. */
+void int8_product(struct stream *, const struct int8_weight *, const float *dx, int rows, float *dy);
+
+#endif
