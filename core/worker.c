@@ -287,13 +287,13 @@ uint64_t worker_submit(struct worker *w, const struct request *request)
         return 0;
     pthread_mutex_lock(&w->lock);
     struct order *old = w->pending;
-    o->number = ++w->submitted;
+    uint64_t number = o->number = ++w->submitted; /* unlocked, the thread may take the order, and free it */
     w->pending = o;
     atomic_store(&w->job->cancelled, true);
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
     order_free(old);
-    return o->number;
+    return number;
 }
 
 void worker_cancel(struct worker *w)
