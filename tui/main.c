@@ -14,6 +14,7 @@
 
 #include "tui/command.h"
 #include "tui/output.h"
+#include "tui/text.h"
 
 enum { EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
 
@@ -93,6 +94,14 @@ static int run(const struct options *o, const struct context *c, int *signal, st
     return command_screen(o, c, signal, error);
 }
 
+/* Names of files may hold any bytes; a terminal gets UTF-8. */
+static void print_error(const struct error *error)
+{
+    char *clean = text_clean(error->message, strlen(error->message), true, NULL);
+    fprintf(stderr, "atmanscope: %s\n", clean ? clean : error->message);
+    free(clean);
+}
+
 int main(int argc, char **argv)
 {
     /* texts in the user's encoding for curses; numbers stay as C and JSON write them */
@@ -114,6 +123,6 @@ int main(int argc, char **argv)
     if (code == ERROR_CANCELLED)
         return EXIT_CANCELLED;
     if (code != OUTPUT_CLOSED)
-        fprintf(stderr, "atmanscope: %s\n", error.message);
+        print_error(&error);
     return code == ERROR_ARGUMENT ? EXIT_USAGE : EXIT_FAILURE;
 }
