@@ -1,9 +1,9 @@
 #include "core/bpe.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/compose.h"
 #include "core/utf8.h"
 
 /* An open-addressed table; a slot with value -1 is free. */
@@ -14,7 +14,7 @@ struct merge {
 
 struct bpe {
     struct pretokenizer *pre;
-    bool whole_words;
+    bool whole_words, compose;
     char *bytes;        /* of all tokens, one after the other */
     size_t *starts;     /* [count + 1] into bytes; empty: not to be found by its text */
     int32_t *words;     /* [words_mask + 1] id by text, -1 free */
@@ -179,6 +179,7 @@ int bpe_open(const struct gguf *file, const struct vocabulary *v, const struct p
     if (!bpe)
         return error_set(error, ERROR_MEMORY, "out of memory");
     bpe->whole_words = rule->whole_words;
+    bpe->compose = rule->compose;
     int code = read_words(v, bpe, error);
     if (!code)
         code = read_merges(file, bpe, error);
@@ -346,12 +347,31 @@ static int encode_word(void *context, const char *word, size_t length, struct er
     return code;
 }
 
-int bpe_encode(const struct bpe *bpe, const char *text, size_t length, size_t base, struct token_list *list,
-               struct error *error)
+static int encode_as_is(const struct bpe *bpe, const char *text, size_t length, size_t base, struct token_list *list,
+                        struct error *error)
 {
     struct encoder e = {.bpe = bpe, .text = text, .length = length, .base = base, .list = list};
     int code = pretokenizer_run(bpe->pre, text, length, encode_word, &e, error);
     free(e.symbols);
     free(e.heap);
+    return code;
+}
+
+int bpe_encode(const struct bpe *bpe, const char *text, size_t length, size_t base, struct token_list *list,
+               struct error *error)
+{
+    if (!bpe->compose || !compose_matters(text, length))
+        return encode_as_is(bpe, text, length, base, list, error);
+    struct composed composed;
+    size_t first = list->count;
+    int code = compose_text(text, length, &composed, error);
+    if (code)
+        return code;
+    code = encode_as_is(bpe, composed.text, composed.length, 0, list, error);
+    for (size_t i = first; i < list->count; i++) {
+        list->tokens[i].start = base + composed.source[list->tokens[i].start];
+        list->tokens[i].end = base + composed.source[list->tokens[i].end];
+    }
+    composed_free(&composed);
     return code;
 }

@@ -102,13 +102,22 @@ static void suppress(enum suppression suppression, const float *factor, float lo
     }
 }
 
+/* Whether every score is -inf; one that is NaN has to stay visible in the output. */
+static bool all_erased(const float *score, int n)
+{
+    for (int j = 0; j < n; j++)
+        if (score[j] != -INFINITY)
+            return false;
+    return true;
+}
+
 /* score[0 .. n - 1] becomes exp(score - greatest), n a multiple of KERNEL_PANEL; returns 1 / their sum, or 0 where every
  * score is -inf. */
 static float exponentials(float *score, int n)
 {
     enum { WAYS = KERNEL_PANEL / LANES };
     float high = greatest(score, n);
-    if (high == -INFINITY) {
+    if (high == -INFINITY && all_erased(score, n)) {
         memset(score, 0, (size_t)n * sizeof *score);
         return 0;
     }

@@ -270,6 +270,25 @@ static void check_zero(struct bench *b, const struct problem *p)
     bench_clear(b);
 }
 
+/* What is not a number must not look like one: a NaN in a query shows in its own output, and in no other. */
+static void check_nan(struct bench *b)
+{
+    struct problem p = problem_new((struct attention){.heads = 2, .kv_heads = 1, .head_dim = 8, .positions = 20});
+    struct attention a = on_device(b, &p);
+    size_t width = query_width(&a), n = p.rows * width;
+    p.query[7 * width + 3] = NAN;
+    float *y = bench_output(b, n);
+    b->ops->attend(b->stream, &a, NULL, 0, bench_put(b, p.query, n), p.rows, y);
+    float *got = bench_get(b, y, n);
+    bool right = true;
+    for (size_t i = 0; i < n; i++)
+        right = right && !isnan(got[i]) == !(i / 8 == 7 * 2);
+    CHECK(right, "%s: NaN", b->name);
+    free(got);
+    problem_free(&p);
+    bench_clear(b);
+}
+
 static void check_all(struct bench *b, struct attention shape)
 {
     for (int suppression = 0; suppression < 4; suppression++) {
@@ -286,6 +305,7 @@ static void check_all(struct bench *b, struct attention shape)
 
 static void test(struct bench *b)
 {
+    check_nan(b);
     static const int positions[] = {1, 2, 31, 33, 64, 65};
     for (int i = 0; i < 6; i++)
         check_all(b, (struct attention){.heads = 3, .kv_heads = 1, .head_dim = 16, .positions = positions[i]});

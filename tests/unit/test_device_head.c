@@ -112,9 +112,19 @@ static void check_head(struct bench *b, int vocabulary, int width, int targets, 
         p.target[r] = r % targets;
     memset(p.dh, 0, (size_t)width * sizeof *p.dh);
 
+    /* Stored as BF16 where there is a bias, so that the vocabulary's tiles are also expanded ones. */
+    uint16_t *stored = malloc((size_t)vocabulary * width * sizeof *stored);
+    for (size_t i = 0; biased && i < (size_t)vocabulary * width; i++) {
+        uint32_t bits;
+        memcpy(&bits, &p.weight[i], sizeof bits);
+        stored[i] = (uint16_t)(bits >> 16);
+        bits &= 0xffff0000;
+        memcpy(&p.weight[i], &bits, sizeof bits);
+    }
     struct weight *w = NULL;
     struct error error = {0};
-    CHECK(b->ops->weight_new(b->device, DTYPE_F32, vocabulary, width, p.weight, &w, &error) == 0, "%s", error.message);
+    CHECK(b->ops->weight_new(b->device, biased ? DTYPE_BF16 : DTYPE_F32, vocabulary, width,
+                             biased ? (void *)stored : p.weight, &w, &error) == 0, "%s", error.message);
     p.head.weight = w;
     p.head.bias = biased ? bench_put(b, p.bias, (size_t)vocabulary) : NULL;
     float *h = bench_put(b, p.h, (size_t)targets * width), *dh = bench_put(b, p.dh, (size_t)rows * width);
@@ -123,6 +133,7 @@ static void check_head(struct bench *b, int vocabulary, int width, int targets, 
     check_sums(b, &p, h, dh, (double)size);
     bench_clear(b);
     b->ops->weight_free(b->device, w);
+    free(stored);
     free(p.weight);
     free(p.bias);
     free(p.h);
