@@ -32,6 +32,20 @@ def clear_similarity(model, ids):
     return float(np.round((upper[gap] + upper[gap + 1]) / 2, 6))
 
 
+def compare_output(label, tokens, logp, greedy):
+    """The output's tokens and candidates with their log-probs, against logp [tokens, vocabulary]."""
+    for t, token in enumerate(tokens):
+        pairs = [(token["id"], token["logprob"])] + [(c["id"], c["logprob"]) for c in token["candidates"]]
+        off = max(abs(logp[t, i] - p) for i, p in pairs)
+        best = np.sort(logp[t])[::-1][:len(token["candidates"])]
+        off = max(off, np.abs(best - [c["logprob"] for c in token["candidates"]]).max())
+        worst["log-prob"] = max(worst["log-prob"], off)
+        program.check(off <= TOLERANCE, f"{label}: log-probs of output token {t} are off by {off:.2g}")
+        if greedy:
+            behind = logp[t].max() - logp[t, token["id"]]
+            program.check(behind <= TOLERANCE, f"{label}: token {t} is not the greedy choice, by {behind:.2g} nats")
+
+
 def compare(name, model, path, prompt, sample=None, **options):
     """Run the program, then the reference on what it says it did, and compare all numbers (of a sample of units)."""
     label = f"{name}, {len(prompt)} characters, {options}"
@@ -55,16 +69,7 @@ def compare(name, model, path, prompt, sample=None, **options):
     worst["relevance"] = max(worst["relevance"], error.max())
     program.check(np.all(error <= TOLERANCE), f"{label}: {(error > TOLERANCE).sum()} of {error.size} entries are off, "
                   f"by {error.max():.2g} nats at most, first at (unit, token) {np.argwhere(~(error <= TOLERANCE))[:1].tolist()}")
-    for t, token in enumerate(found["target"]["tokens"]):
-        pairs = [(token["id"], token["logprob"])] + [(c["id"], c["logprob"]) for c in token["candidates"]]
-        off = max(abs(logp[t, i] - p) for i, p in pairs)
-        best = np.sort(logp[t])[::-1][:len(token["candidates"])]
-        off = max(off, np.abs(best - [c["logprob"] for c in token["candidates"]]).max())
-        worst["log-prob"] = max(worst["log-prob"], off)
-        program.check(off <= TOLERANCE, f"{label}: log-probs of target token {t} are off by {off:.2g}")
-        if "target" not in options:
-            behind = logp[t].max() - logp[t, token["id"]]
-            program.check(behind <= TOLERANCE, f"{label}: token {t} is not the greedy choice, by {behind:.2g} nats")
+    compare_output(label, found["target"]["tokens"], logp, "target" not in options)
     if options.get("factor") == 1:
         program.check(not relevance.any(), f"{label}: factor 1 does not give exactly 0")
     return found
@@ -115,6 +120,22 @@ def lengths(name, model, path):
             program.check(len(found["prompt"]["tokens"]) == length, f"{name}: {length} letters are other tokens")
 
 
+def steering(name, model, path):
+    """Units turned up or down while the output is generated.  (Not row-min: the minimum over keys that are still to come is
+    not known while generating.)"""
+    prompt = text_of(9, 4)
+    for variant, steers in (("row-min-causal", {1: 0.0}), ("log-additive", {0: 0.0, 3: 3.0}), ("product", {2: 4.0, 5: 0.1})):
+        label = f"{name}, {variant}, steered by {steers}"
+        options = [word for unit, factor in steers.items() for word in ("--steer", f"{unit}={factor}")]
+        found = program.run("generate", "-m", path, "-p", prompt, "-n", "6", "--units", "token", "--suppress", variant, *options)
+        ids, out = ([token["id"] for token in tokens] for tokens in (found["prompt"]["tokens"], found["tokens"]))
+        fed = ids + out[:-1]
+        m = np.ones(len(fed))
+        m[list(steers)] = list(steers.values())
+        logp = reference.log_probs(model, fed, range(len(ids) - 1, len(fed)), [m], variant, (0, model.layers - 1))[0]
+        compare_output(label, found["tokens"], logp, greedy=True)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         loaded = {name: (reference.Model(path), path) for name, path in models.build_all(folder).items()}
@@ -123,6 +144,7 @@ def main():
         all_variants("grouped", *loaded["grouped"])
         granularities("grouped", *loaded["grouped"])
         lengths("plain", *loaded["plain"])
+        steering("biased", *loaded["biased"])
     print(f"largest differences from the reference: {worst['relevance']:.1e} nats of relevance, "
           f"{worst['log-prob']:.1e} of log-prob")
     program.end()

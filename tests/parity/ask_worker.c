@@ -1,0 +1,124 @@
+/* ask_worker.c: one worker as a filter, for the parity test of what the command line does not show: the relevance for the
+ * candidates and for any other token, and what is kept from one request to the next.
+ *
+ *   ask_worker MODEL < lines > lines
+ *
+ * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
+ * "layers": [first, last], "foil" (or null)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output": [[id,
+ * candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens][choices]}, or
+ * {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "core/engine.h"
+
+/* Take events until one of the kinds wanted, or a failure. */
+static enum event_kind wait_for(struct worker *worker, struct explanation *e, enum event_kind wanted)
+{
+    enum event_kind kind;
+    for (;;) {
+        struct pollfd readable = {.fd = worker_fd(worker), .events = POLLIN};
+        poll(&readable, 1, -1);
+        while (worker_next(worker, e, &kind))
+            if (kind == wanted || kind == EVENT_FAILED)
+                return kind;
+    }
+}
+
+static json_t *explanation_json(const struct explanation *e)
+{
+    json_t *prompt = json_array(), *output = json_array(), *units = json_array(), *relevance = json_array();
+    for (size_t i = 0; i < e->token_count; i++)
+        json_array_append_new(prompt, json_integer(e->tokens[i].id));
+    for (size_t t = 0; t < e->output_count; t++) {
+        json_t *ids = json_pack("[i]", (int)e->output[t].id);
+        for (int k = 0; k < CANDIDATES; k++)
+            json_array_append_new(ids, json_integer(e->output[t].candidates[k].id));
+        json_array_append_new(output, ids);
+    }
+    for (size_t u = 0; u < e->unit_count; u++) {
+        const struct unit *unit = &e->units[u];
+        json_array_append_new(units, json_pack("[iiff]", unit->first, unit->last, (double)unit->first_share,
+                                               (double)unit->last_share));
+        json_t *row = json_array();
+        for (size_t t = 0; t < e->output_count; t++) {
+            json_t *choices = json_array();
+            for (int c = 0; c <= CANDIDATES; c++)
+                json_array_append_new(choices, json_real(explanation_relevance(e, u, t, c)));
+            json_array_append_new(row, choices);
+        }
+        json_array_append_new(relevance, row);
+    }
+    return json_pack("{so so so so}", "prompt", prompt, "output", output, "units", units, "relevance", relevance);
+}
+
+static json_t *explain(struct worker *worker, struct explanation *e, const json_t *line)
+{
+    json_t *similarity = json_object_get(line, "similarity");
+    const char *foil = json_string_value(json_object_get(line, "foil"));
+    const char *target = json_string_value(json_object_get(line, "target"));
+    struct request request = {
+        .prompt = json_string_value(json_object_get(line, "prompt")),
+        .prompt_length = json_string_length(json_object_get(line, "prompt")),
+        .target = target,
+        .target_length = target ? strlen(target) : 0,
+        .generate = target ? 1 : (int)json_integer_value(json_object_get(line, "generate")),
+        .foil = foil,
+        .foil_length = foil ? strlen(foil) : 0,
+        .explain = true,
+        .units = json_string_value(json_object_get(line, "units")),
+        .method = method_default(),
+    };
+    json_t *layers = json_object_get(line, "layers");
+    request.method.suppression = (enum suppression)json_integer_value(json_object_get(line, "suppression"));
+    request.method.factor = (float)json_number_value(json_object_get(line, "factor"));
+    request.method.similarity = json_is_number(similarity) ? (float)json_number_value(similarity) : NAN;
+    request.method.first_layer = (int)json_integer_value(json_array_get(layers, 0));
+    request.method.last_layer = (int)json_integer_value(json_array_get(layers, 1));
+    worker_submit(worker, &request);
+    return wait_for(worker, e, EVENT_DONE) == EVENT_DONE ? explanation_json(e) : json_pack("{ss}", "error", e->error.message);
+}
+
+static json_t *retarget(struct worker *worker, struct explanation *e, const json_t *pair)
+{
+    worker_retarget(worker, (int)json_integer_value(json_array_get(pair, 0)),
+                    (int32_t)json_integer_value(json_array_get(pair, 1)));
+    if (wait_for(worker, e, EVENT_CHOSEN) != EVENT_CHOSEN)
+        return json_pack("{ss}", "error", e->error.message);
+    json_t *values = json_array();
+    for (size_t u = 0; e->chosen && u < e->unit_count; u++)
+        json_array_append_new(values, json_real(e->chosen[u]));
+    return json_pack("{so}", "chosen", values);
+}
+
+int main(int count, char **arguments)
+{
+    struct engine_options options = {.model = count == 2 ? arguments[1] : "", .precision = PRECISION_F32};
+    struct engine *engine;
+    struct worker *worker;
+    struct error error;
+    if (engine_open(&options, &engine, &error) || worker_new(engine, &worker, &error)) {
+        fprintf(stderr, "ask_worker: %s\n", error.message);
+        return 1;
+    }
+    struct explanation *e = explanation_new();
+    json_t *line;
+    while (e && (line = json_loadf(stdin, JSON_DISABLE_EOF_CHECK, NULL))) {
+        json_t *pair = json_object_get(line, "retarget");
+        json_t *answer = pair ? retarget(worker, e, pair) : explain(worker, e, line);
+        json_dumpf(answer, stdout, JSON_COMPACT);
+        putchar('\n');
+        fflush(stdout);
+        json_decref(answer);
+        json_decref(line);
+    }
+    explanation_free(e);
+    worker_free(worker);
+    engine_close(engine);
+    return 0;
+}
