@@ -1,0 +1,165 @@
+/* Products of differences in every precision that a device offers, against double precision: within what rounding both
+ * factors once, as the precision says, can do. */
+#include "tests/unit/device_blocks.h"
+#include "tests/unit/device_test.h"
+
+static const char *const names[] = {"f32", "bf16", "int8"};
+
+static double greatest(const float *x, int n)
+{
+    double most = 0;
+    for (int i = 0; i < n; i++)
+        most = fabs((double)x[i]) > most ? fabs((double)x[i]) : most;
+    return most;
+}
+
+/* What the product w . x may be off by: int8 rounds to 127 steps each side of 0 by a scale for each row, bf16 to 8 bits. */
+static double allowed(enum precision precision, const float *w, const float *x, int n)
+{
+    double step_w = greatest(w, n) / 127, step_x = greatest(x, n) / 127, bound = 0, size = 1e-3;
+    for (int i = 0; i < n; i++) {
+        size += fabs((double)w[i] * (double)x[i]);
+        bound += fabs((double)w[i]) * step_x / 2 + fabs((double)x[i]) * step_w / 2 + step_w * step_x / 4;
+    }
+    return precision == PRECISION_INT8 ? 1.01 * bound + 1e-5 * size
+                                       : size * (precision == PRECISION_BF16 ? 1.01 / 256 : 2e-6);
+}
+
+static double dot(const float *w, const float *x, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (double)w[i] * (double)x[i];
+    return sum;
+}
+
+/* The rows' sizes differ widely: a scale for all of them would not do. */
+static float *uneven_rows(int rows, int columns)
+{
+    float *x = random_floats((size_t)rows * columns, 1);
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < columns; i++)
+            x[(size_t)r * columns + i] *= powf(10, (float)(r % 7 - 5));
+    return x;
+}
+
+static void check_product(struct bench *b, enum precision precision, uint32_t type, int rows, int columns, int n)
+{
+    const struct dtype_info *info = dtype_info(type);
+    size_t elements = (size_t)rows * columns, outputs = (size_t)n * rows;
+    uint8_t *data = random_blocks(type, elements);
+    float *w = malloc(elements * sizeof *w), *x = uneven_rows(n, columns);
+    info->expand(data, w, elements);
+    memset(x + (size_t)(n / 2) * columns, 0, (size_t)columns * sizeof *x);
+    struct weight *weight = NULL;
+    struct error error = {0};
+    CHECK(b->ops->weight_new(b->device, type, rows, columns, data, &weight, &error) == 0, "%s", error.message);
+    float *dy = bench_output(b, outputs);
+    b->ops->linear_delta(b->stream, weight, precision, bench_put(b, x, (size_t)n * columns), n, dy);
+    float *got = bench_get(b, dy, outputs);
+    double most = 0;
+    for (int r = 0; r < n; r++)
+        for (int o = 0; o < rows; o++) {
+            const float *wo = w + (size_t)o * columns, *xr = x + (size_t)r * columns;
+            double off = fabs((double)got[(size_t)r * rows + o] - dot(wo, xr, columns));
+            double share = off / allowed(precision, wo, xr, columns);
+            if (!(share <= most))
+                most = share == share ? share : INFINITY;
+        }
+    CHECK(most <= 1, "%s: %s, %s %d x %d, %d rows: %g of what is allowed", b->name, names[precision], info->name, rows,
+          columns, n, most);
+    CHECK(all_zero(got + (size_t)(n / 2) * rows, (size_t)rows), "%s: %s: a row of zeros does not give zeros", b->name,
+          names[precision]);
+    free(got);
+    bench_clear(b);
+    b->ops->weight_free(b->device, weight);
+    free(data);
+    free(w);
+    free(x);
+}
+
+/* A row that is not finite does not come out as numbers. */
+static void check_not_finite(struct bench *b, enum precision precision)
+{
+    enum { ROWS = 5, COLUMNS = 40 };
+    float *data = random_floats((size_t)ROWS * COLUMNS, 1), *x = random_floats((size_t)2 * COLUMNS, 1);
+    x[3] = NAN;
+    x[COLUMNS + 7] = INFINITY;
+    struct weight *weight = NULL;
+    CHECK(b->ops->weight_new(b->device, DTYPE_F32, ROWS, COLUMNS, data, &weight, NULL) == 0, "%s", b->name);
+    float *dy = bench_output(b, (size_t)2 * ROWS);
+    b->ops->linear_delta(b->stream, weight, precision, bench_put(b, x, (size_t)2 * COLUMNS), 2, dy);
+    float *got = bench_get(b, dy, (size_t)2 * ROWS);
+    for (int i = 0; i < 2 * ROWS; i++)
+        CHECK(!isfinite(got[i]), "%s: %s: %g comes of what is not finite", b->name, names[precision], (double)got[i]);
+    free(got);
+    bench_clear(b);
+    b->ops->weight_free(b->device, weight);
+    free(data);
+    free(x);
+}
+
+/* The change of the log-sum-exp: off by no more than the greatest error of a logit. */
+static void check_lse(struct bench *b, enum precision precision, int vocabulary, int width, int rows)
+{
+    float *w = random_floats((size_t)vocabulary * width, 1), *h = random_floats((size_t)width, 8 / sqrtf((float)width));
+    float *dh = random_floats((size_t)rows * width, 1 / sqrtf((float)width));
+    memset(dh, 0, (size_t)width * sizeof *dh);
+    int32_t *target = calloc((size_t)rows, sizeof *target);
+    double *got = malloc((size_t)rows * sizeof *got), *logit = malloc((size_t)vocabulary * sizeof *logit), lse = 0;
+    for (int v = 0; v < vocabulary; v++)
+        lse += exp(logit[v] = dot(w + (size_t)v * width, h, width));
+    lse = log(lse);
+    struct weight *weight = NULL;
+    struct error error = {0};
+    CHECK(b->ops->weight_new(b->device, DTYPE_F32, vocabulary, width, w, &weight, &error) == 0, "%s", error.message);
+    struct head head = {.weight = weight, .vocabulary = vocabulary, .width = width, .divisor = 1};
+    b->ops->lse_delta(b->stream, &head, precision, bench_put(b, h, (size_t)width), 1, &lse,
+                      bench_put(b, dh, (size_t)rows * width), target, rows, got);
+    CHECK(got[0] == 0, "%s: %s: no change gives %g", b->name, names[precision], got[0]);
+    for (int r = 0; r < rows; r++) {
+        double sum = 0, bound = 0;
+        for (int v = 0; v < vocabulary; v++) {
+            const float *wv = w + (size_t)v * width, *row = dh + (size_t)r * width;
+            double may = allowed(precision, wv, row, width);
+            sum += exp(logit[v] + dot(wv, row, width) - lse);
+            bound = may > bound ? may : bound;
+        }
+        CHECK(fabs(got[r] - log(sum)) <= bound + 1e-5, "%s: %s: lse_delta of %d x %d: %g, not %g", b->name, names[precision],
+              vocabulary, width, got[r], log(sum));
+    }
+    bench_clear(b);
+    b->ops->weight_free(b->device, weight);
+    free(w);
+    free(h);
+    free(dh);
+    free(target);
+    free(got);
+    free(logit);
+}
+
+static void test(struct bench *b)
+{
+    static const int sizes[] = {1, 31, 32, 33, 257};
+    for (int precision = PRECISION_F32; precision <= PRECISION_INT8; precision++) {
+        enum precision p = (enum precision)precision;
+        if (!b->ops->info(b->device)->precision[p]) {
+            SKIP("%s does not offer products in %s", b->name, names[p]);
+            continue;
+        }
+        for (int i = 0; i < TYPES; i++)
+            check_product(b, p, types[i], 33, 256, 5);
+        for (int i = 0; i < 5; i++) {
+            check_product(b, p, DTYPE_F32, sizes[i], 70, sizes[4 - i]);
+            check_product(b, p, DTYPE_F16, 21, sizes[i], 3);
+        }
+        check_not_finite(b, p);
+        check_lse(b, p, 515, 30, 9);
+        check_lse(b, p, 33, 64, 4);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    return bench_main(argc, argv, test);
+}
