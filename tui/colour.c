@@ -97,11 +97,6 @@ double colour_position(double value, double limit, double floor)
     return clamp(value / limit);
 }
 
-unsigned colour_rgb(double position)
-{
-    return mix(light_rgb, position);
-}
-
 static void add_colour(char *sequence, size_t size, enum colour_depth depth, int base, int colour)
 {
     if (colour < 0)

@@ -1,4 +1,4 @@
-/* colour.h: from nats to colours, for the screen, the ansi format and the HTML page alike.
+/* colour.h: from nats to colours and words, for the screen and all formats alike.
  *
  * Owns the one diverging scale of the house (blue contradicts, red supports; told apart under every colour blindness)
  * in 24-bit, 256 and 16 colours and none, and the words of its legend.  Writes nothing and asks no terminal anything.
@@ -30,9 +30,6 @@ struct colour_cell colour_cell(enum colour_depth, enum colour_ground, double pos
 
 /* value / limit; 0 where |value| <= floor (the noise floor, NAN: none) or limit is not positive. */
 double colour_position(double value, double limit, double floor);
-
-/* The scale itself on a light ground as 0xRRGGBB: what HTML uses. */
-unsigned colour_rgb(double position);
 
 /* The escape sequence that switches to a cell's colours from the terminal's own ("" for those); needs 48 bytes. */
 void colour_sgr(enum colour_depth, struct colour_cell, char *sequence, size_t size);

@@ -1,7 +1,7 @@
 /* atmanscope bench: how fast a model's explanations are here, and what memory they take.
  *
- * Measures what a user waits for, through the same worker: first the plain pass over a prompt, then, from a cold worker,
- * the whole explanation. */
+ * Measures what a user waits for, through the same worker: first the plain pass over a prompt, then, from a cold
+ * worker, the whole explanation. */
 #include "tui/command.h"
 
 #include <math.h>
@@ -15,15 +15,21 @@
 #include "tui/run.h"
 
 /* A text of our own to cut prompts from; it is repeated where it is too short. */
-static const char BUILT_IN[] =
-    "The harbour wakes before the town does. Two boats come in with the night's catch, and a woman in a yellow coat counts the "
-    "boxes as they are lifted onto the quay: eleven of herring, three of crab, one of something nobody has a name for. She "
-    "writes the numbers into a small book, tears out a page and gives it to the driver of the only lorry. He reads it twice, "
-    "because last week he was sent to the wrong market and sold nothing. By seven the ice has come, the gulls have left, and "
-    "the baker opens his window. His daughter, who is learning the clarinet, plays the same four bars again and again; the "
-    "sailors say that they can tell the day of the week by how far she gets. On Thursdays the judge walks past with her dog "
-    "and stops to ask what the strange fish was. Nobody knows, so they ask the teacher, who looks it up, and by evening it "
-    "has a Latin name and a price. ";
+static const char BUILT_IN[] = "The harbour wakes before the town does. Two boats come in with the night's catch, and "
+                               "a woman in a yellow coat counts the "
+                               "boxes as they are lifted onto the quay: eleven of herring, three of crab, one of "
+                               "something nobody has a name for. She "
+                               "writes the numbers into a small book, tears out a page and gives it to the driver of "
+                               "the only lorry. He reads it twice, "
+                               "because last week he was sent to the wrong market and sold nothing. By seven the ice "
+                               "has come, the gulls have left, and "
+                               "the baker opens his window. His daughter, who is learning the clarinet, plays the same "
+                               "four bars again and again; the "
+                               "sailors say that they can tell the day of the week by how far she gets. On Thursdays "
+                               "the judge walks past with her dog "
+                               "and stops to ask what the strange fish was. Nobody knows, so they ask the teacher, who "
+                               "looks it up, and by evening it "
+                               "has a Latin name and a price. ";
 
 /* One round's measurements; seconds, bytes. */
 struct round {
@@ -103,7 +109,8 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
     round->rows_per_second = e->cost.tokens_per_second;
     round->first_seconds = e->cost.first_seconds;
     round->map_peak = peak_bytes();
-    *shape = (struct shape){e->token_count, e->output_count, e->unit_count, e->cost.probes, e->cost.rows, e->noise_floor};
+    *shape =
+        (struct shape){e->token_count, e->output_count, e->unit_count, e->cost.probes, e->cost.rows, e->noise_floor};
     return 0;
 }
 
@@ -155,11 +162,13 @@ static int print_table(FILE *out, const void *data, struct error *error)
     fprintf(out, "model        %s, %s\n", info->name[0] ? info->name : info->file, info->quantisation);
     fprintf(out, "device       %s, %d threads, %s products\n", info->device_name, info->threads, info->precision);
     fprintf(out, "prompt       %zu tokens, target %zu; %zu units, %d probes, %lld rows; %s%d\n\n", s->prompt_tokens,
-            s->target_tokens, s->units, s->probes, (long long)s->rows, result->repeat > 1 ? "medians of " : "rounds: ", result->repeat);
+            s->target_tokens, s->units, s->probes, (long long)s->rows,
+            result->repeat > 1 ? "medians of " : "rounds: ", result->repeat);
     fprintf(out, "                  seconds  tokens/s  peak memory\n");
-    fprintf(out, "plain pass    %11.4f %9.0f  %8.1f MB\n", r->plain_seconds, (double)s->prompt_tokens / r->plain_seconds,
-            (double)r->plain_peak / 1e6);
-    fprintf(out, "full map      %11.4f %9.0f  %8.1f MB\n\n", r->map_seconds, r->rows_per_second, (double)r->map_peak / 1e6);
+    fprintf(out, "plain pass    %11.4f %9.0f  %8.1f MB\n", r->plain_seconds,
+            (double)s->prompt_tokens / r->plain_seconds, (double)r->plain_peak / 1e6);
+    fprintf(out, "full map      %11.4f %9.0f  %8.1f MB\n\n", r->map_seconds, r->rows_per_second,
+            (double)r->map_peak / 1e6);
     fprintf(out, "a full map costs       %.1f plain passes\n", r->map_seconds / r->plain_seconds);
     fprintf(out, "first colours after    %.3f s\n", r->first_seconds);
     fprintf(out, "memory over the plain  %.1f MB, %.2f times it\n", (double)(r->map_peak - r->plain_peak) / 1e6,
@@ -178,20 +187,22 @@ static int print_json(FILE *out, const void *data, struct error *error)
     json_t *plain = json_pack("{so so sI}", "seconds", format_json_number(r->plain_seconds), "tokens_per_second",
                               format_json_number((double)s->prompt_tokens / r->plain_seconds), "peak_bytes",
                               (json_int_t)r->plain_peak);
-    json_t *map = json_pack("{sI si sI so so so so sI sI so}", "units", (json_int_t)s->units, "probes", s->probes, "rows",
-                            (json_int_t)s->rows, "seconds", format_json_number(r->map_seconds), "tokens_per_second",
-                            format_json_number(r->rows_per_second), "plain_passes",
-                            format_json_number(r->map_seconds / r->plain_seconds), "first_seconds",
-                            format_json_number(r->first_seconds), "peak_bytes", (json_int_t)r->map_peak,
-                            "peak_over_plain_bytes", (json_int_t)(r->map_peak - r->plain_peak), "noise_floor",
-                            format_json_number(s->noise_floor));
-    json_t *json = json_pack("{ss so so sI sI si so so}", "schema", "atmanscope.bench/1", "model", format_json_model(info),
-                             "device", format_json_device(info), "prompt_tokens", (json_int_t)s->prompt_tokens,
-                             "target_tokens", (json_int_t)s->target_tokens, "repeat", result->repeat, "plain", plain, "map", map);
+    json_t *map =
+        json_pack("{sI si sI so so so so sI sI so}", "units", (json_int_t)s->units, "probes", s->probes, "rows",
+                  (json_int_t)s->rows, "seconds", format_json_number(r->map_seconds), "tokens_per_second",
+                  format_json_number(r->rows_per_second), "plain_passes",
+                  format_json_number(r->map_seconds / r->plain_seconds), "first_seconds",
+                  format_json_number(r->first_seconds), "peak_bytes", (json_int_t)r->map_peak, "peak_over_plain_bytes",
+                  (json_int_t)(r->map_peak - r->plain_peak), "noise_floor", format_json_number(s->noise_floor));
+    json_t *json =
+        json_pack("{ss so so sI sI si so so}", "schema", "atmanscope.bench/1", "model", format_json_model(info),
+                  "device", format_json_device(info), "prompt_tokens", (json_int_t)s->prompt_tokens, "target_tokens",
+                  (json_int_t)s->target_tokens, "repeat", result->repeat, "plain", plain, "map", map);
     return format_json_write(json, true, out, error);
 }
 
-static int write_result(const struct run *run, const struct round *rounds, const struct shape *shape, struct error *error)
+static int write_result(const struct run *run, const struct round *rounds, const struct shape *shape,
+                        struct error *error)
 {
     const struct options *o = run->options;
     struct result result = {.info = engine_info(run->engine), .shape = *shape, .repeat = o->repeat};
@@ -204,7 +215,8 @@ static int bench(struct run *run, const char *given, size_t given_length, struct
     const struct options *o = run->options;
     int context = engine_info(run->engine)->context;
     if (o->length + o->target_length > context + 1)
-        return error_set(error, ERROR_LIMIT, "--length %d and --target-length %d: the model's context holds %d tokens; take less",
+        return error_set(error, ERROR_LIMIT,
+                         "--length %d and --target-length %d: the model's context holds %d tokens; take less",
                          o->length, o->target_length, context);
     char *prompt = NULL;
     size_t length = 0;

@@ -50,8 +50,8 @@ static int write_report(const struct run *run, struct error *error)
 static void say_cost(const struct explanation *e)
 {
     fprintf(stderr, "prompt %.3f s, output %.3f s, %d probes %.3f s (%.0f tokens a second), peak %.0f MB\n",
-            e->cost.prefill_seconds, e->cost.generate_seconds, e->cost.probes, e->cost.seconds, e->cost.tokens_per_second,
-            (double)e->cost.peak_bytes / 1e6);
+            e->cost.prefill_seconds, e->cost.generate_seconds, e->cost.probes, e->cost.seconds,
+            e->cost.tokens_per_second, (double)e->cost.peak_bytes / 1e6);
 }
 
 static int explain(struct run *run, const char *prompt, size_t length, struct error *error)

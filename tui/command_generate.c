@@ -14,10 +14,10 @@
 
 /* The continuation as it grows. */
 struct stream {
-    bool live;      /* print as it comes */
-    bool visible;   /* to a terminal: nothing that could steer it */
-    size_t tokens;  /* taken so far */
-    char *bytes;    /* malloced [length]: all of them */
+    bool live;     /* print as it comes */
+    bool visible;  /* to a terminal: nothing that could steer it */
+    size_t tokens; /* taken so far */
+    char *bytes;   /* malloced [length]: all of them */
     size_t length, printed;
 };
 
@@ -81,8 +81,9 @@ static int find_units(const struct options_steer *wanted, const char *prompt, co
     if (strspn(wanted->unit, "0123456789") == wanted->length) { /* what follows is the '=' */
         unsigned long index = strtoul(wanted->unit, NULL, 10);
         if (index >= count)
-            return error_set(error, ERROR_ARGUMENT, "--steer %.*s: there is no such unit; the prompt has units 0 to %zu",
-                             (int)wanted->length, wanted->unit, count - 1);
+            return error_set(error, ERROR_ARGUMENT,
+                             "--steer %.*s: there is no such unit; the prompt has units 0 to %zu", (int)wanted->length,
+                             wanted->unit, count - 1);
         factors[index] = wanted->factor;
         return 0;
     }
@@ -93,9 +94,10 @@ static int find_units(const struct options_steer *wanted, const char *prompt, co
             any = true;
         }
     if (!any)
-        return error_set(error, ERROR_ARGUMENT,
-                         "--steer %.*s: no unit of the prompt has this text; give it whole, as --units cuts it, or its index",
-                         (int)wanted->length, wanted->unit);
+        return error_set(
+            error, ERROR_ARGUMENT,
+            "--steer %.*s: no unit of the prompt has this text; give it whole, as --units cuts it, or its index",
+            (int)wanted->length, wanted->unit);
     return 0;
 }
 
@@ -108,7 +110,8 @@ static int find_steers(const struct run *run, const char *prompt, size_t length,
     struct unit *units = NULL;
     size_t token_count, unit_count = 0;
     float *factors = NULL;
-    int code = tokenizer_encode(engine_tokenizer(run->engine), prompt, length, TOKENIZE_START, &tokens, &token_count, error);
+    int code =
+        tokenizer_encode(engine_tokenizer(run->engine), prompt, length, TOKENIZE_START, &tokens, &token_count, error);
     if (code == 0)
         code = units_cut(prompt, length, tokens, token_count, o->units, &units, &unit_count, error);
     if (code == 0) {
@@ -131,7 +134,8 @@ static int find_steers(const struct run *run, const char *prompt, size_t length,
     return code;
 }
 
-/* -- results -------------------------------------------------------------------------------------------------------- */
+/* -- results --------------------------------------------------------------------------------------------------------
+ */
 
 static int fill_json(FILE *out, const void *data, struct error *error)
 {

@@ -118,7 +118,8 @@ static void free_facts(struct facts *f)
     free(f->pre);
 }
 
-/* -- for people ------------------------------------------------------------------------------------------------------ */
+/* -- for people ------------------------------------------------------------------------------------------------------
+ */
 
 static void print_bytes(FILE *out, size_t bytes)
 {
@@ -172,7 +173,10 @@ static int print_facts(FILE *out, const void *data, struct error *error)
         print_number(out, "heads", f->heads);
     print_number(out, "ffn", f->ffn);
     print_number(out, "context", f->context);
-    fprintf(out, "%-14s %s", "tokenizer", *f->tokenizer ? f->tokenizer : *f->vocabulary_kind ? f->vocabulary_kind : "none");
+    fprintf(out, "%-14s %s", "tokenizer",
+            *f->tokenizer         ? f->tokenizer
+            : *f->vocabulary_kind ? f->vocabulary_kind
+                                  : "none");
     if (!*f->tokenizer && *f->pre)
         fprintf(out, " %s", f->pre);
     if (f->vocabulary >= 0)
@@ -181,7 +185,8 @@ static int print_facts(FILE *out, const void *data, struct error *error)
     return 0;
 }
 
-/* -- for programs ---------------------------------------------------------------------------------------------------- */
+/* -- for programs ----------------------------------------------------------------------------------------------------
+ */
 
 static json_t *count_or_null(int64_t value)
 {
@@ -193,19 +198,20 @@ static int print_json(FILE *out, const void *data, struct error *error)
     const struct facts *f = data;
     json_t *types = json_array();
     for (size_t t = 0; t < f->type_count; t++)
-        json_array_append_new(types, json_pack("{ss sI sI}", "type", f->types[t].name, "tensors",
-                                               (json_int_t)f->types[t].tensors, "bytes", (json_int_t)f->types[t].bytes));
+        json_array_append_new(types,
+                              json_pack("{ss sI sI}", "type", f->types[t].name, "tensors",
+                                        (json_int_t)f->types[t].tensors, "bytes", (json_int_t)f->types[t].bytes));
     const char *path = gguf_path(f->file);
     json_t *json =
-        json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} sb so}", "schema", "atmanscope.info/1", "file",
-                  format_json_text(path, strlen(path)), "shards", (json_int_t)gguf_shards(f->file), "version",
+        json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} sb so}", "schema", "atmanscope.info/1",
+                  "file", format_json_text(path, strlen(path)), "shards", (json_int_t)gguf_shards(f->file), "version",
                   gguf_version(f->file), "bytes", (json_int_t)gguf_file_bytes(f->file), "name", f->name, "architecture",
                   f->architecture, "parameters", (json_int_t)f->parameters, "types", types, "layers",
-                  count_or_null(f->layers), "width", count_or_null(f->width), "heads", count_or_null(f->heads), "kv_heads",
-                  count_or_null(f->kv_heads < 0 ? f->heads : f->kv_heads), "ffn", count_or_null(f->ffn), "context",
-                  count_or_null(f->context), "vocabulary", count_or_null(f->vocabulary), "tokenizer", "model",
-                  f->vocabulary_kind, "pre", f->pre, "name", f->tokenizer, "usable", f->unusable == 0, "reason",
-                  f->unusable ? format_json_text(f->reason.message, strlen(f->reason.message)) : json_null());
+                  count_or_null(f->layers), "width", count_or_null(f->width), "heads", count_or_null(f->heads),
+                  "kv_heads", count_or_null(f->kv_heads < 0 ? f->heads : f->kv_heads), "ffn", count_or_null(f->ffn),
+                  "context", count_or_null(f->context), "vocabulary", count_or_null(f->vocabulary), "tokenizer",
+                  "model", f->vocabulary_kind, "pre", f->pre, "name", f->tokenizer, "usable", f->unusable == 0,
+                  "reason", f->unusable ? format_json_text(f->reason.message, strlen(f->reason.message)) : json_null());
     return format_json_write(json, true, out, error);
 }
 

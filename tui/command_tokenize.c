@@ -51,7 +51,8 @@ static int tokenize_prompt(const struct options *o, const struct tokenizer *toke
 }
 
 /* {"text": ...} -> {"ids": [...], "offsets": [[start, end], ...]} */
-static int tokenize_line(const struct tokenizer *tokenizer, const char *line, size_t length, FILE *out, struct error *error)
+static int tokenize_line(const struct tokenizer *tokenizer, const char *line, size_t length, FILE *out,
+                         struct error *error)
 {
     json_error_t where;
     json_t *object = json_loadb(line, length, JSON_ALLOW_NUL, &where);
@@ -64,8 +65,8 @@ static int tokenize_line(const struct tokenizer *tokenizer, const char *line, si
     else if (!json_is_string(text))
         code = error_set(error, ERROR_FORMAT, "no \"text\" that is a string; write one {\"text\": ...} a line");
     else
-        code = tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), TOKENIZE_START, &tokens, &count,
-                                error);
+        code = tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), TOKENIZE_START, &tokens,
+                                &count, error);
     if (code == 0) {
         fputs("{\"ids\": [", out);
         for (size_t i = 0; i < count; i++)
@@ -92,8 +93,8 @@ static int flush(const struct options *o, FILE *out, char **text, size_t *size, 
     return code;
 }
 
-static int tokenize_lines(const struct options *o, const struct tokenizer *tokenizer, FILE *out, char **text, size_t *size,
-                          struct error *error)
+static int tokenize_lines(const struct options *o, const struct tokenizer *tokenizer, FILE *out, char **text,
+                          size_t *size, struct error *error)
 {
     char *lines;
     size_t length;
@@ -125,8 +126,8 @@ static int tokenize(const struct options *o, const struct tokenizer *tokenizer, 
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    int code = o->jsonl ? tokenize_lines(o, tokenizer, out, &text, &size, error)
-                        : tokenize_prompt(o, tokenizer, out, error);
+    int code =
+        o->jsonl ? tokenize_lines(o, tokenizer, out, &text, &size, error) : tokenize_prompt(o, tokenizer, out, error);
     if (fclose(out) != 0 && code == 0)
         code = error_set(error, ERROR_MEMORY, "out of memory");
     if (code == 0)

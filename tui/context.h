@@ -9,7 +9,7 @@
 
 struct context {
     struct paths paths;
-    const char *term; /* $TERM or NULL */
+    const char *term;        /* $TERM or NULL */
     enum colour_depth depth; /* of the terminal that the environment describes, whether or not output goes there */
     enum colour_ground ground;
     bool colour_refused; /* NO_COLOR, TERM=dumb */

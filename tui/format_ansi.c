@@ -178,8 +178,8 @@ static void put_legend(FILE *out, const struct report *r, double limit)
         fprintf(out, "changes up to %s nats are noise\n", nats + 1);
     }
     if (!e->complete)
-        fprintf(out, "not complete: %d of %d probes were run; units without a number were not measured\n", e->cost.probes,
-                e->cost.probes_total);
+        fprintf(out, "not complete: %d of %d probes were run; units without a number were not measured\n",
+                e->cost.probes, e->cost.probes_total);
 }
 
 static void put_unit(FILE *out, const struct report *r, size_t unit, int most)

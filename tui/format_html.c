@@ -1,7 +1,7 @@
 /* An explanation as one self-contained page: the words coloured, and a script that shows any of the output tokens.
  *
- * Without scripts the page still shows the whole answer's colours.  page.css and page.js are compiled in; everything that
- * came out of a prompt or a model is escaped, in the text and in the embedded JSON. */
+ * Without scripts the page still shows the whole answer's colours.  page.css and page.js are compiled in; everything
+ * that came out of a prompt or a model is escaped, in the text and in the embedded JSON. */
 #include "tui/report.h"
 
 #include <math.h>
@@ -131,7 +131,8 @@ static void put_output(FILE *out, const struct report *r, double limit)
         free(text);
     }
     if (e->output_count > 1)
-        fputs("<button type=\"button\" class=\"all\" data-token=\"-1\" aria-pressed=\"true\">all together</button>", out);
+        fputs("<button type=\"button\" class=\"all\" data-token=\"-1\" aria-pressed=\"true\">all together</button>",
+              out);
     fputs("</p>\n<p class=\"note\" id=\"said\"></p>\n", out);
 }
 
@@ -142,7 +143,8 @@ static void put_legend(FILE *out, double limit)
     colour_times(limit, times, sizeof times);
     const char *size = nats[0] == '+' ? nats + 1 : nats;
     fprintf(out,
-            "<h2>Scale</h2>\n<div class=\"scale\"></div>\n<div class=\"ticks\"><span>contradicts <b id=\"low\">\xe2\x88\x92%s</b>"
+            "<h2>Scale</h2>\n<div class=\"scale\"></div>\n<div class=\"ticks\"><span>contradicts <b "
+            "id=\"low\">\xe2\x88\x92%s</b>"
             "</span><span>0</span><span>supports <b id=\"high\">%s</b> nats</span></div>\n"
             "<p class=\"note\" id=\"meaning\">%s nats: without that unit the answer is %s</p>\n",
             size, nats, nats, times);
@@ -162,11 +164,15 @@ static void put_footer(FILE *out, const struct report *r)
         colour_nats(e->noise_floor, nats, sizeof nats);
         fprintf(out, "<p>Changes up to %s nats are noise.</p>\n", nats + 1);
     }
-    fprintf(out, "<p>Method: AtMan (arXiv 2301.08110): the attention paid to a unit is turned down (%s, factor %g, layers %d to %d), "
-                 "and the change of the answer\xe2\x80\x99s log-probability is its relevance. Words that say the same hide each other; a "
-                 "relevance is about this answer under this model, not about truth.</p>\n",
+    fprintf(out,
+            "<p>Method: AtMan (arXiv 2301.08110): the attention paid to a unit is turned down (%s, factor %g, layers "
+            "%d to %d), "
+            "and the change of the answer\xe2\x80\x99s log-probability is its relevance. Words that say the same hide "
+            "each other; a "
+            "relevance is about this answer under this model, not about truth.</p>\n",
             names[m->suppression], m->factor, m->first_layer, m->last_layer);
-    fprintf(out, "<p>%d probes in %.2f s on %s.</p>\n</footer>\n", e->cost.probes, e->cost.seconds, r->info->device_kind);
+    fprintf(out, "<p>%d probes in %.2f s on %s.</p>\n</footer>\n", e->cost.probes, e->cost.seconds,
+            r->info->device_kind);
 }
 
 int format_html(const struct report *r, FILE *out, struct error *error)
@@ -176,7 +182,8 @@ int format_html(const struct report *r, FILE *out, struct error *error)
     const char *file = strrchr(r->info->file, '/');
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src "
+          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+          "script-src "
           "'unsafe-inline'\">\n<title>atmanscope: what the answer rests on</title>\n<style>\n",
           out);
     fputs(page_css, out);
@@ -188,7 +195,8 @@ int format_html(const struct report *r, FILE *out, struct error *error)
     int code = put_prompt(out, r, limit, error);
     put_output(out, r, limit);
     put_legend(out, limit);
-    fputs("<h2>Strongest units</h2>\n<table><thead><tr><th>nats</th><th>without it the answer is</th><th>unit</th></tr></thead>"
+    fputs("<h2>Strongest units</h2>\n<table><thead><tr><th>nats</th><th>without it the answer "
+          "is</th><th>unit</th></tr></thead>"
           "<tbody id=\"ranking\"></tbody></table>\n</main>\n",
           out);
     put_footer(out, r);

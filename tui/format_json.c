@@ -69,11 +69,13 @@ static json_t *prompt_json(const struct report *r)
     json_t *tokens = json_array();
     for (size_t i = 0; i < e->token_count; i++) {
         const struct token *token = &e->tokens[i];
-        json_array_append_new(tokens, json_pack("{sI sI so sI sI ss}", "index", (json_int_t)i, "id", (json_int_t)token->id,
-                                                "text", token_text(r, token->id), "start", (json_int_t)token->start,
-                                                "end", (json_int_t)token->end, "kind", kinds[token->kind]));
+        json_array_append_new(tokens,
+                              json_pack("{sI sI so sI sI ss}", "index", (json_int_t)i, "id", (json_int_t)token->id,
+                                        "text", token_text(r, token->id), "start", (json_int_t)token->start, "end",
+                                        (json_int_t)token->end, "kind", kinds[token->kind]));
     }
-    return json_pack("{so so}", "text", format_json_text(e->prompt ? e->prompt : "", e->prompt_length), "tokens", tokens);
+    return json_pack("{so so}", "text", format_json_text(e->prompt ? e->prompt : "", e->prompt_length), "tokens",
+                     tokens);
 }
 
 static json_t *output_tokens(const struct report *r)
@@ -143,29 +145,30 @@ static json_t *method_json(const struct method *m)
         [SUPPRESS_PRODUCT] = "product",
         [SUPPRESS_LOG_ADDITIVE] = "log-additive",
     };
-    return json_pack("{ss so so s[ii]}", "suppression", names[m->suppression], "factor", as_given(m->factor), "similarity",
-                     as_given(m->similarity), "layers", m->first_layer, m->last_layer);
+    return json_pack("{ss so so s[ii]}", "suppression", names[m->suppression], "factor", as_given(m->factor),
+                     "similarity", as_given(m->similarity), "layers", m->first_layer, m->last_layer);
 }
 
 static json_t *cost_json(const struct cost *cost)
 {
     return json_pack("{si sI so so sI}", "probes", cost->probes, "rows", (json_int_t)cost->rows, "seconds",
-                     format_json_number(cost->seconds), "tokens_per_second", format_json_number(cost->tokens_per_second),
-                     "peak_bytes", (json_int_t)cost->peak_bytes);
+                     format_json_number(cost->seconds), "tokens_per_second",
+                     format_json_number(cost->tokens_per_second), "peak_bytes", (json_int_t)cost->peak_bytes);
 }
 
 json_t *format_json_explanation(const struct report *r)
 {
     const struct explanation *e = r->explanation;
-    json_t *json = json_pack("{ss so so so so s{so so} so so so sb so}", "schema", "atmanscope.explanation/1", "model",
-                             format_json_model(r->info), "device", format_json_device(r->info), "method",
-                             method_json(&e->method), "prompt", prompt_json(r), "target", "text", output_text(r), "tokens",
-                             output_tokens(r), "units", units_json(r), "relevance", relevance_json(e), "noise_floor",
-                             format_json_number(e->noise_floor), "complete", (int)e->complete, "cost", cost_json(&e->cost));
+    json_t *json =
+        json_pack("{ss so so so so s{so so} so so so sb so}", "schema", "atmanscope.explanation/1", "model",
+                  format_json_model(r->info), "device", format_json_device(r->info), "method", method_json(&e->method),
+                  "prompt", prompt_json(r), "target", "text", output_text(r), "tokens", output_tokens(r), "units",
+                  units_json(r), "relevance", relevance_json(e), "noise_floor", format_json_number(e->noise_floor),
+                  "complete", (int)e->complete, "cost", cost_json(&e->cost));
     if (json && e->foil.token >= 0)
-        json_object_set_new(json, "foil", json_pack("{si si so so}", "token", e->foil.token, "id", (int)e->foil.id, "text",
-                                                    token_text(r, e->foil.id), "logprob",
-                                                    format_json_number(e->foil.logprob)));
+        json_object_set_new(json, "foil",
+                            json_pack("{si si so so}", "token", e->foil.token, "id", (int)e->foil.id, "text",
+                                      token_text(r, e->foil.id), "logprob", format_json_number(e->foil.logprob)));
     return json;
 }
 
@@ -180,14 +183,14 @@ int format_generation(const struct report *r, FILE *out, struct error *error)
     json_t *steers = json_array();
     for (size_t i = 0; i < r->options->steer_count; i++) {
         const struct options_steer *steer = &r->options->steers[i];
-        json_array_append_new(steers, json_pack("{so so}", "unit", format_json_text(steer->unit, steer->length), "factor",
-                                                as_given(steer->factor)));
+        json_array_append_new(steers, json_pack("{so so}", "unit", format_json_text(steer->unit, steer->length),
+                                                "factor", as_given(steer->factor)));
     }
-    json_t *json = json_pack("{ss so so so so so so sb sb s{so so sI}}", "schema", "atmanscope.generation/1", "model",
-                             format_json_model(r->info), "device", format_json_device(r->info), "prompt", prompt_json(r),
-                             "steer", steers, "text", output_text(r), "tokens", output_tokens(r), "stopped",
-                             (int)e->stopped, "complete", (int)e->complete, "cost", "prefill_seconds",
-                             format_json_number(e->cost.prefill_seconds), "generate_seconds",
-                             format_json_number(e->cost.generate_seconds), "peak_bytes", (json_int_t)e->cost.peak_bytes);
+    json_t *json = json_pack(
+        "{ss so so so so so so sb sb s{so so sI}}", "schema", "atmanscope.generation/1", "model",
+        format_json_model(r->info), "device", format_json_device(r->info), "prompt", prompt_json(r), "steer", steers,
+        "text", output_text(r), "tokens", output_tokens(r), "stopped", (int)e->stopped, "complete", (int)e->complete,
+        "cost", "prefill_seconds", format_json_number(e->cost.prefill_seconds), "generate_seconds",
+        format_json_number(e->cost.generate_seconds), "peak_bytes", (json_int_t)e->cost.peak_bytes);
     return format_json_write(json, false, out, error);
 }

@@ -35,8 +35,8 @@ int format_reference(const struct report *r, FILE *out, struct error *error)
             json_array_append_new(list, json_pack("{so so}", "token_index", unit_index(&e->units[u], single), "value",
                                                   format_json_number(0 - report_relevance(e, u, (int)t))));
         }
-        json_array_append_new(all, json_pack("{si si so}", "target_token_id", (int)e->output[t].id, "target_token_index",
-                                             (int)t, "explanation", list));
+        json_array_append_new(all, json_pack("{si si so}", "target_token_id", (int)e->output[t].id,
+                                             "target_token_index", (int)t, "explanation", list));
     }
     return format_json_write(all, false, out, error);
 }

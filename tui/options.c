@@ -58,7 +58,11 @@ static int store_word(struct options *o, const struct option_row *row, const cha
     char list[200] = "";
     for (int i = 0; row->words[i]; i++) {
         size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : row->words[i + 1] ? ", " : " or ", row->words[i]);
+        snprintf(list + used, sizeof list - used, "%s%s",
+                 i == 0              ? ""
+                 : row->words[i + 1] ? ", "
+                                     : " or ",
+                 row->words[i]);
     }
     return error_set(error, ERROR_ARGUMENT, "--%s %s: not known; use %s", row->name, value, list);
 }
@@ -87,7 +91,7 @@ static int store(struct options *o, const struct option_row *row, const char *va
 static const char *help_of(enum command command)
 {
     static const char *const words[COMMANDS] = {
-        "atmanscope -h", "atmanscope explain -h", "atmanscope generate -h",
+        "atmanscope -h",      "atmanscope explain -h",  "atmanscope generate -h",
         "atmanscope info -h", "atmanscope tokenize -h", "atmanscope bench -h",
     };
     return words[command];
@@ -107,7 +111,8 @@ static int store_with_value(struct options *o, const struct option_row *row, str
     if (!rest && a->next < a->count)
         rest = a->values[a->next++];
     if (!rest)
-        return error_set(error, ERROR_ARGUMENT, "%s: its %s is missing; see %s", argument, row->value, help_of(o->command));
+        return error_set(error, ERROR_ARGUMENT, "%s: its %s is missing; see %s", argument, row->value,
+                         help_of(o->command));
     return store(o, row, rest, error);
 }
 
@@ -152,7 +157,8 @@ static int parse_operand(struct options *o, const char *argument, struct error *
         return 0;
     }
     if (o->command == COMMAND_SCREEN)
-        return error_set(error, ERROR_ARGUMENT, "%s: no such command; see atmanscope -h", *argument ? argument : "\"\"");
+        return error_set(error, ERROR_ARGUMENT, "%s: no such command; see atmanscope -h",
+                         *argument ? argument : "\"\"");
     return error_set(error, ERROR_ARGUMENT, "%s: not expected here; a prompt is given with -p, see %s",
                      *argument ? argument : "\"\"", help_of(o->command));
 }
@@ -171,12 +177,14 @@ static int check(const struct options *o, struct error *error)
     if (c == COMMAND_INFO && !o->model)
         return error_set(error, ERROR_ARGUMENT, "info: the model file is missing; write atmanscope info FILE");
     if (o->target && !*o->target)
-        return error_set(error, ERROR_ARGUMENT, "--target: the text is empty; leave it out to explain the model's own answer");
+        return error_set(error, ERROR_ARGUMENT,
+                         "--target: the text is empty; leave it out to explain the model's own answer");
     if (o->foil && !*o->foil)
         return error_set(error, ERROR_ARGUMENT, "--foil: the text is empty; leave it out to compare with nothing");
     if (o->units && !*o->units)
-        return error_set(error, ERROR_ARGUMENT, "--units: the kind is empty; use token, word, sentence, paragraph, auto or a "
-                                                "regular expression");
+        return error_set(error, ERROR_ARGUMENT,
+                         "--units: the kind is empty; use token, word, sentence, paragraph, auto or a "
+                         "regular expression");
     if (o->chat && o->raw)
         return error_set(error, ERROR_ARGUMENT, "--chat and --raw exclude each other; keep one");
     return 0;

@@ -13,7 +13,13 @@
 #include "core/engine.h"
 
 enum command {
-    COMMAND_SCREEN, COMMAND_EXPLAIN, COMMAND_GENERATE, COMMAND_INFO, COMMAND_TOKENIZE, COMMAND_BENCH, COMMANDS,
+    COMMAND_SCREEN,
+    COMMAND_EXPLAIN,
+    COMMAND_GENERATE,
+    COMMAND_INFO,
+    COMMAND_TOKENIZE,
+    COMMAND_BENCH,
+    COMMANDS,
 };
 
 enum format { FORMAT_DEFAULT, FORMAT_ANSI, FORMAT_JSON, FORMAT_HTML, FORMAT_REFERENCE };
@@ -75,8 +81,8 @@ struct option_row {
     char letter;       /* or 0 */
     const char *name, *value, *help;
     enum option_kind kind;
-    size_t offset;           /* of the member of struct options: bool, const char *, int, double or int */
-    double low, high;        /* of a count or number */
+    size_t offset;            /* of the member of struct options: bool, const char *, int, double or int */
+    double low, high;         /* of a count or number */
     const char *const *words; /* of a word: NULL-terminated; its index + base is stored */
     int base;
     int (*read)(struct options *, const char *value, struct error *); /* OPTION_OWN */

@@ -68,8 +68,8 @@ void options_help(FILE *out, enum command command)
     if (command == COMMAND_SCREEN) {
         fprintf(out, "atmanscope: %s\n\nUsage\n  atmanscope [OPTIONS]\n", SUMMARY);
         for (int i = 1; i < COMMANDS; i++)
-            fprintf(out, "  atmanscope %s [OPTIONS]%s%s\n", options_commands[i].name, *options_commands[i].operand ? " " : "",
-                    options_commands[i].operand);
+            fprintf(out, "  atmanscope %s [OPTIONS]%s%s\n", options_commands[i].name,
+                    *options_commands[i].operand ? " " : "", options_commands[i].operand);
         fprintf(out, "\nCommands (atmanscope COMMAND -h tells their options)\n");
         for (int i = 0; i < COMMANDS; i++)
             print_wrapped(out, options_commands[i].summary,
@@ -187,7 +187,8 @@ void options_man(FILE *out)
         fprintf(out, ".B atmanscope %s \\fR[\\fIOPTIONS\\fR] \\fI%s\\fR\n", options_commands[c].name,
                 options_commands[c].operand);
     fputs(".fi\n.SH DESCRIPTION\n"
-          "The attention paid to each word of a prompt is turned down in turn, in every layer and head of the model, and what "
+          "The attention paid to each word of a prompt is turned down in turn, in every layer and head of the model, "
+          "and what "
           "that does to\nthe answer is measured: the change of its log-probability, in nats, is the word's relevance. "
           "Positive supports the answer.\nThe method is AtMan (arXiv 2301.08110).\n.SH COMMANDS\n",
           out);
@@ -233,7 +234,8 @@ void options_completion(FILE *out)
           out);
     completion_words(out);
     fputs("    --format) COMPREPLY=($(compgen -W \"ansi json html reference text\" -- \"$word\")); return;;\n"
-          "    -m|--model|-o|--output|--prompt-file|--jsonl|--mmproj|--image) COMPREPLY=($(compgen -f -- \"$word\")); return;;\n"
+          "    -m|--model|-o|--output|--prompt-file|--jsonl|--mmproj|--image) COMPREPLY=($(compgen -f -- \"$word\")); "
+          "return;;\n"
           "    esac\n    case ${COMP_WORDS[1]} in\n",
           out);
     for (int c = 1; c < COMMANDS; c++) {

@@ -44,8 +44,8 @@ static int read_factor(struct options *o, const char *value, struct error *error
 {
     double factor;
     if (!read_number(value, strlen(value), &factor) || factor < 0 || factor > 4)
-        return error_set(error, ERROR_ARGUMENT, "--factor %s: not a number from 0 to 4; 0.1 is usual, 1 changes nothing",
-                         value);
+        return error_set(error, ERROR_ARGUMENT,
+                         "--factor %s: not a number from 0 to 4; 0.1 is usual, 1 changes nothing", value);
     o->method.factor = (float)factor;
     return 0;
 }
@@ -63,8 +63,8 @@ static int read_similarity(struct options *o, const char *value, struct error *e
 static int read_window(struct options *o, const char *value, struct error *error)
 {
     double patches = 0;
-    if (strcmp(value, "off") != 0 && (!read_number(value, strlen(value), &patches) || patches < 1 || patches > 999 ||
-                                      patches != floor(patches)))
+    if (strcmp(value, "off") != 0 &&
+        (!read_number(value, strlen(value), &patches) || patches < 1 || patches > 999 || patches != floor(patches)))
         return error_set(error, ERROR_ARGUMENT, "--window %s: neither a number of patches nor off; 5 is usual", value);
     o->window = (int)patches;
     return 0;
@@ -117,7 +117,8 @@ static int read_steer(struct options *o, const char *value, struct error *error)
     double factor;
     if (!equals || equals == value || !read_number(equals + 1, strlen(equals + 1), &factor) || factor < 0 || factor > 4)
         return error_set(error, ERROR_ARGUMENT,
-                         "--steer %s: not UNIT=FACTOR with a factor from 0 to 4; write for example --steer ball=0.1", value);
+                         "--steer %s: not UNIT=FACTOR with a factor from 0 to 4; write for example --steer ball=0.1",
+                         value);
     if (o->steer_count == OPTIONS_STEERS)
         return error_set(error, ERROR_LIMIT, "--steer: more than %d; use larger --units", OPTIONS_STEERS);
     o->steers[o->steer_count++] = (struct options_steer){value, (size_t)(equals - value), (float)factor};
@@ -127,18 +128,46 @@ static int read_steer(struct options *o, const char *value, struct error *error)
 /* -- the table -------------------------------------------------------------------------------------------------- */
 
 static const struct option_row model_rows[] = {
-    {.commands = ALL, .letter = 'm', .name = "model", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(model),
+    {.commands = ALL,
+     .letter = 'm',
+     .name = "model",
+     .value = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = AT(model),
      .help = "GGUF file, or the name of one in the folder of models or a part of it (default: the shipped demo model)"},
-    {.commands = COMPUTING, .name = "mmproj", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(mmproj),
+    {.commands = COMPUTING,
+     .name = "mmproj",
+     .value = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = AT(mmproj),
      .help = "vision projector for pictures (pictures are not supported yet)"},
-    {.commands = COMPUTING | TOKENIZE, .name = "pre", .value = "NAME", .kind = OPTION_TEXT, .offset = AT(pre),
+    {.commands = COMPUTING | TOKENIZE,
+     .name = "pre",
+     .value = "NAME",
+     .kind = OPTION_TEXT,
+     .offset = AT(pre),
      .help = "pre-tokeniser to use in place of the one the model file names (default: the file's)"},
-    {.commands = COMPUTING, .name = "device", .value = "NAME", .kind = OPTION_OWN, .read = read_device,
+    {.commands = COMPUTING,
+     .name = "device",
+     .value = "NAME",
+     .kind = OPTION_OWN,
+     .read = read_device,
      .help = "auto, cpu, cuda or cuda:N (default: auto)"},
-    {.commands = COMPUTING, .name = "threads", .value = "N", .kind = OPTION_COUNT, .offset = AT(threads), .low = 1,
-     .high = 1024, .help = "threads to compute with (default: all cores)"},
-    {.commands = COMPUTING, .name = "precision", .value = "NAME", .kind = OPTION_WORD, .offset = AT(precision),
-     .words = precision_words, .base = -1,
+    {.commands = COMPUTING,
+     .name = "threads",
+     .value = "N",
+     .kind = OPTION_COUNT,
+     .offset = AT(threads),
+     .low = 1,
+     .high = 1024,
+     .help = "threads to compute with (default: all cores)"},
+    {.commands = COMPUTING,
+     .name = "precision",
+     .value = "NAME",
+     .kind = OPTION_WORD,
+     .offset = AT(precision),
+     .words = precision_words,
+     .base = -1,
      .help = "of the probes' products: auto, f32, bf16 or int8; plain passes are always f32 (default: auto)"},
     {0},
 };
@@ -169,17 +198,18 @@ static const struct option_row target_rows[] = {
     {.commands = GENERATE, .letter = 'n', .name = "tokens", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate),
      .low = 1, .high = 1 << 20, .help = "continue by up to N tokens (default: 64)"},
     {.commands = GENERATE, .name = "steer", .value = "UNIT=FACTOR", .kind = OPTION_OWN, .read = read_steer,
-     .help = "turn the attention to a unit of the prompt up or down while generating; UNIT is its index from 0 or its text "
-             "(all units of that text), FACTOR is from 0 to 4; repeatable"},
+     .help = "turn the attention to a unit of the prompt up or down while generating; UNIT is its index from 0 or its "
+             "text (all units of that text), FACTOR is from 0 to 4; repeatable"},
     {.commands = EXPLAIN | GENERATE, .name = "seed", .value = "N", .kind = OPTION_OWN, .read = read_seed,
      .help = "of sampling; the most probable continuation does not depend on it (default: 0)"},
     {0},
 };
 
 static const struct option_row method_rows[] = {
-    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "units", .value = "KIND", .kind = OPTION_TEXT, .offset = AT(units),
-     .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) or a "
-             "regular expression of the delimiters (default: token, on the screen word)"},
+    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "units", .value = "KIND", .kind = OPTION_TEXT,
+     .offset = AT(units),
+     .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) or "
+             "a regular expression of the delimiters (default: token, on the screen word)"},
     {.commands = SCREEN | EXPLAIN | GENERATE, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
      .offset = AT(method.suppression), .words = suppress_words,
      .help = "how: row-min, row-min-causal, product or log-additive (default: row-min-causal)"},
@@ -188,11 +218,13 @@ static const struct option_row method_rows[] = {
     {.commands = SCREEN | EXPLAIN, .name = "similarity", .value = "COSINE", .kind = OPTION_OWN, .read = read_similarity,
      .help = "turn down, with a unit, positions whose embeddings are this similar, or off (default: off)"},
     {.commands = EXPLAIN, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
-     .help = "pictures: only patches in the N x N around a unit may be similar, or off; text has no window (default: 5)"},
+     .help = "pictures: only patches in the N x N around a unit may be similar, or off; text has no window "
+             "(default: 5)"},
     {.commands = SCREEN | EXPLAIN | GENERATE, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
      .help = "only in these layers, counted from 0, both included (default: all)"},
     {.commands = EXPLAIN, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,
-     .high = 1e9, .help = "stop the probes after this time; the result then says \"complete\": false (default: no limit)"},
+     .high = 1e9, .help = "stop the probes after this time; the result then says \"complete\": false "
+                          "(default: no limit)"},
     {0},
 };
 
@@ -209,12 +241,13 @@ static const struct option_row bench_rows[] = {
 static const struct option_row result_rows[] = {
     {.commands = EXPLAIN, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = explain_formats, .base = FORMAT_ANSI,
-     .help = "ansi (for terminals), json, html (one page) or reference (the AtMan repository's JSON, whose sign is opposite) "
-             "(default: ansi)"},
+     .help = "ansi (for terminals), json, html (one page) or reference (the AtMan repository's JSON, whose sign is "
+             "opposite) (default: ansi)"},
     {.commands = GENERATE | INFO | BENCH, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text or json (default: text)"},
     {.commands = EXPLAIN | GENERATE | INFO | TOKENIZE | BENCH, .letter = 'o', .name = "output", .value = "FILE",
-     .kind = OPTION_TEXT, .offset = AT(output), .help = "write the result to FILE, whole or not at all (default: standard output)"},
+     .kind = OPTION_TEXT, .offset = AT(output),
+     .help = "write the result to FILE, whole or not at all (default: standard output)"},
     {0},
 };
 
@@ -224,7 +257,8 @@ static const struct option_row common_rows[] = {
     {.commands = ALL, .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .offset = AT(quiet),
      .help = "no progress on standard error"},
     {.commands = ALL, .name = "version", .kind = OPTION_FLAG, .offset = AT(version), .help = "print the version"},
-    {.commands = ALL, .letter = 'h', .name = "help", .kind = OPTION_FLAG, .offset = AT(help), .help = "print this help"},
+    {.commands = ALL, .letter = 'h', .name = "help", .kind = OPTION_FLAG, .offset = AT(help),
+     .help = "print this help"},
     {0},
 };
 
@@ -269,8 +303,10 @@ static const char *const bench_examples[] = {
 
 const struct command_row options_commands[COMMANDS] = {
     [COMMAND_SCREEN] = {"tui", "", "type a prompt, choose an output token, watch the words light up", screen_examples},
-    [COMMAND_EXPLAIN] = {"explain", "", "one explanation: which words of a prompt an answer rests on", explain_examples},
-    [COMMAND_GENERATE] = {"generate", "", "continue a prompt, optionally with units turned up or down", generate_examples},
+    [COMMAND_EXPLAIN] = {"explain", "", "one explanation: which words of a prompt an answer rests on",
+                         explain_examples},
+    [COMMAND_GENERATE] = {"generate", "", "continue a prompt, optionally with units turned up or down",
+                          generate_examples},
     [COMMAND_INFO] = {"info", "FILE", "what a model file holds, and whether it can be used", info_examples},
     [COMMAND_TOKENIZE] = {"tokenize", "", "the tokens of a text with their byte offsets", tokenize_examples},
     [COMMAND_BENCH] = {"bench", "", "speed and memory of a model on this machine", bench_examples},

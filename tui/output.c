@@ -12,8 +12,8 @@
 /* One sentence for what the system said about path. */
 static int output_failed(const char *path, int number, struct error *error)
 {
-    const char *advice = number == ENOSPC || number == EDQUOT ? "; make room or write elsewhere"
-                         : number == ENOENT                   ? "; make the folder first"
+    const char *advice = number == ENOSPC || number == EDQUOT  ? "; make room or write elsewhere"
+                         : number == ENOENT                    ? "; make the folder first"
                          : number == EACCES || number == EROFS ? "; choose a folder you may write to"
                                                                : "";
     return error_set(error, ERROR_IO, "%s: cannot write: %s%s", path, strerror(number), advice);

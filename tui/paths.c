@@ -180,9 +180,9 @@ static int choose(const struct paths *paths, const struct paths_entry *entries, 
         }
     }
     if (best == 0)
-        return error_set(error, ERROR_IO, "%s: no such file, and no model of that name in %s; give the path of a GGUF file",
-                         *name ? name : "\"\"",
-                         paths->models[0] ? paths->models : "the data folder (HOME is not set)");
+        return error_set(error, ERROR_IO,
+                         "%s: no such file, and no model of that name in %s; give the path of a GGUF file",
+                         *name ? name : "\"\"", paths->models[0] ? paths->models : "the data folder (HOME is not set)");
     if (equals > 1)
         return error_set(error, ERROR_ARGUMENT, "%s: %d models fit, among them %s and %s; write more of the name", name,
                          equals, entries[chosen].name, entries[second].name);

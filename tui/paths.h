@@ -24,7 +24,7 @@ void paths_init(struct paths *, const char *home, const char *data_home);
 int paths_model(const struct paths *, const char *name, char *path, size_t size, struct error *);
 
 struct paths_entry {
-    char *name;  /* to show: the file name without .gguf */
+    char *name; /* to show: the file name without .gguf */
     char *path;
     size_t bytes; /* of this file (of the first shard) */
 };

@@ -28,8 +28,9 @@ void progress_show(struct progress *progress, const struct explanation *e)
     const struct cost *cost = &e->cost;
     char line[160];
     if (cost->probes_total > 0 && cost->probes > 0)
-        snprintf(line, sizeof line, "probes %d of %d, %.0f tokens a second, %.0f s left", cost->probes, cost->probes_total,
-                 cost->tokens_per_second, cost->seconds * (cost->probes_total - cost->probes) / cost->probes);
+        snprintf(line, sizeof line, "probes %d of %d, %.0f tokens a second, %.0f s left", cost->probes,
+                 cost->probes_total, cost->tokens_per_second,
+                 cost->seconds * (cost->probes_total - cost->probes) / cost->probes);
     else if (e->output_count)
         snprintf(line, sizeof line, "%zu tokens of output", e->output_count);
     else

@@ -65,12 +65,13 @@ int prompt_check(const char *what, const char *text, size_t length, struct error
                          (size_t)(nul - text));
     size_t bad = utf8_check(text, length);
     if (bad < length)
-        return error_set(error, ERROR_FORMAT, "%s: byte %zu (0x%02x) is not UTF-8; convert the text to UTF-8 first", what, bad,
-                         (unsigned char)text[bad]);
+        return error_set(error, ERROR_FORMAT, "%s: byte %zu (0x%02x) is not UTF-8; convert the text to UTF-8 first",
+                         what, bad, (unsigned char)text[bad]);
     return 0;
 }
 
-int prompt_read(const struct options *options, enum prompt_demand demand, char **text, size_t *length, struct error *error)
+int prompt_read(const struct options *options, enum prompt_demand demand, char **text, size_t *length,
+                struct error *error)
 {
     *text = NULL;
     *length = 0;

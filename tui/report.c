@@ -49,7 +49,8 @@ char *report_unit_text(const struct report *report, size_t unit, size_t *size)
         return text_clean(e->prompt + u->start, u->end - u->start, false, size);
     int32_t ids[64];
     size_t count = 0;
-    for (size_t t = (size_t)u->first - e->token_count; t <= (size_t)u->last - e->token_count && t < e->output_count; t++)
+    for (size_t t = (size_t)u->first - e->token_count; t <= (size_t)u->last - e->token_count && t < e->output_count;
+         t++)
         if (count < sizeof ids / sizeof *ids)
             ids[count++] = e->output[t].id;
     return text_of_tokens(report->tokenizer, ids, count, true, size);

@@ -35,9 +35,9 @@ char *report_output_text(const struct report *, size_t *size);
 
 /* The prompt in order, cut where units begin and end.  A special's piece is empty, its unit is not. */
 struct report_piece {
-    int unit;                  /* or -1: in none */
-    size_t start, end;         /* bytes of the prompt */
-    size_t inner, inner_end;   /* the same without white space at both ends: what is coloured */
+    int unit;                /* or -1: in none */
+    size_t start, end;       /* bytes of the prompt */
+    size_t inner, inner_end; /* the same without white space at both ends: what is coloured */
 };
 /* Malloced [*count]; NULL: no memory. */
 struct report_piece *report_pieces(const struct explanation *, size_t *count);

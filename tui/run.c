@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int run_model(const struct options *options, const struct context *context, char *path, size_t size, struct error *error)
+int run_model(const struct options *options, const struct context *context, char *path, size_t size,
+              struct error *error)
 {
     return paths_model(&context->paths, options->model, path, size, error);
 }
@@ -17,8 +18,9 @@ int run_refuse(const struct options *options, struct error *error)
     if (options->image)
         return error_set(error, ERROR_UNSUPPORTED, "--image: pictures are not supported yet; leave it out");
     if (options->chat)
-        return error_set(error, ERROR_UNSUPPORTED, "--chat: chat templates are not supported yet; write the template's text "
-                                                   "into the prompt, or use --raw");
+        return error_set(error, ERROR_UNSUPPORTED,
+                         "--chat: chat templates are not supported yet; write the template's text "
+                         "into the prompt, or use --raw");
     return 0;
 }
 

@@ -6,9 +6,11 @@
 size_t text_character(const char *text, size_t length, bool *valid, bool *cut)
 {
     const unsigned char *p = (const unsigned char *)text;
-    size_t need = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-                  : p[0] >= 0xf0 && p[0] < 0xf5                 ? 4
-                                                                : 0;
+    size_t need = p[0] < 0x80                   ? 1
+                  : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                  : (p[0] & 0xf0) == 0xe0       ? 3
+                  : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                                : 0;
     *valid = need != 0;
     if (cut)
         *cut = false;

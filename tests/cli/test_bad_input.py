@@ -43,9 +43,11 @@ def no_such_model():
 def found_by_name():
     folder = path("data/atmanscope/models")
     os.makedirs(folder)
-    for name in ("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm-old.gguf", "mmproj-smollm2.gguf", "Tiny-00001-of-00002.gguf"):
+    for name in ("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm-old.gguf", "mmproj-smollm2.gguf",
+                 "Tiny-00001-of-00002.gguf"):
         os.symlink(MODEL, os.path.join(folder, name))
-    for name in ("smollm2", "SMOLLM2", "135m", "SmolLM2-135M-Instruct.Q4_1", "smollm2-135m-instruct.q4_1.gguf", "smollm-o"):
+    for name in ("smollm2", "SMOLLM2", "135m", "SmolLM2-135M-Instruct.Q4_1", "smollm2-135m-instruct.q4_1.gguf",
+                 "smollm-o"):
         code, out, said = run("tokenize", "-m", name, "-p", "ball")
         check(code == 0 and out, f"-m {name}: {said!r}")
     refused("two models fit", 2, ["smollm", "2 models"], "tokenize", "-m", "smollm", "-p", "ball")
@@ -101,17 +103,20 @@ def unsupported():
 def prompts():
     for command in ("explain", "generate"):
         refused(f"{command}: an empty prompt", 2, "empty", command, "-m", MODEL, "-p", "")
-        refused(f"{command}: an empty prompt file", 2, "empty", command, "-m", MODEL, "--prompt-file", write("empty", b""))
+        refused(f"{command}: an empty prompt file", 2, "empty", command, "-m", MODEL, "--prompt-file", write("empty",
+                                                                                                             b""))
         refused(f"{command}: nothing on standard input", 2, "empty", command, "-m", MODEL, "--prompt-file", "-")
         refused(f"{command}: NUL in the prompt", 1, ["NUL", "byte 3"], command, "-m", MODEL, "--prompt-file", "-",
                 stdin=b"red\0ball")
-        refused(f"{command}: invalid UTF-8 in the prompt", 1, ["UTF-8", "byte 4"], command, "-m", MODEL, "--prompt-file",
+        refused(f"{command}: invalid UTF-8 in the prompt", 1, ["UTF-8", "byte 4"], command, "-m", MODEL,
+                "--prompt-file",
                 "-", stdin=b"ball\xff")
         refused(f"{command}: invalid UTF-8 in -p", 1, ["UTF-8", "byte 0"], command, "-m", MODEL, "-p", b"\xc3(")
         refused(f"{command}: surrogates", 1, "UTF-8", command, "-m", MODEL, "-p", b"a \xed\xa0\x80")
         refused(f"{command}: no such prompt file", 1, "nowhere", command, "-m", MODEL, "--prompt-file", path("nowhere"))
         refused(f"{command}: a folder as prompt file", 1, "irectory", command, "-m", MODEL, "--prompt-file", FOLDER)
-        refused(f"{command}: longer than the context", 1, ["512", "context"], command, "-m", MODEL, "-p", "the ball " * 400)
+        refused(f"{command}: longer than the context", 1, ["512", "context"], command, "-m", MODEL, "-p",
+                "the ball " * 400)
     refused("bench: longer than the context", 1, "512", "bench", "-m", MODEL, "--length", "513")
     refused("bench: an empty prompt", 2, "empty", "bench", "-m", MODEL, "-p", "")
     refused("tokenize: invalid UTF-8", 1, "UTF-8", "tokenize", "-m", MODEL, "-p", b"\xff")
@@ -136,7 +141,8 @@ def settings():
     refused("layers far outside the model", 2, "layer", "explain", *given, "--layers", "7-90")
     refused("steering a unit that is not there", 2, "walrus", "generate", *given, "--steer", "walrus=0.5")
     refused("steering an index that is not there", 2, "99", "generate", *given, "--steer", "99=0.5")
-    refused("layers outside the model while steering", 2, "layer", "generate", *given, "--steer", "0=0.5", "--layers", "0-9")
+    refused("layers outside the model while steering", 2, "layer", "generate", *given, "--steer", "0=0.5", "--layers",
+            "0-9")
     refused("an unknown pre-tokeniser", 1, "babel", "tokenize", "-m", build("bpe.gguf", **BPE), "-p", "ab", "--pre",
             "babel")
     refused("no CUDA here", 1, "cuda", "explain", *given, "--device", "cuda:987")

@@ -25,7 +25,8 @@ def keys(what, value, *names):
 
 
 def schema(e):
-    keys("the explanation", e, "schema", "model", "device", "method", "prompt", "target", "units", "relevance", "noise_floor",
+    keys("the explanation", e, "schema", "model", "device", "method", "prompt", "target", "units", "relevance",
+         "noise_floor",
          "complete", "cost")
     check(e["schema"] == "atmanscope.explanation/1", e["schema"])
     keys("model", e["model"], "file", "architecture", "quantisation")
@@ -76,14 +77,16 @@ def matrix(e):
 def json_explanation():
     e = explain("--generate", "4", "--units", "token")
     schema(e)
-    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "layers": [0, 2]}, e["method"])
+    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "layers": [0, 2]},
+          e["method"])
     check(any(abs(x) > 1e-3 for row in e["relevance"] for x in row), "nothing is relevant")
     check(e["prompt"]["tokens"][0]["kind"] == "special" and e["units"][0]["kind"] == "special", "BOS is special")
     words = explain("--units", "word")
     schema(words)
     inner = [u["text"].strip() for u in words["units"] if u["kind"] == "word"]
     check(inner == PROMPT.split(), f"words: {inner}")
-    forced = explain("--target", " blue ball", "--suppress", "product", "--factor", "0.3", "--similarity", "0.7", "--layers",
+    forced = explain("--target", " blue ball", "--suppress", "product", "--factor", "0.3", "--similarity", "0.7",
+                     "--layers",
                      "1-2")
     schema(forced)
     check(forced["target"]["text"] == " blue ball", forced["target"]["text"])
@@ -158,7 +161,8 @@ def page():
         check([t for t, _ in seen.tags].count("script") == 2, "two scripts: the data and ours")
         check(not [t for t, _ in seen.tags if t in ("img", "link", "iframe")], "the page asks for something else")
         check(not any(name.startswith("on") for _, a in seen.tags for name in a), "an event attribute")
-        check(not re.search(r"(src|href)=|url\(|@import", re.sub(r"<script type=\"application/json\".*?</script>", "", text,
+        check(not re.search(r"(src|href)=|url\(|@import", re.sub(r"<script type=\"application/json\".*?</script>", "",
+                                                                 text,
               flags=re.S)) or prompt == nasty, "the page is not self-contained")
         data = json.loads(re.search(r"<script type=\"application/json\" id=\"data\">(.*?)</script>", text, re.S)[1])
         check(data["prompt"]["text"] == prompt and data["schema"] == "atmanscope.explanation/1", "the embedded data")
@@ -180,7 +184,8 @@ def ansi():
     check("\033[0;38;5;" in words(TERM=None), "colours that were asked for by name")
     plain = run("explain", *GIVEN)[1].decode()
     check("\033" not in plain and PROMPT in plain and "nats" in plain, "no colours into a pipe")
-    escapes = run("explain", "-m", MODEL, "-p", "ball \033[31m\a red", "--format", "ansi", env=environment(NO_COLOR="1"))[1]
+    escapes = run("explain", "-m", MODEL, "-p", "ball \033[31m\a red", "--format", "ansi",
+                  env=environment(NO_COLOR="1"))[1]
     check(b"\033" not in escapes and b"\a" not in escapes, "the prompt's control characters reach the terminal")
     check(b"token by token" in run("explain", *GIVEN, "--generate", "3")[1], "several tokens")
 
@@ -188,14 +193,16 @@ def ansi():
 def generation():
     code, out, _ = run("generate", *GIVEN, "-n", "12", "--format", "json")
     g = json.loads(out)
-    keys("the generation", g, "schema", "model", "device", "prompt", "steer", "text", "tokens", "stopped", "complete", "cost")
+    keys("the generation", g, "schema", "model", "device", "prompt", "steer", "text", "tokens", "stopped", "complete",
+         "cost")
     check(code == 0 and 1 <= len(g["tokens"]) <= 12 and g["complete"] is True, f"{code}: {len(g['tokens'])} tokens")
     check([c["id"] for c in g["tokens"][0]["candidates"]][0] == g["tokens"][0]["id"], "greedy takes the best candidate")
     stream = run("generate", *GIVEN, "-n", "12")[1].decode()
     check(stream == g["text"] + "\n", f"streamed {stream!r}, in JSON {g['text']!r}")
     e = explain("--generate", "12")
     check([t["id"] for t in e["target"]["tokens"]] == [t["id"] for t in g["tokens"]], "explain says something else")
-    steered = json.loads(run("generate", *GIVEN, "-n", "12", "--steer", "ball=0", "--steer", "0=2", "--format", "json")[1])
+    steered = json.loads(run("generate", *GIVEN, "-n", "12", "--steer", "ball=0", "--steer", "0=2", "--format",
+                             "json")[1])
     check([s["unit"] for s in steered["steer"]] == ["ball", "0"], steered["steer"])
     check(steered["tokens"][0]["logprob"] != g["tokens"][0]["logprob"], "steering changes nothing")
     left = json.loads(run("generate", *GIVEN, "-n", "12", "--steer", "ball=1", "--format", "json")[1])
@@ -212,7 +219,8 @@ def info_and_bench():
     code, out, _ = run("info", MODEL)
     check(code == 0 and b"usable         yes" in out and b"llama" in out, out)
     check(run("info", "-m", MODEL)[1] == out, "info FILE and info -m FILE differ")
-    code, out, said = run("bench", "-m", MODEL, "--length", "40", "--target-length", "2", "--repeat", "2", "--format", "json")
+    code, out, said = run("bench", "-m", MODEL, "--length", "40", "--target-length", "2", "--repeat", "2", "--format",
+                          "json")
     check(code == 0, f"bench: {said!r}")
     b = json.loads(out)
     check(abs(b["prompt_tokens"] - 40) <= 2 and 1 <= b["target_tokens"] <= 2 and b["repeat"] == 2, b)

@@ -33,7 +33,8 @@ def files():
     link = os.path.join(folder, "link.json")
     os.symlink("e.json", link)
     run(*GIVEN, "-o", link)
-    check(os.path.islink(link) and stat.S_IMODE(os.stat(json_file).st_mode) == 0o640, "a link stays a link, a mode a mode")
+    check(os.path.islink(link) and stat.S_IMODE(os.stat(json_file).st_mode) == 0o640,
+          "a link stays a link, a mode a mode")
     check(sorted(os.listdir(folder)) == ["e.json", "link.json", "result.json"], f"left behind: {os.listdir(folder)}")
 
 
@@ -76,7 +77,8 @@ def full_disk():
         target = os.path.join(disk, "result.json")
         with open(target, "w", encoding="utf-8") as file:
             file.write("precious")
-        refused("a full file system", 1, ["result.json", "No space"], "explain", "-m", MODEL, "-p", LONG, "--units", "token",
+        refused("a full file system", 1, ["result.json", "No space"], "explain", "-m", MODEL, "-p", LONG, "--units",
+                "token",
                 "--format", "json", "--generate", "4", "-o", target)
         check(os.listdir(disk) == ["result.json"] and open(target, encoding="utf-8").read() == "precious",
               f"left on the full disk: {os.listdir(disk)}")
@@ -145,9 +147,11 @@ def cancelled():
     if process.returncode == 0:
         skip("the probes were finished before ^C could reach them")
         return
-    check(process.returncode == 130 and b"atmanscope:" not in said + rest, f"status {process.returncode}: {said + rest!r}")
+    check(process.returncode == 130 and b"atmanscope:" not in said + rest,
+          f"status {process.returncode}: {said + rest!r}")
     e = json.loads(out)
-    check(e["complete"] is False and len(e["relevance"]) == len(e["units"]) > e["cost"]["probes"] > 0, "the partial result")
+    check(e["complete"] is False and len(e["relevance"]) == len(e["units"]) > e["cost"]["probes"] > 0,
+          "the partial result")
     print(f"^C: {e['cost']['probes']} of {len(e['units'])} probes, {1000 * took:.0f} ms until the end")
 
 
@@ -177,7 +181,8 @@ def budget():
                           "0.05")
     e = json.loads(out)
     check(code == 0 and said == b"" and e["complete"] is False, f"a budget used up: status {code}, {e['complete']}")
-    check(len(e["relevance"]) == len(e["units"]) > e["cost"]["probes"], f"{e['cost']['probes']} of {len(e['units'])} probes")
+    check(len(e["relevance"]) == len(e["units"]) > e["cost"]["probes"],
+          f"{e['cost']['probes']} of {len(e['units'])} probes")
     page = run("explain", "-m", big_model(), "-p", LONG, "--format", "html", "--budget", "0.05")[1]
     check(b"Not complete" in page, "the page does not say that it is not complete")
 
@@ -188,7 +193,8 @@ def progress():
         process, terminal = started(*GIVEN, *quiet)
         _, said = finish(process, terminal)
         check(process.returncode == 0, "explain with a terminal on standard error")
-        check(said == b"" if quiet else said.startswith(b"\r\033[K") and said.endswith(b"\r\033[K"), f"{quiet}: {said!r}")
+        check(said == b"" if quiet else said.startswith(b"\r\033[K") and said.endswith(b"\r\033[K"),
+              f"{quiet}: {said!r}")
     code, _, said = run(*GIVEN, "-v")
     check(code == 0 and b"probes" in said and b"\r" not in said, f"-v: {said!r}")
 

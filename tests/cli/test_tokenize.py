@@ -5,7 +5,8 @@ import json
 from cli import check, end, path, refused, run, small_model
 
 MODEL = small_model()
-TEXTS = ["the red ball", "", " ", "\u00e9\U0001f600\u4e2d", "one\0two", "a\nb\tc\r\n", "<s> is text </s>", "\"quoted\\", "\u2028",
+TEXTS = ["the red ball", "", " ", "\u00e9\U0001f600\u4e2d", "one\0two", "a\nb\tc\r\n", "<s> is text </s>",
+         "\"quoted\\", "\u2028",
          "the " * 5000]
 
 
@@ -23,7 +24,8 @@ def by_line():
     answers = jsonl("-", stdin=lines(TEXTS))
     check(len(answers) == len(TEXTS), f"{len(answers)} answers")
     for text, answer in zip(TEXTS, answers):
-        check(list(answer) == ["ids", "offsets"] and len(answer["ids"]) == len(answer["offsets"]), f"{text[:20]!r}: {answer}")
+        check(list(answer) == ["ids", "offsets"] and len(answer["ids"]) == len(answer["offsets"]),
+              f"{text[:20]!r}: {answer}")
         check(answer["ids"][:1] == [1] and answer["offsets"][:1] == [[0, 0]], f"{text[:20]!r}: no BOS")
         check(1 not in answer["ids"][1:] and 2 not in answer["ids"], f"{text[:20]!r}: typed specials are text")
         at = 0

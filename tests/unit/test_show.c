@@ -17,7 +17,8 @@ static void test_colours(void)
                       "steps %d and %d are both %d", other, step, cell.background);
             CHECK(step == 0 || cell.ink == 16 || cell.ink == 231, "ink %d", cell.ink);
         }
-    CHECK(colour_cell(COLOUR_256, GROUND_LIGHT, 1).background == 52 && colour_cell(COLOUR_256, GROUND_LIGHT, -1).background == 24,
+    CHECK(colour_cell(COLOUR_256, GROUND_LIGHT, 1).background == 52 &&
+              colour_cell(COLOUR_256, GROUND_LIGHT, -1).background == 24,
           "the ends of the light table");
     CHECK(colour_cell(COLOUR_TRUE, GROUND_DARK, 99).background == colour_cell(COLOUR_TRUE, GROUND_DARK, 1).background,
           "positions are clamped");
@@ -37,12 +38,18 @@ static void test_terminals(void)
         const char *term, *colorterm, *no_color;
         enum colour_depth depth;
     } cases[] = {
-        {NULL, NULL, NULL, COLOUR_NONE},          {"", NULL, NULL, COLOUR_NONE},
-        {"dumb", "truecolor", NULL, COLOUR_NONE}, {"xterm-256color", NULL, "1", COLOUR_NONE},
-        {"xterm", NULL, "", COLOUR_16},           {"xterm-256color", NULL, NULL, COLOUR_256},
-        {"xterm", "truecolor", NULL, COLOUR_TRUE}, {"xterm-direct", NULL, NULL, COLOUR_TRUE},
-        {"vt100", NULL, NULL, COLOUR_NONE},       {"vte-256color", NULL, NULL, COLOUR_256},
-        {"foot", NULL, NULL, COLOUR_256},         {"linux", NULL, NULL, COLOUR_16},
+        {NULL, NULL, NULL, COLOUR_NONE},
+        {"", NULL, NULL, COLOUR_NONE},
+        {"dumb", "truecolor", NULL, COLOUR_NONE},
+        {"xterm-256color", NULL, "1", COLOUR_NONE},
+        {"xterm", NULL, "", COLOUR_16},
+        {"xterm-256color", NULL, NULL, COLOUR_256},
+        {"xterm", "truecolor", NULL, COLOUR_TRUE},
+        {"xterm-direct", NULL, NULL, COLOUR_TRUE},
+        {"vt100", NULL, NULL, COLOUR_NONE},
+        {"vte-256color", NULL, NULL, COLOUR_256},
+        {"foot", NULL, NULL, COLOUR_256},
+        {"linux", NULL, NULL, COLOUR_16},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         CHECK(colour_depth_from(cases[i].term, cases[i].colorterm, cases[i].no_color) == cases[i].depth, "case %zu", i);
@@ -56,10 +63,14 @@ static void test_numbers(void)
         double nats;
         const char *number, *times;
     } cases[] = {
-        {0.6931, "+0.693", "2.0 times less likely"},  {-0.6931, "-0.693", "2.0 times more likely"},
-        {0, "0", "no more or less likely"},           {0.05, "+0.050", "1.05 times less likely"},
-        {1.2e-5, "+1.2e-05", "no more or less likely"}, {4.60517, "+4.605", "100 times less likely"},
-        {12.345, "+12.35", "229808 times less likely"}, {150, "+150.0", "over a million times less likely"},
+        {0.6931, "+0.693", "2.0 times less likely"},
+        {-0.6931, "-0.693", "2.0 times more likely"},
+        {0, "0", "no more or less likely"},
+        {0.05, "+0.050", "1.05 times less likely"},
+        {1.2e-5, "+1.2e-05", "no more or less likely"},
+        {4.60517, "+4.605", "100 times less likely"},
+        {12.345, "+12.35", "229808 times less likely"},
+        {150, "+150.0", "over a million times less likely"},
         {-1000, "-1000.0", "over a million times more likely"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -70,7 +81,8 @@ static void test_numbers(void)
         CHECK(strcmp(times, cases[i].times) == 0, "%g is %s, not %s", cases[i].nats, times, cases[i].times);
     }
     CHECK(colour_position(1, 2, 0.1) == 0.5 && colour_position(-9, 2, 0.1) == -1, "positions");
-    CHECK(colour_position(0.1, 2, 0.1) == 0 && colour_position(1, 0, NAN) == 0, "noise and an empty map have no colour");
+    CHECK(colour_position(0.1, 2, 0.1) == 0 && colour_position(1, 0, NAN) == 0,
+          "noise and an empty map have no colour");
 }
 
 static void check_clean(const char *text, size_t length, bool visible, const char *wanted)
@@ -85,17 +97,20 @@ static void test_text(void)
 {
 #define BAD "\xef\xbf\xbd"
     check_clean("a\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80", 10, false, "a\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80");
-    check_clean("\xff" "a\xc3", 3, false, BAD "a" BAD);
-    check_clean("\xc0\x80", 2, false, BAD BAD);                   /* overlong */
-    check_clean("\xed\xa0\x80", 3, false, BAD BAD BAD);           /* a surrogate */
-    check_clean("\xf4\x90\x80\x80", 4, false, BAD BAD BAD BAD);   /* beyond U+10FFFF */
-    check_clean("\xe4\xb8", 2, false, BAD BAD);                   /* not finished */
+    check_clean("\xff"
+                "a\xc3",
+                3, false, BAD "a" BAD);
+    check_clean("\xc0\x80", 2, false, BAD BAD);                 /* overlong */
+    check_clean("\xed\xa0\x80", 3, false, BAD BAD BAD);         /* a surrogate */
+    check_clean("\xf4\x90\x80\x80", 4, false, BAD BAD BAD BAD); /* beyond U+10FFFF */
+    check_clean("\xe4\xb8", 2, false, BAD BAD);                 /* not finished */
     check_clean("a\033[1m\n\t\x7f\xc2\x9b", 9, true, "a" BAD "[1m\n\t" BAD BAD);
     check_clean("a\033", 2, false, "a\033");
     static const struct {
         const char *text;
         size_t finished;
-    } cases[] = {{"", 0}, {"ab", 2}, {"a\xe4", 1}, {"a\xe4\xb8", 1}, {"a\xe4\xb8\xad", 4}, {"\xf0\x9f\x98", 0}, {"a\xff", 2}};
+    } cases[] = {{"", 0},     {"ab", 2}, {"a\xe4", 1}, {"a\xe4\xb8", 1}, {"a\xe4\xb8\xad", 4}, {"\xf0\x9f\x98", 0},
+                 {"a\xff", 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         CHECK(text_finished(cases[i].text, strlen(cases[i].text)) == cases[i].finished, "case %zu", i);
 }
@@ -111,8 +126,13 @@ static double limit_of(enum unit_kind first, size_t count, const float *values)
         units[u].first = units[u].last = (int)u;
         relevance[u * (1 + CANDIDATES)] = values[u];
     }
-    struct explanation e = {.token_count = count, .output = &output, .output_count = 1, .units = units, .unit_count = count,
-                            .measured = measured, .relevance = relevance};
+    struct explanation e = {.token_count = count,
+                            .output = &output,
+                            .output_count = 1,
+                            .units = units,
+                            .unit_count = count,
+                            .measured = measured,
+                            .relevance = relevance};
     return report_limit(&e, 0);
 }
 
