@@ -24,7 +24,7 @@ struct bpe {
     int32_t single[256]; /* the token of a byte, or -1 */
 };
 
-/* -- bytes and their stand-ins --------------------------------------------------------------------------------------- */
+/* -- bytes and their stand-ins ------------------------------------------------------------------------------------- */
 
 /* GPT-2 writes the bytes 21-7e, a1-ac, ae-ff as the characters of the same number and the other 68, in order, as U+0100
  * and on. */
@@ -52,7 +52,7 @@ ptrdiff_t bpe_bytes(const char *text, size_t length, char *bytes)
     return count;
 }
 
-/* -- words by text --------------------------------------------------------------------------------------------------- */
+/* -- words by text ------------------------------------------------------------------------------------------------- */
 
 static size_t hash_bytes(const char *bytes, size_t length)
 {
@@ -115,7 +115,7 @@ static int read_words(const struct vocabulary *v, struct bpe *bpe, struct error 
     return 0;
 }
 
-/* -- merges ---------------------------------------------------------------------------------------------------------- */
+/* -- merges -------------------------------------------------------------------------------------------------------- */
 
 static struct merge *merge_slot(const struct bpe *bpe, int32_t left, int32_t right)
 {
@@ -204,10 +204,10 @@ void bpe_close(struct bpe *bpe)
     free(bpe);
 }
 
-/* -- encoding -------------------------------------------------------------------------------------------------------- */
+/* -- encoding ------------------------------------------------------------------------------------------------------ */
 
-/* The symbols of a word are a linked list; candidates for a merge wait in a heap, lowest rank first, leftmost first among
- * equals.  A candidate whose symbols have changed since is dropped when its turn comes. */
+/* The symbols of a word are a linked list; candidates for a merge wait in a heap, lowest rank first, leftmost first
+ * among equals.  A candidate whose symbols have changed since is dropped when its turn comes. */
 struct symbol {
     int32_t id; /* -1: merged away */
     int32_t previous, next;
@@ -343,7 +343,8 @@ static int encode_word(void *context, const char *word, size_t length, struct er
         consider(e, i);
     merge_all(e);
     for (int32_t i = 0; !code && i >= 0; i = e->symbols[i].next)
-        code = add_token(e, e->symbols[i].id, start + (size_t)e->symbols[i].start, start + (size_t)e->symbols[i].end, error);
+        code = add_token(e, e->symbols[i].id, start + (size_t)e->symbols[i].start, start + (size_t)e->symbols[i].end,
+                         error);
     return code;
 }
 

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- expressions ----------------------------------------------------------------------------------------------------- */
+/* -- expressions --------------------------------------------------------------------------------------------------- */
 
 /* Unicode's White_Space, spelled out: PCRE2's own \s takes U+180E for a space, which Unicode gave up in version 6.3. */
-#define SPACES "\\t\\n\\x0b\\f\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+#define SPACES "\\t\\n\\x0b\\f\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}" \
+    "\\x{3000}"
 #define SPACE "[" SPACES "]"
 #define BLANKS SPACE "+(?![^" SPACES "])|" SPACE "+"
 #define LINES SPACE "*[\\r\\n]+|" BLANKS
@@ -29,12 +30,13 @@ static const char *const digit_gpt2[] = {"\\p{N}", GPT2, NULL};
 static const char *const llama3[] = {GPT4("\\p{N}{1,3}", ""), NULL};
 static const char *const qwen2[] = {GPT4("\\p{N}", ""), NULL};
 static const char *const qwen35[] = {
-    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" SPACES "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" LINES, NULL};
+    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" SPACES
+    "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" LINES, NULL};
 static const char *const gpt4o[] = {GPT4O(CONTRACTIONS "?", "\\p{N}{1,3}"), NULL};
 static const char *const tekken[] = {GPT4O("", "\\p{N}"), NULL};
 static const char *const deepseek_coder[] = {
-    "[\\r\\n]", SPACE "?\\p{L}+", SPACE "?\\p{P}+", "[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+", "\\p{N}",
-    NULL};
+    "[\\r\\n]", SPACE "?\\p{L}+", SPACE "?\\p{P}+", "[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+",
+    "\\p{N}", NULL};
 static const char *const deepseek3[] = {
     "\\p{N}{1,3}", "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+",
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
@@ -50,7 +52,7 @@ static const char *const bailing[] = {
 /* What files without a name were read with before names came up. */
 static const char *const unnamed[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]", NULL};
 
-/* -- the table ------------------------------------------------------------------------------------------------------- */
+/* -- the table ----------------------------------------------------------------------------------------------------- */
 
 static const struct pretokenizer_rule rules[] = {
     /* name, steps, whole words, start token, compose */
@@ -116,7 +118,7 @@ const struct pretokenizer_rule *pretokenizer_find(const char *name, size_t lengt
     return NULL;
 }
 
-/* -- cutting --------------------------------------------------------------------------------------------------------- */
+/* -- cutting ------------------------------------------------------------------------------------------------------- */
 
 struct pretokenizer {
     int steps;
@@ -175,8 +177,8 @@ static int cut(const struct run *run, int step, const char *text, size_t length,
     size_t done = 0;
     for (size_t at = 0; at < length;) {
         /* The piece is the whole subject, so that a lookahead sees no further than it. */
-        int found = pcre2_match(run->pre->codes[step], (PCRE2_SPTR)text, length, at, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
-                                run->matches[step], NULL);
+        int found = pcre2_match(run->pre->codes[step], (PCRE2_SPTR)text, length, at,
+                                PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, run->matches[step], NULL);
         if (found == PCRE2_ERROR_NOMATCH)
             break;
         if (found < 0)

@@ -28,7 +28,7 @@ struct piece {
     int type;
 };
 
-/* -- protobuf, as much of it as a ModelProto needs ------------------------------------------------------------------- */
+/* -- protobuf, as much of it as a ModelProto needs ----------------------------------------------------------------- */
 
 void put_varint(std::string &out, uint64_t value)
 {
@@ -85,7 +85,7 @@ std::string write_model(const std::vector<piece> &pieces, const sentencepiece_op
     return out;
 }
 
-/* -- disarming ------------------------------------------------------------------------------------------------------- */
+/* -- disarming ----------------------------------------------------------------------------------------------------- */
 
 /* Files keep user-defined symbols with plain spaces; the library compares escaped text. */
 std::string escaped(const gguf_string &text)

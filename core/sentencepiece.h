@@ -1,8 +1,8 @@
 /* sentencepiece.h: the SentencePiece library behind a C interface.
  *
- * The library has no C interface of its own.  This one loads a model rebuilt from a vocabulary (which is all a GGUF keeps
- * of the original model file) and encodes with byte offsets.  It lets no C++ exception out.  Immutable once open; any
- * thread may encode.  Control tokens are never found in a text, and byte order marks and invalid UTF-8 are not its
+ * The library has no C interface of its own.  This one loads a model rebuilt from a vocabulary (which is all a GGUF
+ * keeps of the original model file) and encodes with byte offsets.  It lets no C++ exception out.  Immutable once open;
+ * any thread may encode.  Control tokens are never found in a text, and byte order marks and invalid UTF-8 are not its
  * business: the caller hands it checked text. */
 #ifndef CORE_SENTENCEPIECE_H
 #define CORE_SENTENCEPIECE_H

@@ -72,8 +72,8 @@ void spellings_close(struct spellings *s)
     free(s);
 }
 
-/* The first of sorted[low .. high), which agree in their first `depth` bytes, whose byte there is at least `byte`; one that
- * ends there comes before all. */
+/* The first of sorted[low .. high), which agree in their first `depth` bytes, whose byte there is at least `byte`;
+ * one that ends there comes before all. */
 static size_t lower_bound(const struct spellings *s, size_t low, size_t high, size_t depth, unsigned byte)
 {
     while (low < high) {

@@ -31,7 +31,7 @@ struct tokenizer {
     struct spellings *always, *trusted;   /* cut out of every text; out of template text */
 };
 
-/* -- opening: which encoder ------------------------------------------------------------------------------------------ */
+/* -- opening: which encoder ---------------------------------------------------------------------------------------- */
 
 static bool is_text(struct gguf_string text, const char *other)
 {
@@ -127,7 +127,7 @@ static int open_encoder(const struct gguf *file, const struct vocabulary *v, con
     return code;
 }
 
-/* -- opening: what tokens stand for ---------------------------------------------------------------------------------- */
+/* -- opening: what tokens stand for -------------------------------------------------------------------------------- */
 
 static bool type_is_special(int type)
 {
@@ -189,7 +189,7 @@ static int read_texts(const struct vocabulary *v, struct tokenizer *t, struct er
     return 0;
 }
 
-/* -- opening: ends, spellings ---------------------------------------------------------------------------------------- */
+/* -- opening: ends, spellings -------------------------------------------------------------------------------------- */
 
 static int find_ends(const struct gguf *file, const struct vocabulary *v, struct tokenizer *t, struct error *error)
 {
@@ -198,7 +198,8 @@ static int find_ends(const struct gguf *file, const struct vocabulary *v, struct
     /* Many files name only one of the tokens with which their model ends a turn. */
     static const char *const names[] = {
         "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
-        "<end_of_utterance>", "<|return|>", "<|call|>", "<EOT>", "_<EOT>", "<\xef\xbd\x9c" "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+        "<end_of_utterance>", "<|return|>", "<|call|>", "<EOT>", "_<EOT>",
+        "<\xef\xbd\x9c" "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>", /* DeepSeek's, with wide bars */
     };
     t->ends = calloc(v->count, sizeof *t->ends);
     if (!t->ends)
@@ -244,7 +245,8 @@ int tokenizer_open(const struct gguf *file, const char *pre, struct tokenizer **
         if (!code)
             code = find_ends(file, &v, t, error);
         if (!code)
-            code = spellings_open(&v, 1u << TOKEN_TYPE_CONTROL | 1u << TOKEN_TYPE_USER_DEFINED | 1u << TOKEN_TYPE_UNKNOWN,
+            code = spellings_open(&v,
+                                  1u << TOKEN_TYPE_CONTROL | 1u << TOKEN_TYPE_USER_DEFINED | 1u << TOKEN_TYPE_UNKNOWN,
                                   &t->trusted, error);
         vocabulary_close(&v);
     }
@@ -272,7 +274,7 @@ void tokenizer_close(struct tokenizer *t)
     free(t);
 }
 
-/* -- encoding -------------------------------------------------------------------------------------------------------- */
+/* -- encoding ------------------------------------------------------------------------------------------------------ */
 
 static int encode_text(const struct tokenizer *t, const char *text, size_t start, size_t end, bool beginning,
                        struct token_list *list, struct error *error)
@@ -281,8 +283,8 @@ static int encode_text(const struct tokenizer *t, const char *text, size_t start
         return 0;
     if (t->bpe)
         return bpe_encode(t->bpe, text + start, end - start, start, list, error);
-    return sentencepiece_encode(beginning && t->prefixed ? t->prefixed : t->plain, text + start, end - start, start, list,
-                                error);
+    const struct sentencepiece_model *model = beginning && t->prefixed ? t->prefixed : t->plain;
+    return sentencepiece_encode(model, text + start, end - start, start, list, error);
 }
 
 static size_t skip_spaces(const char *text, size_t length, size_t at)
@@ -354,7 +356,7 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length,
     return 0;
 }
 
-/* -- questions ------------------------------------------------------------------------------------------------------- */
+/* -- questions ----------------------------------------------------------------------------------------------------- */
 
 const char *tokenizer_text(const struct tokenizer *t, int32_t id, size_t *length)
 {

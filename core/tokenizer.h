@@ -24,7 +24,8 @@ struct token {
 
 enum tokenizer_flags {
     TOKENIZE_START = 1,    /* begin of a sequence: BOS where the model wants one, the dummy-prefix space where it has one */
-    TOKENIZE_SPECIALS = 2, /* spellings of control tokens in the text become those tokens (trusted template text only) */
+    TOKENIZE_SPECIALS = 2, /* spellings of control tokens in the text become those tokens (trusted template text only);
+                            * if it begins with BOS, TOKENIZE_START adds no second one */
 };
 
 /* pre: name of a pre-tokeniser to use instead of the file's ("" or NULL: the file's).
@@ -32,7 +33,9 @@ enum tokenizer_flags {
 int tokenizer_open(const struct gguf *, const char *pre, struct tokenizer **, struct error *);
 void tokenizer_close(struct tokenizer *); /* NULL ok */
 
-/* text is UTF-8 of any content, NUL included; ERROR_FORMAT for invalid UTF-8 (the message gives the byte offset).
+/* text is UTF-8 of any content, NUL included; ERROR_FORMAT for invalid UTF-8 (the message gives the byte offset),
+ * ERROR_UNSUPPORTED for a character that a SentencePiece vocabulary cannot spell, ERROR_LIMIT above 256 MiB.  Bytes that a
+ * byte-level vocabulary lacks are left out, as the original packages do.
  * *tokens is malloced [*count], the caller frees it. */
 int tokenizer_encode(const struct tokenizer *, const char *text, size_t length, unsigned flags, struct token **tokens,
                      size_t *count, struct error *);

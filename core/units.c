@@ -1,13 +1,14 @@
-/* Two steps.  Boundaries are cut into the text of each run of text tokens (what lies between two specials) by regular
- * expressions that know nothing of tokens; then tokens are dealt to the spans by the bytes they have in each.
- *
- * Word: begins behind white space; within what white space leaves, again at each further core: a run of letters, marks and
- * digits (with single inner marks as in "don't", "3.14", "e.g.", "well-known"), one ideograph, a run of one kind of kana, a run
- * of emoji.  Punctuation goes with the core before it, an opening bracket with the one behind it, and alone between spaces
- * it is a word.  Scripts without spaces that need a dictionary (Thai, Lao, Khmer, Burmese) are cut at spaces only.
- * Sentence: ends behind . ! ? and their like in other scripts with closing quotes, before white space (behind ideographic stops
- * even without), but not behind usual abbreviations, single letters or the number of a list's line, nor where the text goes
- * on in lower case; and at the end of a line that does not go on in lower case.
+/* Two steps.  Boundaries are cut into the text of each run of text tokens (what lies between two specials) by
+ * regular expressions that know nothing of tokens; then tokens are dealt to the spans by the bytes they have in
+ * each.
+ * Word: begins behind white space; within what white space leaves, again at each further core: a run of letters,
+ * marks and digits (with single inner marks as in "don't", "3.14", "e.g.", "well-known"), one ideograph, a run of
+ * one kind of kana, a run of emoji.  Punctuation goes with the core before it, an opening bracket with the one
+ * behind it, and alone between spaces it is a word.  Scripts without spaces that need a dictionary (Thai, Lao,
+ * Khmer, Burmese) are cut at spaces only.
+ * Sentence: ends behind . ! ? and their like in other scripts with closing quotes, before white space (behind
+ * ideographic stops even without), but not behind usual abbreviations, single letters or the number of a list's
+ * line, nor where the text goes on in lower case; and at the end of a line that does not go on in lower case.
  * Paragraph: ends at blank lines.
  * White space goes with the span before it. */
 #include "core/units.h"
@@ -22,10 +23,12 @@
 
 enum { WANTED_UNITS = 30, MATCH_LIMIT = 1000000, HEAP_LIMIT_KIB = 65536 };
 
-/* -- expressions ----------------------------------------------------------------------------------------------------- */
+/* -- expressions --------------------------------------------------------------------------------------------------- */
 
 /* All of ours need time linear in the text: a run is taken from its beginning only, and never given back. */
-#define STOPS "!?\\x{2026}\\x{203c}\\x{203d}\\x{2047}-\\x{2049}\\x{589}\\x{61f}\\x{6d4}\\x{964}\\x{965}\\x{104b}\\x{1362}\\x{1367}\\x{17d4}\\x{f0d}"
+#define STOPS                                                                                                          \
+    "!?\\x{2026}\\x{203c}\\x{203d}\\x{2047}-\\x{2049}\\x{589}\\x{61f}\\x{6d4}\\x{964}\\x{965}\\x{104b}" \
+    "\\x{1362}\\x{1367}\\x{17d4}\\x{f0d}"
 #define WIDE_STOPS "\\x{3002}\\x{ff01}\\x{ff0e}\\x{ff1f}\\x{ff61}"
 #define CLOSERS "[\"'\\p{Pe}\\p{Pf}]*+"
 #define NO_STOP_BEHIND                                                                                                 \
@@ -36,7 +39,7 @@ enum { WANTED_UNITS = 30, MATCH_LIMIT = 1000000, HEAP_LIMIT_KIB = 65536 };
     "(?=\\s|\\z)\\s*+(?!\\p{Ll})|\\R\\s*+(?!\\p{Ll})"
 #define PARAGRAPH "\\R(?:\\h*+\\R)++|\\x{2029}"
 
-/* \p{Han} and the kana hold the punctuation that goes with them, hence what looks like double negation: a letter and Han. */
+/* \p{Han} and the kana hold the punctuation that goes with them, hence the double negation: letters that are Han. */
 #define LETTER "[^\\p{P}\\p{S}\\p{Z}\\p{C}\\p{Han}\\p{Hiragana}\\p{Katakana}\\x{30fc}]"
 #define OPENING "(?:(?<![\\p{Ps}\\p{Pi}])[\\p{Ps}\\p{Pi}]++)?"
 #define CORE                                                                                                           \
@@ -87,18 +90,20 @@ static int expression_open(struct expression *e, const char *pattern, bool limit
 static int expression_next(const struct expression *e, const char *text, size_t length, size_t at, size_t *start,
                            size_t *end, struct error *error)
 {
-    int found = pcre2_match(e->code, (PCRE2_SPTR)text, length, at, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, e->match, e->limits);
+    int found = pcre2_match(e->code, (PCRE2_SPTR)text, length, at, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, e->match,
+                            e->limits);
     if (found == PCRE2_ERROR_NOMATCH)
         return 0;
     if (found < 0)
-        return error_set(error, ERROR_LIMIT, "the units' expression takes too long on this text (PCRE2 error %d)", found);
+        return error_set(error, ERROR_LIMIT, "the units' expression takes too long on this text (PCRE2 error %d)",
+                         found);
     const PCRE2_SIZE *span = pcre2_get_ovector_pointer(e->match);
     *start = span[0] < span[1] ? span[0] : span[1]; /* \K can set the start behind the end */
     *end = span[1] > at ? span[1] : at + 1;
     return 1;
 }
 
-/* -- where spans begin ----------------------------------------------------------------------------------------------- */
+/* -- where spans begin --------------------------------------------------------------------------------------------- */
 
 struct cuts {
     size_t *at; /* ascending; the first is 0 */
@@ -167,7 +172,7 @@ static int cut_behind(const char *text, size_t length, const char *pattern, bool
         code = 0;
         if (!empty && next < length)
             code = cuts_add(cuts, next, error);
-        else if (empty && cuts->count > 1 && next < length) /* one delimiter after another: both go with what is before */
+        else if (empty && cuts->count > 1 && next < length) /* delimiter after delimiter: both go with what is before */
             *last = next;
     }
     expression_close(&e);
@@ -189,10 +194,10 @@ static int cut_text(const char *text, size_t length, enum unit_kind kind, const 
     }
 }
 
-/* -- dealing tokens -------------------------------------------------------------------------------------------------- */
+/* -- dealing tokens ------------------------------------------------------------------------------------------------ */
 
 struct unit_list {
-    struct unit *units; /* room for all that can come */
+    struct unit *units;
     size_t count, capacity;
 };
 
@@ -211,8 +216,8 @@ static int units_add(struct unit_list *list, struct unit unit, struct error *err
 }
 
 /* The bytes by which a token is dealt: low .. high, of which there is at least one.  The space that begins or ends most
- * tokens must not tie each word to its neighbour, so only a token of nothing but white space counts by it; a first piece of
- * a character counts as the character's first byte. */
+ * tokens must not tie each word to its neighbour, so only a token of nothing but white space counts by it; a first
+ * piece of a character counts as the character's first byte. */
 static void token_extent(const char *text, const struct token *token, size_t text_end, size_t *low, size_t *high)
 {
     *low = skip(text, token->end, token->start, true);
@@ -226,7 +231,7 @@ static void token_extent(const char *text, const struct token *token, size_t tex
         *high = before;
 }
 
-/* Deal tokens[first .. first + count) to the spans that begin at cuts, counted from `base`; the last ends at `text_end`. */
+/* Deal tokens[first .. first + count) to the spans that begin at cuts, counted from base; the last ends at text_end. */
 static int deal(const char *text, const struct token *tokens, int first, int count, size_t base, size_t text_end,
                 const struct cuts *cuts, enum unit_kind kind, struct unit_list *list, struct error *error)
 {
@@ -297,7 +302,7 @@ static int cut_all(const char *text, const struct token *tokens, int count, enum
     return code;
 }
 
-/* -- granularities --------------------------------------------------------------------------------------------------- */
+/* -- granularities ------------------------------------------------------------------------------------------------- */
 
 static size_t distance_from_wanted(const struct unit_list *list)
 {
@@ -307,7 +312,8 @@ static size_t distance_from_wanted(const struct unit_list *list)
     return count > WANTED_UNITS ? count - WANTED_UNITS : WANTED_UNITS - count;
 }
 
-static int cut_auto(const char *text, const struct token *tokens, int count, struct unit_list *best, struct error *error)
+static int cut_auto(const char *text, const struct token *tokens, int count, struct unit_list *best,
+                    struct error *error)
 {
     for (enum unit_kind kind = UNIT_TOKEN; kind <= UNIT_PARAGRAPH; kind++) {
         struct unit_list list = {0};

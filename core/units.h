@@ -13,7 +13,8 @@ enum unit_kind { UNIT_TOKEN, UNIT_WORD, UNIT_SENTENCE, UNIT_PARAGRAPH, UNIT_CUST
 
 /* Tokens first .. last (both included).  A token that lies in two units belongs to each in part: `first_share` and
  * `last_share` (0 < share <= 1) say how much of the outermost tokens, by bytes, is this unit's, and the multiplier is
- * interpolated by it.  A unit of one token uses first_share. */
+ * interpolated by it.  A unit of one token uses first_share.  White space at the ends of a token does not count, unless
+ * there is nothing else in it: the space that begins most tokens must not tie a word to its neighbour. */
 struct unit {
     enum unit_kind kind;
     int first, last;

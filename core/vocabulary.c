@@ -93,7 +93,8 @@ int vocabulary_id(const struct gguf *file, const char *key, size_t count, int32_
     if (value == UINT32_MAX)
         value = -1;
     if (value >= (int64_t)count)
-        return error_set(error, ERROR_FORMAT, "%s is %lld, but there are only %zu tokens", key, (long long)value, count);
+        return error_set(error, ERROR_FORMAT, "%s is %lld, but there are only %zu tokens", key, (long long)value,
+                         count);
     *id = (int32_t)value;
     return 0;
 }
