@@ -1,18 +1,35 @@
 #include "tui/screen.h"
 
-#include <stdio.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tui/screen_state.h"
 
-enum { FRAME_MS = 30, OUTPUT_TOKENS = 12 };
+enum { FRAME_MS = 30, OUTPUT_TOKENS = 12, RESET_ON_FORK = 1 /* of sched_setattr() */ };
 
 static int64_t now_ms(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* Ask for short turns of the processor: since Linux 6.12 who asks for less at once gets it sooner, also where other
+ * programs keep all cores busy.  Older kernels do not listen, which does no harm.  Not passed on to other threads. */
+static void take_short_turns(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } wish = {.size = sizeof wish, .policy = SCHED_OTHER, .flags = RESET_ON_FORK, .nice = getpriority(PRIO_PROCESS, 0), .runtime = 100000};
+    syscall(SYS_sched_setattr, 0, &wish, 0);
 }
 
 static void draw(struct screen *screen, unsigned dirty)
@@ -95,6 +112,7 @@ int screen_run(const struct screen_options *options, struct error *error)
     int code = terminal_open(&screen.terminal, &options->terminal, error);
     if (code == 0) {
         set_up(&screen);
+        take_short_turns();
         run(&screen);
         int signal = terminal_signal();
         terminal_close(&screen.terminal);
