@@ -31,7 +31,7 @@ static const struct key_binding table[] = {
     {ACTION_CHOICE_UP, PLACE_OUTPUT, {KEY_UP, 'k'}, "ask for a likelier candidate"},
     {ACTION_CHOICE_DOWN, PLACE_OUTPUT, {KEY_DOWN, 'j'}, "ask for a less likely candidate"},
     {ACTION_APPEND, PLACE_OUTPUT, {'a'}, "take the output up to this choice into the prompt"},
-    {ACTION_SCALE, PLACE_OUTPUT, {'c'}, "colour scale: one for all tokens, or each its own"},
+    {ACTION_SCALE, PLACE_OUTPUT, {'c'}, "colour scale: each token's own, or one for all"},
     {ACTION_UNITS, PLACE_OUTPUT, {'u'}, "units"},
     {ACTION_FACTOR, PLACE_OUTPUT, {'f'}, "factor"},
     {ACTION_SUPPRESSION, PLACE_OUTPUT, {'v'}, "variant"},

@@ -31,7 +31,7 @@ struct map map_of(const struct explanation *e, size_t token, int choice, bool sh
         map.measured += counts(e, u);
     if (token >= e->output_count)
         return map;
-    map.limit = greatest(e, token, choice, false);
+    map.limit = fmax(greatest(e, token, 0, false), greatest(e, token, choice, false));
     for (size_t t = 0; shared && t < e->output_count; t++)
         map.limit = fmax(map.limit, greatest(e, t, 0, false));
     if (!(map.limit > 0)) /* a prompt of one unit */
@@ -45,6 +45,23 @@ long map_unit_at(const struct explanation *e, size_t byte, size_t *from)
         ++*from;
     bool inside = *from < e->unit_count && e->units[*from].start <= byte && byte < e->units[*from].end;
     return inside ? (long)*from : -1;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+bool map_is_margin(const struct explanation *e, long unit, size_t byte)
+{
+    if (unit < 0 || !is_space(e->prompt[byte]))
+        return false;
+    size_t first = e->units[unit].start, last = e->units[unit].end;
+    while (first < last && is_space(e->prompt[first]))
+        first++;
+    while (last > first && is_space(e->prompt[last - 1]))
+        last--;
+    return first < last && (byte < first || byte >= last);
 }
 
 long map_unit_of_output(const struct explanation *e, size_t t)

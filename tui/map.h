@@ -24,12 +24,16 @@ struct map {
     size_t measured; /* units with a relevance, specials left out */
 };
 
-/* Look at a choice.  shared: the scale is that of all output tokens, else the choice's own.  O(units * outputs). */
+/* Look at a choice.  The scale is that of the output token, and of the choice if that needs more; shared: that of all
+ * output tokens.  O(units * outputs). */
 struct map map_of(const struct explanation *, size_t token, int choice, bool shared);
 
 /* The unit that holds the byte of the prompt, or -1; a byte of two units belongs to the first.
  * from: start with 0; keeps the place for the next question, whose byte is not smaller. */
 long map_unit_at(const struct explanation *, size_t byte, size_t *from);
+/* Whether the byte of the prompt is white space around the unit's words: colours leave it out.  false for units that
+ * are nothing but white space. */
+bool map_is_margin(const struct explanation *, long unit, size_t byte);
 /* The unit that is output token t, or -1. */
 long map_unit_of_output(const struct explanation *, size_t t);
 

@@ -91,7 +91,6 @@ static void set_up(struct screen *screen)
         .loading = "",
         .dialog = &screen->dialog,
         .focus = PLACE_EDITOR,
-        .shared_scale = true,
     };
     if (options->prompt_length > 0)
         editor_set(&screen->editor, options->prompt, options->prompt_length);

@@ -83,8 +83,8 @@ static void place_panes(struct view *view)
     view->prompt_title = 0;
     view->prompt = (struct area){1, 1, panes - output, columns - 2};
     view->output_title = panes - output + 1;
-    view->output = (struct area){view->output_title + 1, 1, output, columns - side - 3};
-    view->candidates = (struct area){view->output_title + 1, columns - side, output, side - 1};
+    view->output = (struct area){view->output_title + 1, 1, output, columns - side - 2};
+    view->candidates = (struct area){view->output_title + 1, columns - side + 1, output, side - 2};
 }
 
 void view_arrange(struct view *view)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SCALE_WIDTH = 16 };
+enum { SCALE_WIDTH = 15 };
 
 /* -- settings -------------------------------------------------------------------------------------------------------- */
 
@@ -30,7 +30,7 @@ static int draw_setting(struct view *view, int row, int at, enum action action, 
 
 static void draw_legend(struct view *view, int row)
 {
-    int columns = view->terminal->columns, at = 1, bar = columns >= 60 ? 17 : 9;
+    int columns = view->terminal->columns, at = 1, bar = columns >= 96 ? 21 : columns >= 60 ? 11 : 7;
     char limit[32], times[64];
     double nats = view->map.limit;
     if (!(nats > 0)) {
@@ -50,12 +50,12 @@ static void draw_legend(struct view *view, int row)
     at++;
     at += paint_string(row, at, columns - at, paint_plain(0), limit);
     at += paint_string(row, at, columns - at, paint_plain(0), " nats supports");
-    if (columns - at > 24 + SCALE_WIDTH) {
-        at += paint_string(row, at, columns - at, paint_plain(0), ": ");
+    if (columns - at > 26 + (view->focus == PLACE_OUTPUT ? SCALE_WIDTH : 0)) {
+        at += paint_string(row, at, columns - at, paint_plain(0), " = ");
         at += paint_string(row, at, columns - at - 1, paint_plain(0), times);
     }
     if (view->focus == PLACE_OUTPUT && columns - at > SCALE_WIDTH)
-        draw_setting(view, row, columns - SCALE_WIDTH, ACTION_SCALE, view->shared_scale ? "shared scale" : "own scale");
+        draw_setting(view, row, columns - SCALE_WIDTH, ACTION_SCALE, view->shared_scale ? "shared scale" : "token scale");
 }
 
 /* -- what it says ---------------------------------------------------------------------------------------------------- */
@@ -96,8 +96,6 @@ static void draw_unit(struct view *view, int row)
     int columns = view->terminal->columns - 1, at = 1;
     size_t from = 0, cursor = view->editor->cursor, length;
     char nats[32], times[64], text[160];
-    if (cursor > 0 && cursor == view->editor->length)
-        cursor--;
     size_t now = view->editor->length, then = e->prompt_length;
     bool same = cursor < view->same_before || cursor >= now - view->same_behind;
     long unit = same && then > 0 ? map_unit_at(e, cursor < view->same_before ? cursor : cursor + then - now, &from) : -1;
@@ -230,7 +228,7 @@ void view_draw_lines(struct view *view)
 {
     int row = view->lines;
     draw_legend(view, row++);
-    if (view->focus == PLACE_EDITOR)
+    if (view->focus == PLACE_EDITOR && view->editor->cursor < view->editor->length)
         draw_unit(view, row++);
     else
         draw_top(view, row++);

@@ -44,7 +44,7 @@ static void draw_titles(struct view *view)
 {
     const struct explanation *e = view->explanation;
     bool focus = view->focus == PLACE_OUTPUT;
-    int columns = view->terminal->columns, row = view->output_title, left = 2, side = view->candidates.column - 1;
+    int columns = view->terminal->columns, row = view->output_title, left = 2, side = view->candidates.column - 2;
     char text[64];
     paint_rule(row, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
     left += paint_string(row, left, columns, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Output ");
@@ -53,6 +53,7 @@ static void draw_titles(struct view *view)
         paint_string(row, left, side - left, paint_plain(0), text);
         paint_string(row, side + 1, columns - side - 2, paint_plain(COLOUR_BOLD), " Candidates ");
     }
+    paint_string(row, side, 1, paint_plain(focus ? 0 : COLOUR_DIM), view->terminal->ascii ? "+" : "┬");
     paint_vertical(view->candidates.row, side, view->candidates.rows, paint_plain(COLOUR_DIM));
 }
 
@@ -86,9 +87,12 @@ static int draw_token(const struct view *view, int row, int column, int columns,
 {
     size_t length;
     const char *text = view_token_text(view, id, &length);
+    struct style faint = style;
     int used = 0;
+    if (!(style.attributes & COLOUR_REVERSE))
+        faint.attributes |= COLOUR_DIM;
     for (; length > 0 && *text == ' ' && used < columns; text++, length--)
-        used += paint_string(row, column + used, 1, style, view->terminal->ascii ? "_" : "␣");
+        used += paint_string(row, column + used, 1, faint, view->terminal->ascii ? "_" : "␣");
     return used + paint_text(row, column + used, columns - used, style, text, length);
 }
 

@@ -35,12 +35,12 @@ static void draw_title(struct view *view)
         left += paint_string(view->prompt_title, left, columns - 2 - left, paint_plain(0), text);
     if (!info)
         return;
-    const char *slash = strrchr(info->file, '/');
-    const char *name = info->name[0] ? info->name : slash ? slash + 1 : info->file;
-    snprintf(text, sizeof text, " %s, %s on %s, %s ", name, info->quantisation, info->device_kind, info->precision);
+    const char *slash = strrchr(info->file, '/'), *name = slash ? slash + 1 : info->file, *end = strstr(name, ".gguf");
+    int length = end ? (int)(end - name) : (int)strlen(name);
+    snprintf(text, sizeof text, " %.*s, %s on %s, %s ", length, name, info->quantisation, info->device_kind, info->precision);
     int width = paint_width(text, strlen(text));
     if (width > columns - 3 - left) {
-        snprintf(text, sizeof text, " %s ", name);
+        snprintf(text, sizeof text, " %.*s ", length, name);
         width = paint_width(text, strlen(text));
     }
     if (width <= columns - 3 - left)
@@ -59,6 +59,8 @@ void view_draw_prompt(struct view *view)
         const struct glyph *glyph = &layout->glyphs[at];
         size_t byte = explained_byte(view, glyph->start);
         long unit = byte == (size_t)-1 ? -1 : map_unit_at(view->explanation, byte, &from);
+        if (map_is_margin(view->explanation, unit, byte))
+            unit = -1;
         paint_glyph(view->prompt, view->prompt_first, glyph, paint_relevance(map_position(&view->map, unit)));
     }
     if (view->editor->length == 0)

@@ -39,10 +39,25 @@ static void test_values(const struct explanation *e)
     CHECK(map_top(&map, top, 3) == 3 && top[0] == blue);
     CHECK(fabs(map_value(&map, top[1])) == 1, "red is next: %g", map_value(&map, top[1]));
     CHECK(map_unit_of_output(e, 0) > 0 && map_unit_of_output(e, 3) == -1, "the last output token is no unit");
-    struct map other = map_of(e, 1, 4, false), shared = map_of(e, 1, 4, true);
-    CHECK(other.limit == 1 && shared.limit == 2, "%g %g", other.limit, shared.limit);
     struct map outside = map_of(e, 99, 0, true);
     CHECK(outside.limit == 0 && isnan(map_value(&outside, blue)));
+}
+
+static void test_scale(struct worker *worker)
+{
+    enum event_kind last;
+    struct explanation *e = explain(worker, "Is the hat of Tom \n\n here?", &last);
+    struct map own = map_of(e, 1, 0, false), all = map_of(e, 1, 0, true), choice = map_of(e, 1, 8, false);
+    size_t from = 0;
+    CHECK(own.limit < 2 && all.limit == 2 && choice.limit >= own.limit, "%g %g %g", own.limit, all.limit, choice.limit);
+    long hat = map_unit_at(e, 8, &from);
+    CHECK(!map_is_margin(e, hat, 7) && map_is_margin(e, hat, 6) && !map_is_margin(e, -1, 6), "the space belongs to no word");
+    explanation_free(e);
+    e = explain(worker, "hat", &last);
+    from = 0;
+    struct map first = map_of(e, 2, 0, false);
+    CHECK(first.limit == 2 || e->units[map_unit_at(e, 0, &from)].first > 0, "a prompt of one unit has a scale");
+    explanation_free(e);
 }
 
 int main(void)
@@ -61,6 +76,7 @@ int main(void)
     CHECK(last == EVENT_DONE && e->complete && !e->busy && e->output_count == 4);
     test_values(e);
     explanation_free(e);
+    test_scale(worker);
     e = explain(worker, "this will FAIL", &last);
     CHECK(last == EVENT_FAILED && e->error.code == ERROR_LIMIT);
     explanation_free(e);

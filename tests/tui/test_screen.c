@@ -334,7 +334,7 @@ static void test_settings(void)
     pty_send(pty, "\tv-");
     CHECK(pty_wait(pty, "v log-additive") && pty_wait(pty, "1 of 12"));
     pty_send(pty, "c");
-    CHECK(pty_wait(pty, "own scale"));
+    CHECK(pty_wait(pty, "shared scale"));
     pty_stop(pty);
 }
 
