@@ -157,7 +157,7 @@ void colour_times(double nats, char *words, size_t size)
     else if (times < 1e6)
         snprintf(words, size, "%.0f times %s likely", times, way);
     else
-        snprintf(words, size, "%.0e times %s likely", times, way);
+        snprintf(words, size, "over a million times %s likely", way);
 }
 
 void colour_nats(double nats, char *words, size_t size)

@@ -214,12 +214,12 @@ static int put_ranking(FILE *out, const struct report *r, double limit)
         double value = report_relevance(e, u, REPORT_ALL);
         colour_nats(value, nats, sizeof nats);
         colour_times(value, times, sizeof times);
-        fprintf(out, "%6zu  %8s  %-28s ", u, nats, fabs(value) <= e->noise_floor ? "(within the noise)" : times);
+        fprintf(out, "%6zu  %8s  %-32s ", u, nats, fabs(value) <= e->noise_floor ? "(within the noise)" : times);
         char sgr[48];
         colour_sgr(r->depth, cell_of(r, u, limit), sgr, sizeof sgr);
         fputs(sgr, out);
         put_unit(out, r, u, UNIT_WIDTH);
-        fprintf(out, "%s\n", *sgr ? RESET : "");
+        fprintf(out, "%s%s\n", *sgr ? RESET : "", fabs(value) <= limit ? "" : "  (first position: off the scale)");
     }
     if (count > RANKED)
         fprintf(out, "        and %zu more\n", count - RANKED);

@@ -208,8 +208,8 @@ static const struct option_row target_rows[] = {
 static const struct option_row method_rows[] = {
     {.commands = SCREEN | EXPLAIN | GENERATE, .name = "units", .value = "KIND", .kind = OPTION_TEXT,
      .offset = AT(units),
-     .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) or "
-             "a regular expression of the delimiters (default: token, on the screen word)"},
+     .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) "
+             "or a regular expression of the delimiters (default: token, on the screen word)"},
     {.commands = SCREEN | EXPLAIN | GENERATE, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
      .offset = AT(method.suppression), .words = suppress_words,
      .help = "how: row-min, row-min-causal, product or log-additive (default: row-min-causal)"},

@@ -16,7 +16,7 @@
   function times(x) {
     var factor = Math.exp(Math.abs(x));
     if (factor < 1.005) return "no more or less likely";
-    var text = factor < 1.095 ? factor.toFixed(2) : factor < 9.95 ? factor.toFixed(1) : factor < 1e6 ? factor.toFixed(0) : factor.toExponential(0);
+    var text = factor < 1.095 ? factor.toFixed(2) : factor < 9.95 ? factor.toFixed(1) : factor < 1e6 ? factor.toFixed(0) : "over a million";
     return text + " times " + (x < 0 ? "more" : "less") + " likely";
   }
   function noise(x) { return data.noise_floor !== null && Math.abs(x) <= data.noise_floor; }
@@ -25,6 +25,7 @@
     element.style.background = share === 0 ? "" : "rgba(var(--" + (share > 0 ? "support" : "contradict") + ")," + (0.9 * Math.abs(share)).toFixed(3) + ")";
     element.classList.toggle("strong", Math.abs(share) > 0.55);
   }
+  function off(u, x, limit) { return u.kind === "special" ? " (special: off the scale)" : Math.abs(x) > limit ? " (first position: off the scale)" : ""; }
   function percent(logprob) { var p = 100 * Math.exp(logprob); return (p >= 9.95 ? p.toFixed(0) : p >= 0.095 ? p.toFixed(1) : p.toPrecision(1)) + " %"; }
   function cell(row, text, name) { var td = document.createElement("td"); td.textContent = text; td.className = name || ""; row.appendChild(td); return td; }
   function set(id, text) { document.getElementById(id).textContent = text; }
@@ -37,7 +38,7 @@
       .slice(0, 20).forEach(function (u) {
         var x = value(u.index), row = document.createElement("tr"), mark = document.createElement("span");
         cell(row, nats(x), "nats");
-        cell(row, noise(x) ? "within the noise" : times(x));
+        cell(row, (noise(x) ? "within the noise" : times(x)) + off(u, x, limit));
         var word = cell(row, "", "word");
         mark.textContent = u.text.trim() || JSON.stringify(u.text);
         mark.className = "unit";
@@ -67,7 +68,7 @@
     spans.forEach(function (s) {
       var u = data.units[Number(s.dataset.unit)], x = value(u.index), later = chosen >= 0 && u.tokens[0] >= prompt + chosen;
       if (u.kind !== "special") colour(s, x, limit);
-      s.title = later ? "" : nats(x) + " nats: without it the answer is " + times(x) + (u.kind === "special" ? " (a special token: off the scale)" : "");
+      s.title = later ? "" : nats(x) + " nats: without it the answer is " + times(x) + off(u, x, limit);
     });
     buttons.forEach(function (b) { b.setAttribute("aria-pressed", String(Number(b.dataset.token) === chosen)); });
     set("said", said());

@@ -24,7 +24,7 @@ enum { REPORT_ALL = -1 }; /* in place of a target token: the sum over all of the
 
 /* Relevance of a unit for a target token (or REPORT_ALL), nats; 0 for a unit at or after the token. */
 double report_relevance(const struct explanation *, size_t unit, int token);
-/* The greatest absolute relevance of any unit that may set the scale (specials may not). */
+/* The greatest absolute relevance of any unit that may set the scale, see map_sets_scale(). */
 double report_limit(const struct explanation *, int token);
 /* A unit's text, of prompt or output; a special's name.  Cleaned, malloced; NULL: no memory. */
 char *report_unit_text(const struct report *, size_t unit, size_t *size);
