@@ -243,10 +243,12 @@ static __device__ void row_rescale(struct row_state &row, float score[tile<DIM>:
     for (int k = 0; k < keys; k++)
         most = fmaxf(most, score[k]);
     most = lanes_max(most);
-    if (most == -INFINITY) { /* no key so far: all weights are 0 */
+    if (most == -INFINITY) { /* no key so far: all weights are 0, but a NaN, which fmaxf() does not see, stays one */
 #pragma unroll
-        for (int k = 0; k < keys; k++)
-            score[k] = 0;
+        for (int k = 0; k < keys; k++) {
+            score[k] = score[k] == -INFINITY ? 0 : score[k];
+            row.sum += score[k];
+        }
         return;
     }
     float shrink = expf(row.most - most);

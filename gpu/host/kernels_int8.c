@@ -39,20 +39,26 @@ static void turn_block(float *x)
         vector_store(x + i * LANES, v[i] * vector_set(0.125f));
 }
 
+/* NaN where one of them is not finite. */
 static float greatest_size(const float *x, int n)
 {
-    vector most = vector_set(0);
+    vector most = vector_set(0), poison = vector_set(0);
     int i = 0;
     for (; i + LANES <= n; i += LANES) {
         vector v = vector_load(x + i);
         most = vector_max(vector_max(v, -v), most);
+        poison += v * 0.0f;
     }
-    float greatest = 0;
-    for (int lane = 0; lane < LANES; lane++)
+    float greatest = 0, spoilt = 0;
+    for (int lane = 0; lane < LANES; lane++) {
         greatest = most[lane] > greatest ? most[lane] : greatest;
-    for (; i < n; i++)
+        spoilt += poison[lane];
+    }
+    for (; i < n; i++) {
         greatest = __builtin_fabsf(x[i]) > greatest ? __builtin_fabsf(x[i]) : greatest;
-    return greatest;
+        spoilt += x[i] * 0.0f;
+    }
+    return greatest + spoilt;
 }
 
 /* The columns after the last whole block stay as they are, in weights and rows alike. */
@@ -64,6 +70,11 @@ static float int8_round(const float *x, int columns, float *turned, int8_t *q, i
         turn_block(turned + i);
     float most = greatest_size(turned, columns), inverse = most > 0 ? 127 / most : 0;
     int32_t total = 0;
+    if (most != most) { /* not finite: what comes of the row must show it */
+        memset(q, 0, (size_t)columns);
+        *sum = 0;
+        return most;
+    }
     for (int i = 0; i < columns; i++) {
         int32_t rounded = bits_of_float(turned[i] * inverse + shifter) - bits_of_float(shifter);
         q[i] = (int8_t)rounded;
