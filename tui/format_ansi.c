@@ -172,7 +172,8 @@ static void put_legend(FILE *out, const struct report *r, double limit)
         fprintf(out, " %s nats supports\n", nats);
     }
     if (limit > 0)
-        fprintf(out, "%s nats: without that unit the answer is %s\n", nats, times);
+        fprintf(out, "%s nats: without that unit the answer is %s%s\n", nats, times,
+                e->foil.token < 0 ? "" : " against the foil");
     if (e->noise_floor > 0) {
         colour_nats(e->noise_floor, nats, sizeof nats);
         fprintf(out, "changes up to %s nats are noise\n", nats + 1);

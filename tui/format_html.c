@@ -130,7 +130,7 @@ static void put_output(FILE *out, const struct report *r, double limit)
         fprintf(out, "%s</button>", unit >= 0 ? "</span>" : "");
         free(text);
     }
-    if (e->output_count > 1)
+    if (e->output_count > 1 && e->foil.token < 0)
         fputs("<button type=\"button\" class=\"all\" data-token=\"-1\" aria-pressed=\"true\">all together</button>",
               out);
     fputs("</p>\n<p class=\"note\" id=\"said\"></p>\n", out);

@@ -9,6 +9,8 @@
 
 double report_relevance(const struct explanation *e, size_t unit, int token)
 {
+    if (token == REPORT_ALL && e->foil.token >= 0)
+        token = e->foil.token;
     if (token == REPORT_ALL) {
         double sum = 0;
         for (size_t t = 0; t < e->output_count; t++)

@@ -20,7 +20,7 @@ struct report {
     const struct options *options;
 };
 
-enum { REPORT_ALL = -1 }; /* in place of a target token: the sum over all of them */
+enum { REPORT_ALL = -1 }; /* in place of a target token: the sum over all of them; with a foil, only where it differs */
 
 /* Relevance of a unit for a target token (or REPORT_ALL), nats; 0 for a unit at or after the token. */
 double report_relevance(const struct explanation *, size_t unit, int token);

@@ -109,6 +109,12 @@ def foil():
     check(list(versus["foil"]) == ["token", "id", "text", "logprob"], versus["foil"])
     check(versus["foil"]["token"] == len(versus["target"]["tokens"]) - 1, "the target ends where the foil differs")
     check(versus["relevance"] != plain["relevance"], "the foil changes nothing")
+    later = ["--target", " red ball", "--foil", " red blue", "--units", "token"]
+    e = explain(*later)
+    check(e["foil"]["token"] > 0, "the foil differs from the first token on")
+    best = max(abs(row[-1]) for row, u in zip(e["relevance"], e["units"]) if u["tokens"][0] > 0)
+    shown = run("explain", *GIVEN, *later)[1].decode()
+    check(f"{best:.3f} nats" in shown and "against the foil" in shown, f"{best} is not the scale of {shown}")
 
 
 def reference():
