@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "tui/keys.h"
+#include "tui/layout.h"
 
-enum { KEYS_WIDTH = 28, HELP_WIDTH = 84, OPEN_WIDTH = 64 };
+enum { KEYS_WIDTH = 21, HELP_WIDTH = 78, OPEN_WIDTH = 64 };
 
 bool dialog_is_open(const struct dialog *dialog)
 {
@@ -117,36 +118,51 @@ static struct area draw_box(struct dialog *dialog, int rows, int columns, int wi
     return (struct area){box.row + 1, box.column + 2, high - 2, wide - 4};
 }
 
-/* Row by row: a heading for each place, a line for each row of the table.  Returns how many rows there are. */
+/* One row of the table from line `line` of the list on: its keys, and beside or below them what they do.  Returns how
+ * many lines that takes. */
+static int draw_binding(struct area area, int first, int line, const struct key_binding *binding, bool draw)
+{
+    char names[96];
+    struct layout help = {0};
+    bool below = area.columns < 2 * KEYS_WIDTH;
+    int indent = below ? 2 : KEYS_WIDTH, width = area.columns - indent;
+    layout_text(&help, binding->help, strlen(binding->help), width > 2 ? width : 2, L' ');
+    keys_names(binding, names, sizeof names);
+    if (draw && line >= first && line < first + area.rows)
+        paint_string(area.row + line - first, area.column, area.columns, paint_plain(COLOUR_BOLD), names);
+    struct area text = {area.row, area.column + indent, area.rows, width};
+    for (size_t i = 0; draw && i < help.count; i++)
+        paint_glyph(text, first - line - below, &help.glyphs[i], paint_plain(0));
+    int rows = help.rows + below;
+    layout_free(&help);
+    return rows;
+}
+
+/* The whole table: a heading for each place, with an empty line before it.  Returns how many lines there are. */
 static int draw_help_rows(struct area area, int first, bool draw)
 {
     size_t count;
     const struct key_binding *table = keys_table(&count);
-    int line = 0, keys = area.columns > 2 * KEYS_WIDTH ? KEYS_WIDTH : area.columns * 2 / 5;
+    int line = 0;
     for (size_t i = 0; i < count; i++) {
-        char names[96];
         if (i == 0 || table[i].place != table[i - 1].place) {
-            line += i > 0; /* an empty line between the groups */
+            line += i > 0;
             if (draw && line >= first && line < first + area.rows)
                 paint_string(area.row + line - first, area.column, area.columns, paint_plain(COLOUR_BOLD | COLOUR_UNDERLINE),
                              keys_place_name(table[i].place));
             line++;
         }
-        int row = area.row + line - first;
-        if (draw && line >= first && line < first + area.rows) {
-            keys_names(&table[i], names, sizeof names);
-            paint_string(row, area.column, keys - 1, paint_plain(COLOUR_BOLD), names);
-            paint_string(row, area.column + keys, area.columns - keys, paint_plain(0), table[i].help);
-        }
-        line++;
+        line += draw_binding(area, first, line, &table[i], draw);
     }
     return line;
 }
 
 static void draw_help(struct dialog *dialog, int rows, int columns)
 {
-    dialog->total = draw_help_rows((struct area){0}, 0, false);
-    struct area area = draw_box(dialog, rows, columns, HELP_WIDTH, " Keys ", " Down, Page Down: more; Esc: close ");
+    int width = (HELP_WIDTH < columns - 2 ? HELP_WIDTH : columns - 2) - 4; /* as draw_box() will leave */
+    dialog->total = draw_help_rows((struct area){0, 0, 0, width}, 0, false);
+    struct area area = draw_box(dialog, rows, columns, HELP_WIDTH, " Keys ",
+                                columns < 60 ? " Esc: close " : " Down, Page Down: more; Esc: close ");
     draw_help_rows(area, dialog->first, true);
 }
 

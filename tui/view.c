@@ -76,7 +76,7 @@ static void place_panes(struct view *view)
     view->too_small = rows < VIEW_ROWS || columns < VIEW_COLUMNS;
     view->line_count = rows >= 16 ? 4 : 3;
     view->lines = rows - view->line_count;
-    int panes = rows - view->line_count - 2, output = panes * 4 / 9, side = columns >= 72 ? 32 : columns * 2 / 5;
+    int panes = rows - view->line_count - 2, output = panes * 4 / 9, side = columns >= 120 ? 48 : columns >= 72 ? 32 : columns * 2 / 5;
     output = output < 3 ? 3 : output > 10 ? 10 : output;
     if (output > panes - 1)
         output = panes - 1;

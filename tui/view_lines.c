@@ -39,7 +39,8 @@ static void draw_legend(struct view *view, int row)
     }
     colour_nats(nats, limit, sizeof limit);
     colour_times(nats, times, sizeof times);
-    at += paint_string(row, at, columns - at, paint_plain(0), "contradicts -");
+    bool narrow = columns < 60;
+    at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "against -" : "contradicts -");
     at += paint_string(row, at, columns - at, paint_plain(0), limit + 1);
     at++;
     for (int i = 0; i < bar; i++) {
@@ -49,10 +50,11 @@ static void draw_legend(struct view *view, int row)
     }
     at++;
     at += paint_string(row, at, columns - at, paint_plain(0), limit);
-    at += paint_string(row, at, columns - at, paint_plain(0), " nats supports");
+    at += paint_string(row, at, columns - at, paint_plain(0), narrow ? " for" : " nats supports");
     if (columns - at > 26 + (view->focus == PLACE_OUTPUT ? SCALE_WIDTH : 0)) {
-        at += paint_string(row, at, columns - at, paint_plain(0), " = ");
-        at += paint_string(row, at, columns - at - 1, paint_plain(0), times);
+        at += paint_string(row, at, columns - at, paint_plain(0), " (");
+        at += paint_string(row, at, columns - at, paint_plain(0), times);
+        at += paint_string(row, at, columns - at, paint_plain(0), ")");
     }
     if (view->focus == PLACE_OUTPUT && columns - at > SCALE_WIDTH)
         draw_setting(view, row, columns - SCALE_WIDTH, ACTION_SCALE, view->shared_scale ? "shared scale" : "token scale");

@@ -102,14 +102,14 @@ static void draw_candidate(const struct view *view, int row, int choice)
     bool chosen = choice == view->choice;
     double p = exp(choice_logprob(view, choice));
     char percent[16];
-    int bar = area.columns >= 28 ? 7 : 0, right = area.column + area.columns - bar - 7;
+    int bar = area.columns >= 44 ? 21 : area.columns >= 28 ? 7 : 0, right = area.column + area.columns - bar - 7;
     struct style style = paint_plain(chosen ? COLOUR_REVERSE | (view->focus == PLACE_OUTPUT ? COLOUR_BOLD : 0) : 0);
     snprintf(percent, sizeof percent, p >= 0.00995 ? "%5.1f %%" : "%5.2f %%", 100 * p);
     if (chosen)
         paint_blank(row, area.column, area.columns - bar, style);
-    draw_token(view, row, area.column, right - area.column - 1, style, view_choice_id(view, choice));
-    if (choice == 0)
-        paint_string(row, right - 1, 1, style, view->terminal->ascii ? "*" : "•");
+    draw_token(view, row, area.column, right - area.column, style, view_choice_id(view, choice));
+    if (choice == 0) /* what the output says */
+        paint_string(row, area.column - 1, 1, paint_plain(COLOUR_BOLD), view->terminal->ascii ? "*" : "•");
     paint_string(row, right, 7, style, percent);
     if (bar)
         paint_bar(row, right + 8, bar - 1, paint_plain(0), p);

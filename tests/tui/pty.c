@@ -177,7 +177,8 @@ void pty_stop(struct pty *pty)
         kill(pty->process, SIGKILL);
         waitpid(pty->process, &pty->status, 0);
     }
-    close(pty->fd);
+    if (pty->fd >= 0)
+        close(pty->fd);
     vterm_free(pty->vterm);
     free(pty->screen_text);
     free(pty);
@@ -234,7 +235,7 @@ static long read_some(struct pty *pty, int ms)
 {
     char bytes[4096];
     struct pollfd fd = {.fd = pty->fd, .events = POLLIN};
-    if (poll(&fd, 1, ms) <= 0)
+    if (poll(&fd, 1, ms) <= 0) /* after hanging up: a sleep */
         return 0;
     ssize_t n = read(pty->fd, bytes, sizeof bytes);
     if (n <= 0)
@@ -295,6 +296,12 @@ size_t pty_listen(struct pty *pty, int ms)
         left = end - now_ms();
     } while (left > 0);
     return pty->received - before;
+}
+
+void pty_hang_up(struct pty *pty)
+{
+    close(pty->fd);
+    pty->fd = -1;
 }
 
 int pty_wait_end(struct pty *pty)

@@ -45,6 +45,8 @@ bool pty_wait(struct pty *, const char *text);       /* the text is somewhere on
 bool pty_wait_gone(struct pty *, const char *text);
 /* Read whatever comes within ms; returns how many bytes that was. */
 size_t pty_listen(struct pty *, int ms);
+/* Hang up, as a lost connection does. */
+void pty_hang_up(struct pty *);
 /* Wait for the program's end; its wait status, or -1. */
 int pty_wait_end(struct pty *);
 

@@ -82,6 +82,52 @@ static void check_sane(struct pty *pty, const char *after)
           pty_paste(pty), pty_mouse(pty), pty_cooked(pty));
 }
 
+/* Compare the whole screen with tests/tui/screens/NAME, or write that file anew where SCREENS_UPDATE is set. */
+static void check_screen(struct pty *pty, const char *name)
+{
+    static char path[600], expected[100000];
+    const char *source = getenv("srcdir");
+    snprintf(path, sizeof path, "%s/tests/tui/screens/%s", source ? source : "..", name);
+    pty_listen(pty, 30); /* all that was drawn with what was waited for */
+    FILE *file = fopen(path, getenv("SCREENS_UPDATE") ? "w+" : "r");
+    CHECK(file != NULL, "%s", path);
+    if (!file)
+        return;
+    if (getenv("SCREENS_UPDATE"))
+        fputs(pty_screen(pty), file);
+    rewind(file);
+    expected[fread(expected, 1, sizeof expected - 1, file)] = '\0';
+    fclose(file);
+    CHECK(strcmp(expected, pty_screen(pty)) == 0, "%s: expected\n%sseen\n%s", name, expected, pty_screen(pty));
+}
+
+/* Whole screens: the prompt's pane, the output's, and the help, in several sizes and without more than ASCII. */
+static void test_screens(void)
+{
+    static const struct {
+        const char *name, *locale;
+        int rows, columns;
+    } cases[] = {
+        {"80x24", NULL, 24, 80}, {"40x12", NULL, 12, 40}, {"200x60", NULL, 60, 200}, {"80x24-ascii", "LC_ALL=C", 24, 80},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char name[60];
+        struct pty *pty = guest_start(&(struct guest){.rows = cases[i].rows, .columns = cases[i].columns, .settings = {cases[i].locale}});
+        CHECK(pty_wait(pty, DONE));
+        snprintf(name, sizeof name, "%s-prompt.txt", cases[i].name);
+        check_screen(pty, name);
+        pty_send(pty, "\t" RIGHT DOWN);
+        CHECK(pty_wait(pty, " 2 of 12") && pty_wait(pty, "\"red\" rests on"));
+        snprintf(name, sizeof name, "%s-output.txt", cases[i].name);
+        check_screen(pty, name);
+        pty_send(pty, "?");
+        CHECK(pty_wait(pty, "Everywhere"));
+        snprintf(name, sizeof name, "%s-help.txt", cases[i].name);
+        check_screen(pty, name);
+        pty_stop(pty);
+    }
+}
+
 /* -- what is seen first ------------------------------------------------------------------------------------------------ */
 
 static void test_first_view(void)
@@ -431,6 +477,12 @@ static void test_failures(void)
 
 /* -- the guest's manners -------------------------------------------------------------------------------------------------- */
 
+static bool is_large(struct pty *pty, const void *data)
+{
+    (void)data;
+    return strstr(pty_row(pty, 59), DONE) != NULL;
+}
+
 static void test_resize(void)
 {
     struct pty *pty = guest_start(&(struct guest){0});
@@ -444,8 +496,7 @@ static void test_resize(void)
     for (int rows = 6; rows < 60; rows += 9)
         pty_resize(pty, rows, 3 * rows);
     pty_resize(pty, 60, 200);
-    CHECK(pty_wait(pty, DONE) && pty_wait(pty, "have?x") && pty_wait(pty, "^Q quit"));
-    CHECK(strstr(pty_row(pty, 59), DONE) != NULL, "%s", pty_screen(pty));
+    CHECK(pty_until(pty, is_large, NULL) && pty_wait(pty, "have?x") && pty_wait(pty, "^Q quit"), "%s", pty_screen(pty));
     pty_stop(pty);
 }
 
@@ -481,6 +532,16 @@ static void test_signal(int number, const char *name)
     int status = pty_wait_end(pty);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == number, "%s: %x", name, status);
     check_sane(pty, name);
+    pty_stop(pty);
+}
+
+static void test_hang_up(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_BATCH_MS=60000"}});
+    CHECK(pty_wait(pty, "measuring"));
+    pty_hang_up(pty);
+    int status = pty_wait_end(pty);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP, "%x", status);
     pty_stop(pty);
 }
 
@@ -528,6 +589,7 @@ static void test_no_terminal(void)
 
 int main(void)
 {
+    test_screens();
     test_first_view();
     test_batches();
     test_light();
@@ -554,6 +616,7 @@ int main(void)
     test_signal(SIGHUP, "SIGHUP");
     test_signal(SIGINT, "SIGINT");
     test_signal(SIGABRT, "SIGABRT");
+    test_hang_up();
     test_crash();
     test_late_answers();
     test_refused("", "TERM is not set");
