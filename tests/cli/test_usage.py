@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Help, version, the man page, and options that are wrong: status 2 and one line."""
+import os
 import re
 import shutil
 import subprocess
@@ -90,8 +91,19 @@ def spelled_in_every_way():
         check(run("generate", *arguments)[1] == wanted[1], f"{arguments[0]} and so on: another result")
 
 
+def shipped_model():
+    """Without -m: the model beside the program."""
+    if not os.path.exists("assets/demo.gguf"):
+        skip("the shipped model is not there: assets/demo.gguf")
+        return
+    code, out, said = run("generate", "-p", "Anna has a red ball. Tom has a blue hat. What does Tom have?", "-n", "8")
+    check(code == 0 and b"blue hat" in out, f"the shipped model: status {code}: {out!r}, {said!r}")
+    check(run("info", "assets/demo.gguf")[0] == 0, "info of the shipped model")
+
+
 helps()
 made_from_the_table()
 wrong()
 spelled_in_every_way()
+shipped_model()
 end()
