@@ -58,8 +58,10 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
         return error_set(error, ERROR_MEMORY, "out of memory");
     struct device_options device = {options->device ? options->device : "auto", options->threads};
     int status;
-    if ((status = gguf_open(options->model, &e->file, error)) < 0 || (status = model_check(e->file, error)) < 0 ||
-        (status = tokenizer_open(e->file, options->pre, &e->tokenizer, error)) < 0) {
+    if ((status = gguf_open(options->model, &e->file, error)) < 0) {
+        /* says which file by itself */
+    } else if ((status = model_check(e->file, error)) < 0 ||
+               (status = tokenizer_open(e->file, options->pre, &e->tokenizer, error)) < 0) {
         error_add(error, status, "%s", options->model);
     } else if ((status = device_open(&device, &e->device, error)) < 0) {
         error_add(error, status, "device %s", device.name);

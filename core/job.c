@@ -148,7 +148,7 @@ static int read_prompt(struct job *j, struct error *error)
                          j->token_count, m->context);
     status = units_cut(r->prompt, r->prompt_length, j->tokens, j->token_count, r->units ? r->units : "token", &j->units,
                        &j->unit_count, error);
-    return status < 0 ? error_add(error, status, "units") : post_prompt(j, error);
+    return status < 0 ? status : post_prompt(j, error);
 }
 
 int job_run(struct job *j, const struct request *request, uint64_t number, struct error *error)
