@@ -282,13 +282,13 @@ class Author:
                 if fact.relation in (relation, "give") or relation == "give"}
         other = self.fact(relation, used)
         here = [name for fact in facts for slot, name in fact.slots.items() if slot == "s" and name not in told]
-        kind, patterns, answer, _ = self.random.choice(QUESTIONS[relation])
+        _, patterns, answer, _ = self.random.choice(QUESTIONS[relation])
         pattern = self.random.choice(patterns)
         if answer in ("{s}.", "{r}."):
             answer = NOBODY
             if "{s}" in pattern or "{r}" in pattern:
                 return None
-            if relation == "day" and any(fact.slots.get("d") == other.slots["d"] for fact in facts):
+            if relation in ("day", "place") and other.slots[relation[0]] in used:
                 return None
         else:
             answer = UNKNOWN
