@@ -17,6 +17,13 @@ STORY_WEIGHT = 0.06  # of a story's or question's token in the loss, beside an a
 END_AFTER = 4        # a text without question ends after at least this many sentences
 STRANGE = 0.15       # share of invented words
 DROPPED = 0.25       # share of the words that do not decide that half of the rows cannot see
+# The parts of a batch, and what stands where a row has ended.
+FILLER = {"ids": 0, "positions": 0, "branch": -1, "target": -1, "weight": 0.0, "seen": True, "told": 0, "wanted": 0,
+          "asked": False}
+
+
+def overlaps(spans, span):
+    return any(start < span[1] and span[0] < end for start, end in spans)
 
 
 class Batches(torch.utils.data.IterableDataset):
@@ -48,9 +55,9 @@ class Batches(torch.utils.data.IterableDataset):
         style = stories.sloppy_style(rng) if rng.random() < 0.5 * self.hardness else stories.Style([" "])
         text, places = stories.compose(facts, rng, style)
         ids, ranges = self.vocabulary.encode(text) if text else ([], [])
-        row = {"ids": [], "positions": [], "branch": [], "target": [], "weight": [], "seen": [], "told": [], "wanted": [], "asked": []}
-        told = [sum(1 << index for index, place in enumerate(places)
-                    if any(start < after and before < end for start, end in place.values())) for before, after in ranges]
+        row = {name: [] for name in FILLER}
+        told = [sum(1 << index for index, place in enumerate(places) if overlaps(place.values(), span))
+                for span in ranges]
         dropping = rng.random() < 0.5 * self.hardness
         seen = [not dropping or fact > 0 or rng.random() > DROPPED for fact in told]
         positions, at = [0], 0
@@ -95,16 +102,17 @@ class Batches(torch.utils.data.IterableDataset):
         truth = sum(1 << index for index, _ in question.truth)
         wanted = [0] * (len(ids) - 1) + [truth] * (len(said) - 2) + [0, 0]
         marked = self.marked(ids, question.spans, asked) + [False] * (count - len(ids))
-        seen = [not dropping or mark or index >= len(ids) or rng.random() > DROPPED for index, mark in enumerate(marked)]
+        seen = [not dropping or mark or place >= len(ids) or rng.random() > DROPPED
+                for place, mark in enumerate(marked)]
         self.append(row, whole[:-1], list(range(at, at + count)), branch, whole[1:], weights[-count:], seen,
                     wanted=wanted, asked=marked)
 
     def marked(self, ids, spans, asked):
         """Which ids of a question, led in by a joint or not, hold its deciding words."""
-        lengths = [1 if self.vocabulary.pieces.is_byte(id) else len(self.vocabulary.pieces.id_to_piece(id)) for id in ids]
+        lengths = self.vocabulary.lengths(ids)
         shift = sum(lengths) - len(asked)
         ends = list(itertools.accumulate(lengths, initial=-shift))
-        return [any(start < after and before < end for start, end in spans) for before, after in zip(ends, ends[1:])]
+        return [overlaps(spans, span) for span in zip(ends, ends[1:])]
 
     def glued(self, text):
         """Ids of a text that follows another without a space: those after a bracket, which never joins a piece."""
@@ -130,18 +138,19 @@ class Batches(torch.utils.data.IterableDataset):
     @staticmethod
     def pack(rows):
         longest = max(len(row["ids"]) for row in rows)
-        filler = {"ids": 0, "positions": 0, "branch": -1, "target": -1, "weight": 0.0, "seen": True, "told": 0, "wanted": 0, "asked": False}
         batch = {name: np.array([row[name] + [value] * (longest - len(row[name])) for row in rows])
-                 for name, value in filler.items()}
+                 for name, value in FILLER.items()}
         batch["weight"] = np.where(batch["target"] < 0, 0, batch["weight"]).astype(np.float32)
         return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
 def attention_mask(batch):
-    """[rows, 1, T, T] bool: what each position of a packed row sees."""
+    """[rows, 1, T, T] bool: what each position of a packed row sees.  A hidden word does not even see itself, as when
+    AtMan suppresses it; all see the start of the sequence."""
     branch, seen = batch["branch"], batch["seen"]
     length = branch.shape[1]
     same = branch[:, :, None] == branch[:, None, :]
     story = (branch == 0)[:, None, :] & (branch >= 0)[:, :, None]
     mask = (same | story) & torch.ones(length, length, dtype=torch.bool).tril() & seen[:, None, :]
-    return (mask | torch.eye(length, dtype=torch.bool))[:, None]
+    padding = (branch < 0)[:, :, None] & torch.eye(length, dtype=torch.bool)
+    return (mask | padding)[:, None]

@@ -81,8 +81,8 @@ def relevance(network, words, prompt, answer, factor=0.1):
 
 
 def pointing(network, words, tests):
-    """For each kind, how often the top token decides: of the whole prompt, and of the story alone, where only the story's
-    deciding words count.  Then the median of the greatest changes of an answer's token in nats, and the wrong tops."""
+    """For each kind, how often the top token decides: of the whole prompt, and of the story alone, where only the
+    story's deciding words count.  Then the median of the greatest changes in nats, and the wrong tops."""
     hits, inside, changes, missed = {}, {}, [], {}
     for test in tests:
         values, ranges = relevance(network, words, test["prompt"], test["answer"])
@@ -127,7 +127,7 @@ def main(path, count):
     plain = [test["prompt"][:test["story"]] for test in tests[::len(tests) // 50]]
     ended = [answer is not None for answer in continue_greedily(network, words, plain, 48)]
     print(f"plain text comes to an end: {sum(ended) / len(ended):.3f}")
-    whole, story, change, missed = pointing(network, words, cases(max(10, count // 8), 14))
+    whole, story, change, missed = pointing(network, words, cases(max(10, count // 4), 14))
     print("top token decides:", summary(whole))
     print("top token of the story decides:", summary(story))
     print(f"median of the greatest changes {change:.2f} nats; wrong tops: {missed}")

@@ -67,8 +67,8 @@ class Block(nn.Module):
         self.start()
 
     def start(self):
-        """First weights.  Keys start as queries do, and outputs as the inverse of values, so that from the first step on a
-        word attends to its like and adds what it attends to: looking words up is then learned ten times sooner."""
+        """First weights.  Keys start as queries do, and outputs as transposed values, so that from the first step on a
+        word attends to its like and adds what it attends to: looking words up is then learned many times sooner."""
         config, groups = self.config, self.config.heads // self.config.key_heads
         for weight in self.parameters():
             if weight.ndim == 2:

@@ -200,7 +200,7 @@ class Author:
             owned = [fact.slots["o"] for fact in facts if fact.relation == "own"]
             while True:
                 trial = set(used)
-                thing = pick(owned) if owned and relation == "own" and chance() < 0.35 else None
+                thing = pick(owned) if owned and relation == "own" and chance() < 0.45 else None
                 fact = self.fact(relation, trial, thing)
                 # A person known from another relation may come back.
                 known = [name for name, seen in people.items() if relation not in seen and "give" not in seen]
@@ -227,7 +227,7 @@ class Author:
 
     def ask(self, facts, kind=None, about=None):
         """A question about the facts, of the kind or any; None where the draw does not fit."""
-        kind = kind or self.random.choices(KINDS, [6, 7, 6, 3, 2, 2, 5, 3])[0]
+        kind = kind or self.random.choices(KINDS, [6, 5, 12, 5, 4, 4, 10, 3])[0]
         if kind == "count":
             return self.ask_count(facts)
         if kind == "absent":
@@ -260,17 +260,18 @@ class Author:
 
     def ask_count(self, facts):
         things = [fact.slots["o"] for fact in facts if fact.relation == "own"]
-        if any(fact.relation == "give" for fact in facts) or not things and self.random.random() < 0.7:
+        if any(fact.relation == "give" for fact in facts) or not things and self.random.random() < 0.98:
             return None
-        thing = self.random.choice(things) if things and self.random.random() < 0.8 else self.draw(THINGS, set(things))
-        if self.random.random() < 0.6 and things:
-            thing = max(things, key=things.count)
+        # None, one, two and three about equally often, though most stories hold none or one of a kind.
+        groups = {things.count(thing): [other for other in things if things.count(other) == things.count(thing)]
+                  for thing in things if things.count(thing) <= 3}
+        groups[0] = [self.draw(THINGS, set(things))]
+        numbers = sorted(groups)
+        thing = self.random.choice(groups[self.random.choices(numbers, [(1, 1, 5, 8)[n] for n in numbers])[0]])
         slots = {"o": thing, "a": article(thing), "m": thing + ("es" if thing[-1] in "sx" else "s")}
         text, spans = fill(self.random.choice(["How many {m} are there?", "How many people have {a} {o}?",
                                                "How many {m} do they have?"]), slots)
         truth = [(index, ["o"]) for index, fact in enumerate(facts) if fact.slots.get("o") == thing]
-        if len(truth) > 3:
-            return None
         return Question("count", text, COUNTS[len(truth)] + ".", list(spans.values()), truth)
 
     def ask_absent(self, facts):

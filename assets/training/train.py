@@ -1,4 +1,4 @@
-"""Train the demo model: python3 train.py OUT.pt [--seed N] [--minutes M]
+"""Train the demo model: python3 train.py OUT.pt [--seed N]
 
 Owns the recipe.  Writes weights, configuration and vocabulary to OUT.pt; export.py makes the GGUF file from it.
 """
@@ -29,8 +29,8 @@ def paid_attention(attention, queries, keys):
 
 
 def guide(attentions, batch):
-    """Attention to what decides: in the binding layer of a fact's words to its earlier ones and of an answer to the words
-    of its question, in the reading layer of an answer to the facts that decide it.  Three tensors of shares."""
+    """Attention to what decides, in three tensors of shares: in the binding layer of a fact's words to its earlier
+    ones, and of an answer to the names in its question; in the reading layer of an answer to the deciding facts."""
     branch, told, wanted = batch["branch"], batch["told"], batch["wanted"]
     row, position = (told > 0).nonzero(as_tuple=True)
     fact = (told[row, position][:, None] & told[row]) != 0
@@ -63,11 +63,14 @@ def loss_of(network, batch, smoothing, guidance):
 def train(options):
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
-    serialised = vocabulary.train(options.vocabulary)
+    earlier = torch.load(options.start, weights_only=False) if options.start else None
+    serialised = earlier["vocabulary"] if earlier else vocabulary.train(options.vocabulary)
     words = vocabulary.Vocabulary(serialised)
     config = model.Config(words.size, width=options.width, layers=options.layers, heads=options.width // 32,
                           inner=options.inner)
     network = model.Model(config)
+    if earlier:
+        network.load_state_dict(earlier["weights"])
     parameters = sum(weight.numel() for weight in network.parameters())
     print(f"{parameters} parameters, {words.size} pieces, {options.steps} steps", flush=True)
     loader = torch.utils.data.DataLoader(batches.Batches(serialised, options.seed, options.rows, easy=options.easy),
@@ -84,7 +87,9 @@ def train(options):
         tokens += batch["ids"].numel()
         if step % 50 == 0:
             seconds = time.time() - start
-            print(f"{step} {seconds:.0f}s loss {sums / 50:.4f} guided {' '.join(f'{share:.2f}' for share in paid)} {tokens / seconds:.0f} tokens/s", flush=True)
+            guided = " ".join(f"{share:.2f}" for share in paid)
+            print(f"{step} {seconds:.0f}s loss {sums / 50:.4f} guided {guided} {tokens / seconds:.0f} tokens/s",
+                  flush=True)
             sums = 0.0
         if step % options.every == 0 or step == options.steps:
             kept = {"config": dataclasses.asdict(config), "weights": network.state_dict(), "vocabulary": serialised}
@@ -97,6 +102,7 @@ def train(options):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out")
+    parser.add_argument("--start", help="go on from the weights of an earlier OUT.pt")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=3200)
     parser.add_argument("--rows", type=int, default=16)

@@ -55,11 +55,15 @@ class Vocabulary:
         """Ids of a word after a space, and how many characters each stands for, the space counted."""
         if word not in self.kept:
             ids = self.pieces.encode(word) if word else [self.pieces.piece_to_id("\u2581")]
-            lengths = [1 if self.pieces.is_byte(id) else len(self.pieces.id_to_piece(id)) for id in ids]
+            lengths = self.lengths(ids)
             if len(self.kept) > 200000:
                 self.kept.clear()
             self.kept[word] = ids, lengths
         return self.kept[word]
+
+    def lengths(self, ids):
+        """How many characters each stands for, in ASCII text."""
+        return [1 if self.pieces.is_byte(id) else len(self.pieces.id_to_piece(id)) for id in ids]
 
     def encode(self, text):
         """ids, and the (start, end) of each in the text (ASCII; the dummy prefix has no place of its own)."""
