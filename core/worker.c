@@ -301,9 +301,9 @@ void worker_cancel(struct worker *w)
     pthread_mutex_lock(&w->lock);
     struct order *old = w->pending;
     w->pending = NULL;
-    if (w->running) {
+    if (w->running)
         atomic_store(&w->job->cancelled, true);
-    } else if (old) {
+    if (old) { /* the running one's end is stale by now: the latest request ends here */
         struct event *v = calloc(1, sizeof *v);
         if (v) {
             v->kind = EVENT_CANCELLED;

@@ -74,16 +74,24 @@ static void send(const char *text)
 
 /* -- what it can do -------------------------------------------------------------------------------------------------- */
 
+/* Look a terminal's description up; OK or ERR. */
+static int look_up(const char *term)
+{
+    int status;
+    if (cur_term)
+        del_curterm(cur_term);
+    return setupterm(term, STDOUT_FILENO, &status);
+}
+
 static int check_terminal(const char *term, struct error *error)
 {
-    int status = 0;
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return error_set(error, ERROR_DEVICE,
                          "the interactive screen needs a terminal; use `atmanscope explain` in a pipe or a script");
     if (!term || !*term)
         return error_set(error, ERROR_DEVICE,
                          "TERM is not set, so nothing is known of this terminal; set it, for example TERM=xterm-256color");
-    if (setupterm(term, STDOUT_FILENO, &status) != OK)
+    if (look_up(term) != OK)
         return error_set(error, ERROR_DEVICE, "the terminal type TERM=%s is not known here; set TERM to one that is, for example xterm-256color",
                          term);
     const char *move = tigetstr("cup"), *clear = tigetstr("clear");
@@ -95,15 +103,14 @@ static int check_terminal(const char *term, struct error *error)
 /* The description with 24-bit colours of the same terminal, where there is one: "xterm-direct" for "xterm-256color". */
 static void choose_description(struct terminal *terminal, const char *term, char *name, size_t size)
 {
-    int status;
     snprintf(name, size, "%s", term);
     if (terminal->depth == COLOUR_TRUE && tigetnum("colors") <= 256) {
         char *end = strstr(name, "-256color");
         size_t base = end ? (size_t)(end - name) : strlen(name);
         snprintf(name + base, size - base, "-direct");
-        if (setupterm(name, STDOUT_FILENO, &status) != OK) {
+        if (look_up(name) != OK) {
             snprintf(name, size, "%s", term);
-            setupterm(name, STDOUT_FILENO, &status);
+            look_up(name);
         }
     }
     int colours = tigetnum("colors");
@@ -226,8 +233,11 @@ int terminal_open(struct terminal *terminal, const struct terminal_options *opti
     char name[128];
     *terminal = (struct terminal){.depth = options->depth, .ground = options->ground};
     int code = check_terminal(options->term, error);
-    if (code != 0)
+    if (code != 0) {
+        if (cur_term)
+            del_curterm(cur_term);
         return code;
+    }
     if (tcgetattr(STDIN_FILENO, &terminal->saved) != 0)
         return error_set(error, ERROR_DEVICE, "the terminal does not tell its settings: %s", strerror(errno));
     set_locale(terminal);
@@ -237,6 +247,8 @@ int terminal_open(struct terminal *terminal, const struct terminal_options *opti
     rescue_arm(&terminal->saved);
     if (terminal->depth != COLOUR_NONE && strncmp(name, "linux", 5) != 0)
         ask_background(terminal);
+    if (cur_term) /* curses makes its own */
+        del_curterm(cur_term);
     terminal->screen = newterm(name, stdout, stdin);
     if (!terminal->screen) {
         rescue_disarm();
