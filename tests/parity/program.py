@@ -42,7 +42,7 @@ def model(name):
     return path if os.path.isfile(path) else None
 
 
-def run(command, *arguments, timeout=600):
+def run(command, *arguments, timeout=3600):
     """One run of the program; its JSON, or an exception that shows what it said."""
     line = ["./atmanscope", command, *arguments, "--format", "json", "-q"]
     done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)

@@ -22,7 +22,11 @@ def note(kind, difference, label):
 
 
 def continuations(path, golden):
-    for entry in golden["prompts"]:
+    prompts = golden["prompts"]
+    if os.environ.get("SLOW_BUILD"):
+        program.skip(f"{len(prompts) - 2} of {len(prompts)} continuations, for the sanitizers slow the program down")
+        prompts = prompts[:2]
+    for entry in prompts:
         found = program.run("generate", "-m", path, "-p", entry["text"], "-n", str(len(entry["continuation"])))
         ids = [token["id"] for token in found["prompt"]["tokens"]]
         program.check(ids == entry["ids"], f"{entry['text']!r}: tokens {ids}, not {entry['ids']}")
@@ -55,12 +59,13 @@ def reference_rows(path, golden):
                                   row["factor"])
     note("golden", wanted - row["values"][:4], "the NumPy reference")
     choose = random.Random(3)
-    for length, units, variant in ((40, "word", "row-min"), (120, "sentence", "row-min-causal"), (220, "sentence", "log-additive")):
+    cases = [(40, "word", "row-min"), (120, "sentence", "row-min-causal"), (220, "sentence", "log-additive")]
+    for length, units, variant in cases[:1] if os.environ.get("SLOW_BUILD") else cases:
         words = [choose.choice("the ball is red and blue Tom has a cat in Paris. What of it? Yes, he said.".split())
                  for _ in range(length)]
         found = program.explain(path, " ".join(words), target=" red ball", units=units, variant=variant)
         spans = program.unit_spans(found)
-        sample = sorted(choose.sample(range(len(spans)), 4))
+        sample = sorted(choose.sample(range(len(spans)), 4 if length < 100 else 2))
         ids, target = ([token["id"] for token in found[part]["tokens"]] for part in ("prompt", "target"))
         wanted, logp = reference.explain(model, ids, target, [spans[u] for u in sample], variant, 0.1)
         label = f"{len(ids)} tokens, {variant}"
