@@ -1,7 +1,9 @@
 /* atmanscope, or atmanscope tui: the interactive screen. */
 #include "tui/command.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tui/prompt.h"
 #include "tui/run.h"
@@ -16,10 +18,14 @@ int command_screen(const struct options *o, const struct context *context, int *
         code = run_model(o, context, model, sizeof model, error);
     if (code || (code = prompt_read(o, PROMPT_MAY_BE_EMPTY, &prompt, &length, error)) != 0)
         return code;
+    char samples[PATHS_LENGTH + 16];
+    const char *slash = strrchr(model, '/');
+    snprintf(samples, sizeof samples, "%.*sprompts.txt", slash ? (int)(slash - model) + 1 : 0, model);
     struct screen_options screen = {
         .engine = {model, o->device, o->pre, o->threads, o->precision},
         .terminal = {context->term, context->depth, context->ground},
         .paths = &context->paths,
+        .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */
         .prompt = prompt,
         .prompt_length = length,
         .units = o->units,

@@ -92,8 +92,11 @@ static void set_up(struct screen *screen)
         .dialog = &screen->dialog,
         .focus = PLACE_EDITOR,
     };
+    samples_read(&screen->samples, options->samples);
     if (options->prompt_length > 0)
         editor_set(&screen->editor, options->prompt, options->prompt_length);
+    else
+        screen_sample(screen);
     screen->first_load = true;
     paint_begin(&screen->terminal);
     screen_load(screen, options->engine.model);
@@ -124,6 +127,7 @@ int screen_run(const struct screen_options *options, struct error *error)
     loader_free(&screen.loader);
     loaded_close(&screen.loaded);
     dialog_close(&screen.dialog);
+    samples_free(&screen.samples);
     view_free(&screen.view);
     editor_free(&screen.editor);
     explanation_free(screen.explanation);

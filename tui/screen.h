@@ -13,7 +13,8 @@ struct screen_options {
     struct engine_options engine;     /* model: the path of the first one */
     struct terminal_options terminal; /* what the environment says */
     const struct paths *paths;        /* where the open dialog looks for models */
-    const char *prompt;               /* to begin with; explained at once if it is not empty */
+    const char *samples;              /* file of sample prompts or NULL */
+    const char *prompt;               /* to begin with, explained at once; if empty, the first sample */
     size_t prompt_length;
     const char *units;                /* granularity; NULL: "word" */
     struct method method;

@@ -205,6 +205,13 @@ static unsigned act(struct screen *screen, enum action action, int key)
     case ACTION_SIMILARITY:
     case ACTION_TOKENS_MORE:
     case ACTION_TOKENS_LESS: return screen_setting(screen, action);
+    case ACTION_SAMPLE:
+        if (screen_sample(screen)) {
+            view_arrange(view);
+            return screen_submit(screen);
+        }
+        screen_say(screen, true, "there are no sample prompts beside the shipped model");
+        return DIRTY_DRAW;
     case ACTION_APPEND: return append_output(screen);
     case ACTION_SCALE: view->shared_scale = !view->shared_scale; return DIRTY_DRAW;
     case ACTION_PANE:

@@ -7,6 +7,7 @@
 
 #include "tui/dialog.h"
 #include "tui/loader.h"
+#include "tui/samples.h"
 #include "tui/screen.h"
 #include "tui/view.h"
 
@@ -26,6 +27,7 @@ struct screen {
     struct loaded loaded;
     struct loader loader;
     struct dialog dialog;
+    struct samples samples;
     struct view view;
     struct request settings;   /* prompt fields unused; units and method as chosen */
     uint64_t submitted;        /* number of the latest request, 0: none */
@@ -41,6 +43,8 @@ struct screen {
 void screen_say(struct screen *, bool bad, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Continue and explain the prompt as it is now. */
 unsigned screen_submit(struct screen *);
+/* Put the next sample prompt in the place of the prompt; false: there is none. */
+bool screen_sample(struct screen *);
 unsigned screen_cancel(struct screen *);
 /* Take all events that wait. */
 unsigned screen_events(struct screen *);

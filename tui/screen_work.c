@@ -40,6 +40,15 @@ unsigned screen_submit(struct screen *screen)
     return DIRTY_ALL;
 }
 
+bool screen_sample(struct screen *screen)
+{
+    size_t length;
+    const char *sample = samples_next(&screen->samples, &length);
+    if (sample)
+        editor_set(&screen->editor, sample, length);
+    return sample != NULL;
+}
+
 unsigned screen_cancel(struct screen *screen)
 {
     if (!screen->view.pending && !screen->explanation->busy)
