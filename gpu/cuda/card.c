@@ -18,6 +18,7 @@ enum {
 /* What a row of a batch is taken to need, in bytes, with activations of a 7B model; a batch may take a quarter of the
  * free memory. */
 static const size_t row_bytes = (size_t)256 << 10;
+static const size_t scratch_bytes = (size_t)256 << 20;
 
 /* -- operations on rows, which need no more than their kernel --------------------------------------------------------- */
 
@@ -200,6 +201,7 @@ int card_open(int ordinal, struct device **device, struct error *error)
         return error_set(error, ERROR_MEMORY, "no memory for the device");
     card->device.ops = &card_ops;
     card->ordinal = ordinal;
+    card->scratch_bytes = scratch_bytes;
     describe(card, &properties, memory);
     *device = &card->device;
     return 0;

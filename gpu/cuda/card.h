@@ -19,6 +19,7 @@ struct card {
     struct device device; /* first: a struct device * of this device points here */
     struct device_info info;
     int ordinal;
+    size_t scratch_bytes; /* what a piece of an expanded weight, of accumulators or of logits may take */
 };
 
 struct weight {
@@ -112,7 +113,7 @@ bool card_operand(struct stream *, enum precision, const float *x, int rows, int
 void card_product(struct stream *, const struct operand *, const struct weight *, int first, int count, float *y,
                   int y_stride);
 /* How many of a weight's rows a product may take at once for so many rows of x. */
-int card_product_tile(const struct weight *, int rows);
+int card_product_tile(const struct stream *, const struct weight *, int rows);
 
 /* -- attend.c -------------------------------------------------------------------------------------------------------- */
 

@@ -6,19 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const size_t tile_scratch = (size_t)64 << 20; /* bytes of a tile of logits */
-
-/* Columns of the vocabulary that are taken at once. */
-static int vocabulary_tile(const struct head *head, int rows)
-{
-    enum { STEP = 16 };
-    size_t columns = tile_scratch / sizeof(float) / (size_t)rows / STEP * STEP;
-    int most = card_product_tile(head->weight, rows);
-    if (columns < STEP)
-        columns = STEP;
-    return columns < (size_t)most ? (int)columns : most;
-}
-
 void card_logits(struct stream *stream, const struct head *head, const float *h, int rows, float *logits)
 {
     if (rows <= 0 || !card_stream_ready(stream))
@@ -77,7 +64,7 @@ void card_lse_delta(struct stream *stream, const struct head *head, enum precisi
         !card_operand(stream, precision, dh, rows, head->width, &work.change) ||
         !card_check(stream, cudaMemsetAsync(work.state, 0, bytes, stream->cuda), "log-sum-exp"))
         return;
-    int tile = vocabulary_tile(head, rows > targets ? rows : targets);
+    int tile = card_product_tile(stream, head->weight, rows > targets ? rows : targets);
     for (int first = 0; first < head->vocabulary && !stream->failure.code; first += tile)
         add_tile(stream, &work, first, head->vocabulary - first < tile ? head->vocabulary - first : tile);
     struct lse_state *state = (struct lse_state *)card_host_scratch(stream, bytes);

@@ -11,9 +11,6 @@
 
 enum { PAD = 16 }; /* rows and columns of bf16 and int8 matrices are padded with zeros to a multiple of this */
 
-static const size_t weight_scratch = (size_t)256 << 20; /* bytes of expanded weight, as f32 */
-static const size_t sum_scratch = (size_t)256 << 20;    /* bytes of accumulators */
-
 static int padded(int n)
 {
     return (n + PAD - 1) / PAD * PAD;
@@ -137,10 +134,10 @@ static void multiply_bytes(struct stream *stream, const struct operand *x, const
                    "a product in int8");
 }
 
-int card_product_tile(const struct weight *weight, int rows)
+int card_product_tile(const struct stream *stream, const struct weight *weight, int rows)
 {
-    size_t by_weight = weight_scratch / sizeof(float) / (size_t)weight->stored.columns;
-    size_t by_sum = sum_scratch / sizeof(int32_t) / (size_t)(rows > 0 ? rows : 1);
+    size_t words = stream->card->scratch_bytes / sizeof(float); /* of f32 weights, or of accumulators */
+    size_t by_weight = words / (size_t)weight->stored.columns, by_sum = words / (size_t)(rows > 0 ? rows : 1);
     size_t tile = (by_weight < by_sum ? by_weight : by_sum) / PAD * PAD;
     return tile < PAD ? PAD : tile < (size_t)weight->rows ? (int)tile : weight->rows;
 }
@@ -166,7 +163,7 @@ static void product(struct stream *stream, const struct weight *weight, enum pre
     struct operand operand;
     if (!card_operand(stream, precision, x, rows, weight->stored.columns, &operand))
         return;
-    int tile = card_product_tile(weight, rows);
+    int tile = card_product_tile(stream, weight, rows);
     for (int first = 0; first < weight->rows && !stream->failure.code; first += tile) {
         int count = weight->rows - first < tile ? weight->rows - first : tile;
         card_product(stream, &operand, weight, first, count, y + first, weight->rows);

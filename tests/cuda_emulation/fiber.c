@@ -268,6 +268,27 @@ static void report_deadlock(void)
     emulation_fail("the threads of a block wait for each other for ever");
 }
 
+/* Run a thread until it waits; false where it does so already. */
+static bool run_thread(int thread, emulation_turn turn)
+{
+    if (block.fiber[thread].wait != RUNS)
+        return false;
+    turn(thread);
+    enter(thread);
+    if (block.fiber[thread].wait == ENDED)
+        thread_ended(thread);
+    return true;
+}
+
+/* Run the threads of a warp until each waits; whether any ran. */
+static bool run_warp(int warp, emulation_turn turn)
+{
+    bool any = false;
+    for (int i = 0; i < EMULATION_WARP && warp * EMULATION_WARP + i < block.threads; i++)
+        any |= run_thread(warp * EMULATION_WARP + i, turn);
+    return any;
+}
+
 void emulation_block_run(int threads, enum emulation_order order, uint64_t seed, emulation_turn turn,
                          void (*body)(void *), void *argument)
 {
@@ -281,17 +302,15 @@ void emulation_block_run(int threads, enum emulation_order order, uint64_t seed,
     block.body = body;
     block.argument = argument;
     lay_order(order, seed);
+    bool hasty = seed & 1; /* a warp runs as far as it can before the next has its turn */
     while (block.alive) {
         bool any = false;
         for (int i = 0; i < threads; i++) {
-            int thread = block.order[i];
-            if (block.fiber[thread].wait != RUNS)
+            if (!run_thread(block.order[i], turn))
                 continue;
             any = true;
-            turn(thread);
-            enter(thread);
-            if (block.fiber[thread].wait == ENDED)
-                thread_ended(thread);
+            while (hasty && run_warp(block.order[i] / EMULATION_WARP, turn))
+                continue;
         }
         if (!any)
             report_deadlock();

@@ -1,0 +1,2 @@
+/* kernels_weight.cc: the card's kernels, the very same source, compiled for the host. */
+#include "gpu/cuda/kernels_weight.cu"
