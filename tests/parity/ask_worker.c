@@ -1,12 +1,12 @@
-/* ask_worker.c: one worker as a filter, for the parity test of what the command line does not show: the relevance for the
- * candidates and for any other token, and what is kept from one request to the next.
+/* ask_worker.c: one worker as a filter, for the parity test of what the command line does not show: the relevance for
+ * the candidates and for any other token, and what is kept from one request to the next.
  *
  *   ask_worker MODEL < lines > lines
  *
  * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
- * "layers": [first, last], "foil" (or null)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output": [[id,
- * candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens][choices]}, or
- * {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
+ * "layers": [first, last], "foil" (or null)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
+ * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
+ * [choices]}, or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -81,7 +81,9 @@ static json_t *explain(struct worker *worker, struct explanation *e, const json_
     request.method.first_layer = (int)json_integer_value(json_array_get(layers, 0));
     request.method.last_layer = (int)json_integer_value(json_array_get(layers, 1));
     worker_submit(worker, &request);
-    return wait_for(worker, e, EVENT_DONE) == EVENT_DONE ? explanation_json(e) : json_pack("{ss}", "error", e->error.message);
+    if (wait_for(worker, e, EVENT_DONE) != EVENT_DONE)
+        return json_pack("{ss}", "error", e->error.message);
+    return explanation_json(e);
 }
 
 static json_t *retarget(struct worker *worker, struct explanation *e, const json_t *pair)
