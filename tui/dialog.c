@@ -37,7 +37,7 @@ int dialog_show_models(struct dialog *dialog, const struct paths *paths, struct 
     return 0;
 }
 
-/* -- keys ------------------------------------------------------------------------------------------------------------ */
+/* -- keys ---------------------------------------------------------------------------------------------------------- */
 
 static void scroll_by(struct dialog *dialog, int by)
 {
@@ -100,12 +100,14 @@ const char *dialog_key(struct dialog *dialog, const struct key *key)
     return NULL;
 }
 
-/* -- drawing --------------------------------------------------------------------------------------------------------- */
+/* -- drawing ------------------------------------------------------------------------------------------------------- */
 
 /* A box in the middle for `total` rows of text, with a title above and a hint below. */
-static struct area draw_box(struct dialog *dialog, int rows, int columns, int width, const char *title, const char *hint)
+static struct area draw_box(struct dialog *dialog, int rows, int columns, int width, const char *title,
+                            const char *hint)
 {
-    int high = dialog->total + 2 < rows - 2 ? dialog->total + 2 : rows - 2, wide = width < columns - 2 ? width : columns - 2;
+    int high = dialog->total + 2 < rows - 2 ? dialog->total + 2 : rows - 2,
+        wide = width < columns - 2 ? width : columns - 2;
     struct area box = {(rows - high) / 2, (columns - wide) / 2, high, wide};
     dialog->area = box;
     dialog->rows = high - 2;
@@ -148,8 +150,8 @@ static int draw_help_rows(struct area area, int first, bool draw)
         if (i == 0 || table[i].place != table[i - 1].place) {
             line += i > 0;
             if (draw && line >= first && line < first + area.rows)
-                paint_string(area.row + line - first, area.column, area.columns, paint_plain(COLOUR_BOLD | COLOUR_UNDERLINE),
-                             keys_place_name(table[i].place));
+                paint_string(area.row + line - first, area.column, area.columns,
+                             paint_plain(COLOUR_BOLD | COLOUR_UNDERLINE), keys_place_name(table[i].place));
             line++;
         }
         line += draw_binding(area, first, line, &table[i], draw);
@@ -182,7 +184,8 @@ static void draw_models(struct dialog *dialog, int rows, int columns)
     if (dialog->count == 0) {
         snprintf(text, sizeof text, "There is no model in %s.", dialog->folder);
         paint_string(area.row, area.column, area.columns, paint_plain(0), text);
-        paint_string(area.row + 1, area.column, area.columns, paint_plain(0), "Copy a GGUF file there, or run ./start get smollm2.");
+        paint_string(area.row + 1, area.column, area.columns, paint_plain(0),
+                     "Copy a GGUF file there, or run ./start get smollm2.");
     }
     for (int i = 0; i < area.rows && (size_t)(dialog->first + i) < dialog->count; i++) {
         const struct paths_entry *entry = &dialog->entries[dialog->first + i];

@@ -18,7 +18,7 @@ struct dialog {
     int first, rows, total;      /* of the list: first row shown, rows that fit, rows there are */
     struct paths_entry *entries; /* DIALOG_OPEN */
     size_t count, chosen;
-    const char *folder;          /* where models are looked for; borrowed */
+    const char *folder; /* where models are looked for; borrowed */
 };
 
 bool dialog_is_open(const struct dialog *);

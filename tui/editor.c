@@ -153,7 +153,7 @@ bool editor_redo(struct editor *editor)
     return true;
 }
 
-/* -- moving ---------------------------------------------------------------------------------------------------------- */
+/* -- moving -------------------------------------------------------------------------------------------------------- */
 
 /* Whatever is not a plain ASCII sign belongs to a word. */
 static bool in_word(const struct editor *editor, size_t at)
@@ -222,7 +222,7 @@ void editor_move_rows(struct editor *editor, const struct layout *layout, int ro
     editor->goal = goal;
 }
 
-/* -- killing --------------------------------------------------------------------------------------------------------- */
+/* -- killing ------------------------------------------------------------------------------------------------------- */
 
 /* Keep bytes first .. last: alone, or added on their side to what was killed just before. */
 static void keep(struct editor *editor, size_t first, size_t last)

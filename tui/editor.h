@@ -18,7 +18,7 @@ struct editor {
     char *text; /* not terminated; NULL while empty */
     size_t length, capacity;
     size_t cursor;
-    int goal;   /* column that moves up and down try to keep, or -1 */
+    int goal; /* column that moves up and down try to keep, or -1 */
     char *killed;
     size_t killed_length;
     struct editor_change *changes;

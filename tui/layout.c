@@ -72,7 +72,7 @@ static bool is_flag_letter(int32_t c)
     return c >= 0x1f1e6 && c <= 0x1f1ff;
 }
 
-/* -- cursor steps ---------------------------------------------------------------------------------------------------- */
+/* -- cursor steps -------------------------------------------------------------------------------------------------- */
 
 size_t layout_next(const char *text, size_t length, size_t at)
 {
@@ -104,7 +104,7 @@ size_t layout_previous(const char *text, size_t length, size_t at)
     return start;
 }
 
-/* -- wrapping -------------------------------------------------------------------------------------------------------- */
+/* -- wrapping ------------------------------------------------------------------------------------------------------ */
 
 static struct glyph *add_glyph(struct layout *layout)
 {
@@ -159,7 +159,8 @@ static void place_glyphs(struct layout *layout, const char *text, int columns)
         char c = text[glyph->start];
         bool space = c == ' ' || c == '\n' || c == '\t';
         if (c == '\t')
-            glyph->width = column < columns && TAB - column % TAB > columns - column ? columns - column : TAB - column % TAB;
+            glyph->width =
+                column < columns && TAB - column % TAB > columns - column ? columns - column : TAB - column % TAB;
         if (column + glyph->width > (space ? columns : columns - 1) && i > line) {
             size_t from = word > line && !space ? word : i;
             row++;
@@ -210,7 +211,7 @@ void layout_free(struct layout *layout)
     *layout = (struct layout){0};
 }
 
-/* -- places ---------------------------------------------------------------------------------------------------------- */
+/* -- places -------------------------------------------------------------------------------------------------------- */
 
 size_t layout_glyph(const struct layout *layout, size_t byte)
 {

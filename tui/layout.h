@@ -16,7 +16,7 @@ enum { GLYPH_MARKS = 4 }; /* combining marks shown on one character; more are le
 
 /* One character with its marks.  A tab is as wide as it reaches and shown in its first column. */
 struct glyph {
-    size_t start, end;             /* bytes of the text */
+    size_t start, end; /* bytes of the text */
     int row, column, width;
     wchar_t show[GLYPH_MARKS + 2]; /* terminated */
 };

@@ -10,7 +10,9 @@ static struct {
     enum colour_depth depth;
     enum colour_ground ground;
     int count, most;
-    struct { int ink, background; } pairs[PAIRS]; /* pair n + 1 */
+    struct {
+        int ink, background;
+    } pairs[PAIRS]; /* pair n + 1 */
 } paint;
 
 void paint_begin(const struct terminal *terminal)

@@ -1,7 +1,7 @@
 /* paint.h: words and colours onto curses' screen.
  *
- * Owns the curses colour pairs and the drawing of strings, rules, boxes, bars and laid out text, clipped to a rectangle.
- * Knows columns and attributes, not what the words mean.  Only after terminal_open(). */
+ * Owns the curses colour pairs and the drawing of strings, rules, boxes, bars and laid out text, clipped to a
+ * rectangle. Knows columns and attributes, not what the words mean.  Only after terminal_open(). */
 #ifndef TUI_PAINT_H
 #define TUI_PAINT_H
 

@@ -11,10 +11,11 @@ static struct termios saved;
 static volatile sig_atomic_t armed;
 static void *stack;
 
-/* ends a string or picture cut in half; synchronised output, mouse and paste modes, scroll region, attributes, autowrap,
- * cursor keys, keypad, alternate screen off; cursor on */
-static const char reset[] = "\033\\\033[?2026l\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[r\033[0m\033[?7h"
-                            "\033[?1l\033>\033[?1049l\033[?25h\r\n";
+/* ends a string or picture cut in half; synchronised output, mouse and paste modes, scroll region, attributes,
+ * autowrap, cursor keys, keypad, alternate screen off; cursor on */
+static const char reset[] =
+    "\033\\\033[?2026l\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[r\033[0m\033[?7h"
+    "\033[?1l\033>\033[?1049l\033[?25h\r\n";
 
 static void on_fatal(int number)
 {

@@ -28,7 +28,11 @@ static void take_short_turns(void)
         int32_t nice;
         uint32_t priority;
         uint64_t runtime, deadline, period;
-    } wish = {.size = sizeof wish, .policy = SCHED_OTHER, .flags = RESET_ON_FORK, .nice = getpriority(PRIO_PROCESS, 0), .runtime = 100000};
+    } wish = {.size = sizeof wish,
+              .policy = SCHED_OTHER,
+              .flags = RESET_ON_FORK,
+              .nice = getpriority(PRIO_PROCESS, 0),
+              .runtime = 100000};
     syscall(SYS_sched_setattr, 0, &wish, 0);
 }
 

@@ -16,9 +16,9 @@ struct screen_options {
     const char *samples;              /* file of sample prompts or NULL */
     const char *prompt;               /* to begin with, explained at once; if empty, the first sample */
     size_t prompt_length;
-    const char *units;                /* granularity; NULL: "word" */
+    const char *units; /* granularity; NULL: "word" */
     struct method method;
-    int generate;                     /* tokens of output; 0: 12 */
+    int generate; /* tokens of output; 0: 12 */
 };
 
 /* Run until the person leaves.  The screen is there at once and the first model is loaded behind it.

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <wchar.h>
 
-/* -- writing ----------------------------------------------------------------------------------------------------------- */
+/* -- writing ------------------------------------------------------------------------------------------------------- */
 
 static size_t encode(int c, char *to)
 {
@@ -44,41 +44,58 @@ static size_t insert_text(struct screen *screen, size_t i)
     return i - first;
 }
 
+/* Actions that move the cursor, or erase or cut what it would move over. */
+static const struct {
+    enum action action;
+    enum editor_motion motion;
+    enum { MOVES, ERASES, CUTS } what;
+} motions[] = {
+    {ACTION_LEFT, MOTION_LEFT, MOVES},
+    {ACTION_RIGHT, MOTION_RIGHT, MOVES},
+    {ACTION_WORD_LEFT, MOTION_WORD_LEFT, MOVES},
+    {ACTION_WORD_RIGHT, MOTION_WORD_RIGHT, MOVES},
+    {ACTION_LINE_START, MOTION_LINE_START, MOVES},
+    {ACTION_LINE_END, MOTION_LINE_END, MOVES},
+    {ACTION_TEXT_START, MOTION_TEXT_START, MOVES},
+    {ACTION_TEXT_END, MOTION_TEXT_END, MOVES},
+    {ACTION_BACKSPACE, MOTION_LEFT, ERASES},
+    {ACTION_DELETE, MOTION_RIGHT, ERASES},
+    {ACTION_KILL_WORD_BACK, MOTION_WORD_LEFT, CUTS},
+    {ACTION_KILL_WORD, MOTION_WORD_RIGHT, CUTS},
+    {ACTION_KILL_START, MOTION_LINE_START, CUTS},
+    {ACTION_KILL_END, MOTION_LINE_END, CUTS},
+};
+
 static unsigned edit(struct screen *screen, enum action action)
 {
     struct editor *editor = &screen->editor;
     int page = screen->view.prompt.rows > 1 ? screen->view.prompt.rows - 1 : 1;
-    if (action == ACTION_UP || action == ACTION_DOWN || action == ACTION_PAGE_UP || action == ACTION_PAGE_DOWN)
+    int rows = action == ACTION_UP          ? -1
+               : action == ACTION_DOWN      ? 1
+               : action == ACTION_PAGE_UP   ? -page
+               : action == ACTION_PAGE_DOWN ? page
+                                            : 0;
+    if (rows != 0) {
         view_arrange(&screen->view); /* keys of the same burst may have changed the text */
-    switch (action) {
-    case ACTION_NEWLINE: editor_insert(editor, "\n", 1); break;
-    case ACTION_LEFT: editor_move(editor, MOTION_LEFT); break;
-    case ACTION_RIGHT: editor_move(editor, MOTION_RIGHT); break;
-    case ACTION_UP: editor_move_rows(editor, &screen->view.prompt_layout, -1); break;
-    case ACTION_DOWN: editor_move_rows(editor, &screen->view.prompt_layout, 1); break;
-    case ACTION_PAGE_UP: editor_move_rows(editor, &screen->view.prompt_layout, -page); break;
-    case ACTION_PAGE_DOWN: editor_move_rows(editor, &screen->view.prompt_layout, page); break;
-    case ACTION_WORD_LEFT: editor_move(editor, MOTION_WORD_LEFT); break;
-    case ACTION_WORD_RIGHT: editor_move(editor, MOTION_WORD_RIGHT); break;
-    case ACTION_LINE_START: editor_move(editor, MOTION_LINE_START); break;
-    case ACTION_LINE_END: editor_move(editor, MOTION_LINE_END); break;
-    case ACTION_TEXT_START: editor_move(editor, MOTION_TEXT_START); break;
-    case ACTION_TEXT_END: editor_move(editor, MOTION_TEXT_END); break;
-    case ACTION_BACKSPACE: editor_erase(editor, MOTION_LEFT, false); break;
-    case ACTION_DELETE: editor_erase(editor, MOTION_RIGHT, false); break;
-    case ACTION_KILL_WORD_BACK: editor_erase(editor, MOTION_WORD_LEFT, true); break;
-    case ACTION_KILL_WORD: editor_erase(editor, MOTION_WORD_RIGHT, true); break;
-    case ACTION_KILL_START: editor_erase(editor, MOTION_LINE_START, true); break;
-    case ACTION_KILL_END: editor_erase(editor, MOTION_LINE_END, true); break;
-    case ACTION_YANK: editor_yank(editor); break;
-    case ACTION_UNDO: editor_undo(editor); break;
-    case ACTION_REDO: editor_redo(editor); break;
-    default: return DIRTY_NONE;
+        editor_move_rows(editor, &screen->view.prompt_layout, rows);
+    } else if (action == ACTION_NEWLINE) {
+        editor_insert(editor, "\n", 1);
+    } else if (action == ACTION_YANK) {
+        editor_yank(editor);
+    } else if (action == ACTION_UNDO) {
+        editor_undo(editor);
+    } else if (action == ACTION_REDO) {
+        editor_redo(editor);
     }
+    for (size_t i = 0; i < sizeof motions / sizeof *motions; i++)
+        if (motions[i].action == action && motions[i].what == MOVES)
+            editor_move(editor, motions[i].motion);
+        else if (motions[i].action == action)
+            editor_erase(editor, motions[i].motion, motions[i].what == CUTS);
     return DIRTY_ALL;
 }
 
-/* -- choosing ---------------------------------------------------------------------------------------------------------- */
+/* -- choosing ------------------------------------------------------------------------------------------------------ */
 
 static unsigned choose_token(struct screen *screen, long token)
 {
@@ -130,7 +147,7 @@ static unsigned append_output(struct screen *screen)
     return view->message[0] ? DIRTY_DRAW : screen_submit(screen);
 }
 
-/* -- mouse ------------------------------------------------------------------------------------------------------------- */
+/* -- mouse --------------------------------------------------------------------------------------------------------- */
 
 static unsigned click(struct screen *screen, const struct key *key)
 {
@@ -171,7 +188,7 @@ static unsigned wheel(struct screen *screen, const struct key *key)
     return DIRTY_DRAW;
 }
 
-/* -- all keys ---------------------------------------------------------------------------------------------------------- */
+/* -- all keys ------------------------------------------------------------------------------------------------------ */
 
 static unsigned cancel(struct screen *screen, int key)
 {
@@ -197,14 +214,17 @@ static unsigned act(struct screen *screen, enum action action, int key)
 {
     struct view *view = &screen->view;
     switch (action) {
-    case ACTION_CONTINUE: return screen_submit(screen);
-    case ACTION_CANCEL: return cancel(screen, key);
+    case ACTION_CONTINUE:
+        return screen_submit(screen);
+    case ACTION_CANCEL:
+        return cancel(screen, key);
     case ACTION_UNITS:
     case ACTION_FACTOR:
     case ACTION_SUPPRESSION:
     case ACTION_SIMILARITY:
     case ACTION_TOKENS_MORE:
-    case ACTION_TOKENS_LESS: return screen_setting(screen, action);
+    case ACTION_TOKENS_LESS:
+        return screen_setting(screen, action);
     case ACTION_SAMPLE:
         if (screen_sample(screen)) {
             view_arrange(view);
@@ -212,22 +232,39 @@ static unsigned act(struct screen *screen, enum action action, int key)
         }
         screen_say(screen, true, "there are no sample prompts beside the shipped model");
         return DIRTY_DRAW;
-    case ACTION_APPEND: return append_output(screen);
-    case ACTION_SCALE: view->shared_scale = !view->shared_scale; return DIRTY_DRAW;
+    case ACTION_APPEND:
+        return append_output(screen);
+    case ACTION_SCALE:
+        view->shared_scale = !view->shared_scale;
+        return DIRTY_DRAW;
     case ACTION_PANE:
         view->focus = view->focus == PLACE_EDITOR ? PLACE_OUTPUT : PLACE_EDITOR;
         return DIRTY_DRAW | DIRTY_FOLLOW;
-    case ACTION_OPEN: return show_models(screen);
-    case ACTION_HELP: dialog_show_help(&screen->dialog); return DIRTY_DRAW;
-    case ACTION_REDRAW: clearok(curscr, TRUE); return DIRTY_DRAW;
-    case ACTION_QUIT: screen->quit = true; return DIRTY_NONE;
-    case ACTION_TOKEN_LEFT: return choose_token(screen, (long)view->token - 1);
-    case ACTION_TOKEN_RIGHT: return choose_token(screen, (long)view->token + 1);
-    case ACTION_TOKEN_FIRST: return choose_token(screen, 0);
-    case ACTION_TOKEN_LAST: return choose_token(screen, (long)screen->explanation->output_count - 1);
-    case ACTION_CHOICE_UP: return choose_candidate(screen, -1);
-    case ACTION_CHOICE_DOWN: return choose_candidate(screen, 1);
-    default: return view->focus == PLACE_EDITOR ? edit(screen, action) : DIRTY_NONE;
+    case ACTION_OPEN:
+        return show_models(screen);
+    case ACTION_HELP:
+        dialog_show_help(&screen->dialog);
+        return DIRTY_DRAW;
+    case ACTION_REDRAW:
+        clearok(curscr, TRUE);
+        return DIRTY_DRAW;
+    case ACTION_QUIT:
+        screen->quit = true;
+        return DIRTY_NONE;
+    case ACTION_TOKEN_LEFT:
+        return choose_token(screen, (long)view->token - 1);
+    case ACTION_TOKEN_RIGHT:
+        return choose_token(screen, (long)view->token + 1);
+    case ACTION_TOKEN_FIRST:
+        return choose_token(screen, 0);
+    case ACTION_TOKEN_LAST:
+        return choose_token(screen, (long)screen->explanation->output_count - 1);
+    case ACTION_CHOICE_UP:
+        return choose_candidate(screen, -1);
+    case ACTION_CHOICE_DOWN:
+        return choose_candidate(screen, 1);
+    default:
+        return view->focus == PLACE_EDITOR ? edit(screen, action) : DIRTY_NONE;
     }
 }
 
@@ -252,7 +289,9 @@ unsigned screen_keys(struct screen *screen)
         if (screen->view.message[0])
             dirty |= DIRTY_DRAW;
         screen->view.message[0] = '\0';
-        enum action action = is_text(key) && screen->view.focus == PLACE_EDITOR ? ACTION_NONE : keys_action(key->key, screen->view.focus);
+        enum action action = is_text(key) && screen->view.focus == PLACE_EDITOR
+                                 ? ACTION_NONE
+                                 : keys_action(key->key, screen->view.focus);
         if (action == ACTION_QUIT && (key->key < ' ' || !dialog_is_open(&screen->dialog)))
             screen->quit = true;
         else if (dialog_is_open(&screen->dialog))

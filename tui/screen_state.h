@@ -1,7 +1,7 @@
 /* screen_state.h: what the parts of the interactive screen share.
  *
- * screen.c has its life and its loop, screen_work.c talks to the worker, screen_keys.c turns keys into actions.  None of
- * their handlers draws: they return what has become dirty. */
+ * screen.c has its life and its loop, screen_work.c talks to the worker, screen_keys.c turns keys into actions.  None
+ * of their handlers draws: they return what has become dirty. */
 #ifndef TUI_SCREEN_STATE_H
 #define TUI_SCREEN_STATE_H
 
@@ -29,15 +29,15 @@ struct screen {
     struct dialog dialog;
     struct samples samples;
     struct view view;
-    struct request settings;   /* prompt fields unused; units and method as chosen */
-    uint64_t submitted;        /* number of the latest request, 0: none */
-    bool quit, quit_asked;     /* ^C once while nothing runs */
-    bool first_load;           /* the first model is not there yet */
-    int code;                  /* why we quit, if that is an error */
+    struct request settings; /* prompt fields unused; units and method as chosen */
+    uint64_t submitted;      /* number of the latest request, 0: none */
+    bool quit, quit_asked;   /* ^C once while nothing runs */
+    bool first_load;         /* the first model is not there yet */
+    int code;                /* why we quit, if that is an error */
     struct error error;
 };
 
-/* -- screen_work.c: what is asked of the worker, and what it says ----------------------------------------------------- */
+/* -- screen_work.c: what is asked of the worker, and what it says -------------------------------------------------- */
 
 /* Show a line until the next key; bad: it is an error. */
 void screen_say(struct screen *, bool bad, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -54,7 +54,7 @@ unsigned screen_loaded(struct screen *);
 /* The next (or former) value of a setting; the prompt is explained anew. */
 unsigned screen_setting(struct screen *, enum action);
 
-/* -- screen_keys.c ----------------------------------------------------------------------------------------------------- */
+/* -- screen_keys.c ------------------------------------------------------------------------------------------------- */
 
 /* Act on all keys just read. */
 unsigned screen_keys(struct screen *);

@@ -16,7 +16,7 @@ void screen_say(struct screen *screen, bool bad, const char *format, ...)
     screen->view.message_bad = bad;
 }
 
-/* -- requests ---------------------------------------------------------------------------------------------------------- */
+/* -- requests ------------------------------------------------------------------------------------------------------ */
 
 unsigned screen_submit(struct screen *screen)
 {
@@ -58,7 +58,7 @@ unsigned screen_cancel(struct screen *screen)
     return DIRTY_DRAW;
 }
 
-/* -- events ------------------------------------------------------------------------------------------------------------ */
+/* -- events -------------------------------------------------------------------------------------------------------- */
 
 static unsigned event(struct screen *screen, enum event_kind kind)
 {
@@ -84,7 +84,7 @@ unsigned screen_events(struct screen *screen)
     return dirty;
 }
 
-/* -- models ------------------------------------------------------------------------------------------------------------ */
+/* -- models -------------------------------------------------------------------------------------------------------- */
 
 unsigned screen_load(struct screen *screen, const char *path)
 {
@@ -137,7 +137,7 @@ unsigned screen_loaded(struct screen *screen)
     return (screen->editor.length > 0 ? screen_submit(screen) : 0) | DIRTY_ALL;
 }
 
-/* -- settings ---------------------------------------------------------------------------------------------------------- */
+/* -- settings ------------------------------------------------------------------------------------------------------ */
 
 static void next_units(struct screen *screen)
 {

@@ -72,7 +72,7 @@ static void send(const char *text)
     }
 }
 
-/* -- what it can do -------------------------------------------------------------------------------------------------- */
+/* -- what it can do ------------------------------------------------------------------------------------------------ */
 
 /* Look a terminal's description up; OK or ERR. */
 static int look_up(const char *term)
@@ -89,14 +89,17 @@ static int check_terminal(const char *term, struct error *error)
         return error_set(error, ERROR_DEVICE,
                          "the interactive screen needs a terminal; use `atmanscope explain` in a pipe or a script");
     if (!term || !*term)
-        return error_set(error, ERROR_DEVICE,
-                         "TERM is not set, so nothing is known of this terminal; set it, for example TERM=xterm-256color");
+        return error_set(
+            error, ERROR_DEVICE,
+            "TERM is not set, so nothing is known of this terminal; set it, for example TERM=xterm-256color");
     if (look_up(term) != OK)
-        return error_set(error, ERROR_DEVICE, "the terminal type TERM=%s is not known here; set TERM to one that is, for example xterm-256color",
-                         term);
+        return error_set(
+            error, ERROR_DEVICE,
+            "the terminal type TERM=%s is not known here; set TERM to one that is, for example xterm-256color", term);
     const char *move = tigetstr("cup"), *clear = tigetstr("clear");
     if (!move || move == (char *)-1 || !clear || clear == (char *)-1)
-        return error_set(error, ERROR_DEVICE, "a terminal of type TERM=%s cannot move its cursor; use `atmanscope explain`", term);
+        return error_set(error, ERROR_DEVICE,
+                         "a terminal of type TERM=%s cannot move its cursor; use `atmanscope explain`", term);
     return 0;
 }
 
@@ -125,7 +128,7 @@ static void choose_description(struct terminal *terminal, const char *term, char
         terminal->depth = COLOUR_TRUE;
 }
 
-/* -- its background -------------------------------------------------------------------------------------------------- */
+/* -- its background ------------------------------------------------------------------------------------------------ */
 
 /* Take "...11;rgb:RRRR/GGGG/BBBB..." apart. */
 static bool parse_background(const char *answer, enum colour_ground *ground)
@@ -188,7 +191,7 @@ static void ask_background(struct terminal *terminal)
     tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal->saved);
 }
 
-/* -- opening and closing --------------------------------------------------------------------------------------------- */
+/* -- opening and closing ------------------------------------------------------------------------------------------- */
 
 static void teach_keys(void)
 {
@@ -253,7 +256,8 @@ int terminal_open(struct terminal *terminal, const struct terminal_options *opti
     if (!terminal->screen) {
         rescue_disarm();
         take_signals(false);
-        return error_set(error, ERROR_DEVICE, "curses cannot use a terminal of type TERM=%s; set TERM to another", name);
+        return error_set(error, ERROR_DEVICE, "curses cannot use a terminal of type TERM=%s; set TERM to another",
+                         name);
     }
     cbreak();
     noecho();
@@ -326,7 +330,7 @@ void terminal_resize(struct terminal *terminal)
     terminal->columns = COLS;
 }
 
-/* -- waiting and reading --------------------------------------------------------------------------------------------- */
+/* -- waiting and reading ------------------------------------------------------------------------------------------- */
 
 unsigned terminal_wait(struct terminal *terminal, const int *others, int count, int timeout_ms)
 {
@@ -437,11 +441,13 @@ static void join_escapes(struct terminal *terminal)
     terminal->key_count = to;
 }
 
-/* A terminal that does not bracket what is pasted: an Enter in the middle of a burst that no fingers type is a newline. */
+/* A terminal that does not bracket what is pasted: an Enter in the middle of a burst that no fingers type is a newline.
+ */
 static void find_paste(struct terminal *terminal)
 {
     for (size_t i = 1; terminal->key_count > 16 && i + 1 < terminal->key_count; i++) {
-        if (terminal->keys[i].key == '\r' && is_character(terminal->keys[i - 1].key) && is_character(terminal->keys[i + 1].key))
+        if (terminal->keys[i].key == '\r' && is_character(terminal->keys[i - 1].key) &&
+            is_character(terminal->keys[i + 1].key))
             terminal->keys[i].key = KEY_PASTED | '\n';
     }
 }

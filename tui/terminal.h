@@ -29,9 +29,9 @@ enum { TERMINAL_KEYS = 4096 };
 struct terminal {
     enum colour_depth depth;
     enum colour_ground ground;
-    bool ascii;     /* the locale knows no other characters: draw none */
-    bool direct;    /* colours are 0xRRGGBB to curses */
-    bool gone;      /* it was hung up */
+    bool ascii;  /* the locale knows no other characters: draw none */
+    bool direct; /* colours are 0xRRGGBB to curses */
+    bool gone;   /* it was hung up */
     int rows, columns;
     struct key keys[TERMINAL_KEYS]; /* what terminal_read() read */
     size_t key_count;

@@ -12,7 +12,7 @@ void view_free(struct view *view)
     free(view->output_ends);
 }
 
-/* -- texts ----------------------------------------------------------------------------------------------------------- */
+/* -- texts --------------------------------------------------------------------------------------------------------- */
 
 const char *view_token_text(const struct view *view, int32_t id, size_t *length)
 {
@@ -65,10 +65,11 @@ static void join_output(struct view *view)
         used += length;
         view->output_ends[t] = used;
     }
-    layout_text(&view->output_layout, view->output_text, used, view->output.columns, view->terminal->ascii ? L'|' : L'↵');
+    layout_text(&view->output_layout, view->output_text, used, view->output.columns,
+                view->terminal->ascii ? L'|' : L'↵');
 }
 
-/* -- places ---------------------------------------------------------------------------------------------------------- */
+/* -- places -------------------------------------------------------------------------------------------------------- */
 
 static void place_panes(struct view *view)
 {
@@ -76,7 +77,10 @@ static void place_panes(struct view *view)
     view->too_small = rows < VIEW_ROWS || columns < VIEW_COLUMNS;
     view->line_count = rows >= 16 ? 4 : 3;
     view->lines = rows - view->line_count;
-    int panes = rows - view->line_count - 2, output = panes * 4 / 9, side = columns >= 120 ? 48 : columns >= 72 ? 32 : columns * 2 / 5;
+    int panes = rows - view->line_count - 2, output = panes * 4 / 9,
+        side = columns >= 120  ? 48
+               : columns >= 72 ? 32
+                               : columns * 2 / 5;
     output = output < 3 ? 3 : output > 10 ? 10 : output;
     if (output > panes - 1)
         output = panes - 1;
@@ -124,18 +128,20 @@ void view_follow(struct view *view)
     view->candidate_first = scroll_to(view->candidate_first, at, view->candidates.rows, count);
 }
 
-/* -- clicks ---------------------------------------------------------------------------------------------------------- */
+/* -- clicks -------------------------------------------------------------------------------------------------------- */
 
 bool view_inside(struct area area, int row, int column)
 {
-    return row >= area.row && row < area.row + area.rows && column >= area.column && column < area.column + area.columns;
+    return row >= area.row && row < area.row + area.rows && column >= area.column &&
+           column < area.column + area.columns;
 }
 
 bool view_prompt_at(const struct view *view, int row, int column, size_t *byte)
 {
     if (view->too_small || !view_inside(view->prompt, row, column))
         return false;
-    *byte = layout_byte(&view->prompt_layout, row - view->prompt.row + view->prompt_first, column - view->prompt.column);
+    *byte =
+        layout_byte(&view->prompt_layout, row - view->prompt.row + view->prompt_first, column - view->prompt.column);
     return true;
 }
 
@@ -144,7 +150,8 @@ bool view_token_at(const struct view *view, int row, int column, size_t *token)
     size_t count = view->explanation->output_count;
     if (view->too_small || count == 0 || !view_inside(view->output, row, column))
         return false;
-    size_t byte = layout_byte(&view->output_layout, row - view->output.row + view->output_first, column - view->output.column);
+    size_t byte =
+        layout_byte(&view->output_layout, row - view->output.row + view->output_first, column - view->output.column);
     for (*token = 0; *token + 1 < count && view->output_ends[*token] <= byte;)
         ++*token;
     return true;
@@ -152,14 +159,15 @@ bool view_token_at(const struct view *view, int row, int column, size_t *token)
 
 bool view_choice_at(const struct view *view, int row, int column, int *choice)
 {
-    int choices[CANDIDATES + 1], count = view_choices(view, choices), at = row - view->candidates.row + view->candidate_first;
+    int choices[CANDIDATES + 1], count = view_choices(view, choices),
+                                 at = row - view->candidates.row + view->candidate_first;
     if (view->too_small || at >= count || !view_inside(view->candidates, row, column))
         return false;
     *choice = choices[at];
     return true;
 }
 
-/* -- drawing --------------------------------------------------------------------------------------------------------- */
+/* -- drawing ------------------------------------------------------------------------------------------------------- */
 
 /* The cursor stands where something is written or chosen, also for those who follow it with a reader or a magnifier. */
 static void place_cursor(const struct view *view)
@@ -171,7 +179,8 @@ static void place_cursor(const struct view *view)
         layout_place(&view->prompt_layout, view->editor->cursor, &row, &column);
         row -= view->prompt_first;
     } else {
-        size_t start = view->token > 0 && view->token < view->explanation->output_count ? view->output_ends[view->token - 1] : 0;
+        size_t start =
+            view->token > 0 && view->token < view->explanation->output_count ? view->output_ends[view->token - 1] : 0;
         layout_place(&view->output_layout, start, &row, &column);
         row -= view->output_first;
     }

@@ -24,17 +24,17 @@ struct view {
     const struct terminal *terminal;
     const struct editor *editor;
     const struct explanation *explanation;
-    const struct engine *engine;     /* NULL before the first is loaded */
-    const struct request *settings;  /* of the next request: units, method, generate */
-    const char *loading;             /* the model that is being loaded, or "" */
+    const struct engine *engine;    /* NULL before the first is loaded */
+    const struct request *settings; /* of the next request: units, method, generate */
+    const char *loading;            /* the model that is being loaded, or "" */
     struct dialog *dialog;
 
     /* how */
     enum key_place focus;
-    size_t token;       /* the chosen output token */
-    int choice;         /* 0: itself, 1 + k: candidate k */
+    size_t token; /* the chosen output token */
+    int choice;   /* 0: itself, 1 + k: candidate k */
     bool shared_scale;
-    bool pending;       /* a request waits for its first event */
+    bool pending; /* a request waits for its first event */
     char message[VIEW_MESSAGE];
     bool message_bad;
 
@@ -43,7 +43,7 @@ struct view {
     struct area prompt, output, candidates;
     int prompt_title, output_title, lines, line_count; /* rows; the lines at the bottom */
     struct layout prompt_layout, output_layout;
-    int prompt_first, output_first, candidate_first;   /* first rows shown */
+    int prompt_first, output_first, candidate_first; /* first rows shown */
     char *output_text;
     size_t *output_ends; /* [output_count] byte of output_text behind each token */
     size_t output_capacity, ends_capacity;
@@ -77,10 +77,10 @@ bool view_token_at(const struct view *, int row, int column, size_t *token);
 bool view_choice_at(const struct view *, int row, int column, int *choice);
 bool view_inside(struct area, int row, int column);
 
-/* -- its parts, for view.c ------------------------------------------------------------------------------------------- */
+/* -- its parts, for view.c ----------------------------------------------------------------------------------------- */
 
-void view_draw_prompt(struct view *);  /* view_prompt.c */
-void view_draw_output(struct view *);  /* view_output.c */
-void view_draw_lines(struct view *);   /* view_lines.c */
+void view_draw_prompt(struct view *); /* view_prompt.c */
+void view_draw_output(struct view *); /* view_output.c */
+void view_draw_lines(struct view *);  /* view_lines.c */
 
 #endif

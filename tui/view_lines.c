@@ -1,4 +1,5 @@
-/* view_lines.c: the lines at the bottom: the scale, what it says of the chosen thing, the settings, the state of the work. */
+/* view_lines.c: the lines at the bottom: the scale, what it says of the chosen thing, the settings, the state of the
+ * work. */
 #include "tui/view.h"
 
 #include <math.h>
@@ -7,7 +8,7 @@
 
 enum { SCALE_WIDTH = 15 };
 
-/* -- settings -------------------------------------------------------------------------------------------------------- */
+/* -- settings ------------------------------------------------------------------------------------------------------ */
 
 /* "F2 word": the first key of an action that works in the focused pane, and its value; all or nothing. */
 static int draw_setting(struct view *view, int row, int at, enum action action, const char *value)
@@ -26,7 +27,7 @@ static int draw_setting(struct view *view, int row, int at, enum action action, 
     return width + 2;
 }
 
-/* -- the legend ------------------------------------------------------------------------------------------------------ */
+/* -- the legend ---------------------------------------------------------------------------------------------------- */
 
 static void draw_legend(struct view *view, int row)
 {
@@ -46,7 +47,8 @@ static void draw_legend(struct view *view, int row)
     for (int i = 0; i < bar; i++) {
         double position = 2.0 * i / (bar - 1) - 1;
         const char *sign = position < 0 ? "-" : position > 0 ? "+" : "0";
-        at += paint_string(row, at, columns - at, paint_relevance(position), view->terminal->depth >= COLOUR_256 && i != bar / 2 ? " " : sign);
+        at += paint_string(row, at, columns - at, paint_relevance(position),
+                           view->terminal->depth >= COLOUR_256 && i != bar / 2 ? " " : sign);
     }
     at++;
     at += paint_string(row, at, columns - at, paint_plain(0), limit);
@@ -57,10 +59,11 @@ static void draw_legend(struct view *view, int row)
         at += paint_string(row, at, columns - at, paint_plain(0), ")");
     }
     if (view->focus == PLACE_OUTPUT && columns - at > SCALE_WIDTH)
-        draw_setting(view, row, columns - SCALE_WIDTH, ACTION_SCALE, view->shared_scale ? "shared scale" : "token scale");
+        draw_setting(view, row, columns - SCALE_WIDTH, ACTION_SCALE,
+                     view->shared_scale ? "shared scale" : "token scale");
 }
 
-/* -- what it says ---------------------------------------------------------------------------------------------------- */
+/* -- what it says -------------------------------------------------------------------------------------------------- */
 
 /* The unit's own text: bytes of the prompt, or the output token that it is. */
 static const char *unit_text(const struct view *view, long unit, size_t *length)
@@ -100,7 +103,8 @@ static void draw_unit(struct view *view, int row)
     char nats[32], times[64], text[160];
     size_t now = view->editor->length, then = e->prompt_length;
     bool same = cursor < view->same_before || cursor >= now - view->same_behind;
-    long unit = same && then > 0 ? map_unit_at(e, cursor < view->same_before ? cursor : cursor + then - now, &from) : -1;
+    long unit =
+        same && then > 0 ? map_unit_at(e, cursor < view->same_before ? cursor : cursor + then - now, &from) : -1;
     if (unit < 0)
         return;
     double value = map_value(&view->map, unit);
@@ -146,7 +150,7 @@ static void draw_top(struct view *view, int row)
     }
 }
 
-/* -- settings -------------------------------------------------------------------------------------------------------- */
+/* -- settings ------------------------------------------------------------------------------------------------------ */
 
 static const char *suppression_name(enum suppression suppression)
 {
@@ -172,7 +176,7 @@ static void draw_settings(struct view *view, int row)
     draw_setting(view, row, at, ACTION_TOKENS_MORE, text);
 }
 
-/* -- the work -------------------------------------------------------------------------------------------------------- */
+/* -- the work ------------------------------------------------------------------------------------------------------ */
 
 /* What goes on, or how it ended. */
 static void describe_work(const struct view *view, char *text, size_t size)
@@ -186,7 +190,8 @@ static void describe_work(const struct view *view, char *text, size_t size)
     else if (e->busy && e->unit_count == 0)
         snprintf(text, size, "writing, %zu of %d tokens", e->output_count, view->settings->generate);
     else if (e->busy)
-        snprintf(text, size, "measuring %d of %d, %.0f rows/s", cost->probes, cost->probes_total, cost->tokens_per_second);
+        snprintf(text, size, "measuring %d of %d, %.0f rows/s", cost->probes, cost->probes_total,
+                 cost->tokens_per_second);
     else if (e->complete && cost->probes > 0 && !isnan(e->noise_floor))
         snprintf(text, size, "%d probes in %.1f s, noise %.2g nats", cost->probes, cost->seconds, e->noise_floor);
     else if (e->complete && cost->probes > 0)
@@ -202,9 +207,10 @@ static void draw_status(struct view *view, int row)
     const struct explanation *e = view->explanation;
     int columns = view->terminal->columns, at = 1;
     bool busy = view->pending || e->busy;
-    const char *hint = view->focus == PLACE_EDITOR ? busy ? "Esc stops  F1 help  ^Q quit" : "Tab: output  F1 help  ^Q quit"
-                       : busy                      ? "Esc stops  ? help  q quit"
-                                                   : "Tab: prompt  ? help  q quit";
+    const char *hint = view->focus == PLACE_EDITOR
+                           ? busy ? "Esc stops  F1 help  ^Q quit" : "Tab: output  F1 help  ^Q quit"
+                       : busy ? "Esc stops  ? help  q quit"
+                              : "Tab: prompt  ? help  q quit";
     char text[VIEW_MESSAGE];
     int hint_width = (int)strlen(hint);
     if (columns < 60)

@@ -38,7 +38,7 @@ static double choice_logprob(const struct view *view, int choice)
     return choice == 0 ? token->logprob : token->candidates[choice - 1].logprob;
 }
 
-/* -- the output ------------------------------------------------------------------------------------------------------ */
+/* -- the output ---------------------------------------------------------------------------------------------------- */
 
 static void draw_titles(struct view *view)
 {
@@ -47,7 +47,8 @@ static void draw_titles(struct view *view)
     int columns = view->terminal->columns, row = view->output_title, left = 2, side = view->candidates.column - 2;
     char text[64];
     paint_rule(row, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
-    left += paint_string(row, left, columns, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Output ");
+    left +=
+        paint_string(row, left, columns, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Output ");
     if (e->output_count > 0) {
         snprintf(text, sizeof text, " %zu of %zu ", view->token + 1, e->output_count);
         paint_string(row, left, side - left, paint_plain(0), text);
@@ -80,7 +81,7 @@ static void draw_tokens(struct view *view)
                      view->pending || e->busy ? "..." : "Nothing yet.");
 }
 
-/* -- candidates ------------------------------------------------------------------------------------------------------ */
+/* -- candidates ---------------------------------------------------------------------------------------------------- */
 
 /* "blue" with its spaces seen: a token that begins with a space is drawn with a low line in its place. */
 static int draw_token(const struct view *view, int row, int column, int columns, struct style style, int32_t id)

@@ -26,7 +26,8 @@ static void draw_title(struct view *view)
     int columns = view->terminal->columns, left;
     char text[640];
     paint_rule(view->prompt_title, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
-    left = 2 + paint_string(view->prompt_title, 2, columns - 4, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Prompt ");
+    left = 2 + paint_string(view->prompt_title, 2, columns - 4,
+                            paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Prompt ");
     if (view_is_stale(view) && e->prompt_length > 0)
         snprintf(text, sizeof text, " edited: Enter measures anew ");
     else
@@ -37,7 +38,8 @@ static void draw_title(struct view *view)
         return;
     const char *slash = strrchr(info->file, '/'), *name = slash ? slash + 1 : info->file, *end = strstr(name, ".gguf");
     int length = end ? (int)(end - name) : (int)strlen(name);
-    snprintf(text, sizeof text, " %.*s, %s on %s, %s ", length, name, info->quantisation, info->device_kind, info->precision);
+    snprintf(text, sizeof text, " %.*s, %s on %s, %s ", length, name, info->quantisation, info->device_kind,
+             info->precision);
     int width = paint_width(text, strlen(text));
     if (width > columns - 3 - left) {
         snprintf(text, sizeof text, " %.*s ", length, name);

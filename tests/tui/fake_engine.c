@@ -3,10 +3,9 @@
  * Owns a made-up implementation of core/engine.h: a real thread, a real wake descriptor, real folding of
  * events, but words from a list and numbers from a hash.  What it says for a request:
  *   output     words of a list, chosen by the prompt; the answer to a prompt with "hat" starts " A blue hat."
- *   relevance  a unit that holds the word of the choice: +2 nats; one that holds another colour: -1; special units: 9; all
- *              others within 0.2
- * A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that holds "CRASH" crashes.
- * It does not pretend to keep anything between requests. */
+ *   relevance  a unit that holds the word of the choice: +2 nats; one that holds another colour: -1; special units: 9;
+ * all others within 0.2 A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that
+ * holds "CRASH" crashes. It does not pretend to keep anything between requests. */
 #include "tests/tui/fake_engine.h"
 
 #include <errno.h>
@@ -28,7 +27,7 @@ struct fake_settings fake_settings;
 
 enum { CHOICES = 1 + CANDIDATES, OUTPUT_MOST = 256 };
 
-/* -- engine ---------------------------------------------------------------------------------------------------------- */
+/* -- engine -------------------------------------------------------------------------------------------------------- */
 
 struct engine {
     struct engine_info info;
@@ -47,7 +46,8 @@ int engine_open(const struct engine_options *options, struct engine **engine, st
     sleep_ms(fake_settings.open_ms);
     const char *model = options->model ? options->model : "fake.gguf";
     if (strstr(model, "broken"))
-        return error_set(error, ERROR_FORMAT, "%s: not a GGUF file: it starts with something else; give another", model);
+        return error_set(error, ERROR_FORMAT, "%s: not a GGUF file: it starts with something else; give another",
+                         model);
     *engine = calloc(1, sizeof **engine);
     struct engine_info *info = &(*engine)->info;
     *info = (struct engine_info){
@@ -95,7 +95,7 @@ struct method method_default(void)
     return (struct method){SUPPRESS_ROW_MIN_CAUSAL, 0.1f, NAN, 0, -1};
 }
 
-/* -- explanation ----------------------------------------------------------------------------------------------------- */
+/* -- explanation --------------------------------------------------------------------------------------------------- */
 
 struct explanation *explanation_new(void)
 {
@@ -134,7 +134,7 @@ double explanation_relevance(const struct explanation *e, size_t unit, size_t to
     return e->relevance[(unit * e->output_count + token) * CHOICES + choice];
 }
 
-/* -- worker ---------------------------------------------------------------------------------------------------------- */
+/* -- worker -------------------------------------------------------------------------------------------------------- */
 
 /* What an event carries: `data` is handed over to the explanation. */
 struct event {
@@ -243,7 +243,8 @@ static double relevance(struct worker *worker, size_t u, int32_t id)
     static const char *const colours[] = {"blue", "red", "green"};
     struct unit *unit = &worker->units[u];
     size_t length, word_length;
-    const char *text = worker->prompt + unit->start, *word = tokenizer_text(worker->engine->tokenizer, id, &word_length);
+    const char *text = worker->prompt + unit->start,
+               *word = tokenizer_text(worker->engine->tokenizer, id, &word_length);
     length = unit->end - unit->start;
     if (unit->kind == UNIT_SPECIAL)
         return 9;
@@ -265,9 +266,11 @@ static void cut_units(struct worker *worker, bool words)
     for (size_t i = 0; i < worker->token_count; i++) {
         struct token *token = &worker->tokens[i];
         bool special = token->kind == TOKEN_SPECIAL;
-        bool starts = !words || n == 0 || special || units[n - 1].kind == UNIT_SPECIAL || worker->prompt[token->start] == ' ';
+        bool starts =
+            !words || n == 0 || special || units[n - 1].kind == UNIT_SPECIAL || worker->prompt[token->start] == ' ';
         if (starts)
-            units[n++] = (struct unit){special ? UNIT_SPECIAL : words ? UNIT_WORD : UNIT_TOKEN, i, i, 1, 1, token->start, token->end};
+            units[n++] = (struct unit){
+                special ? UNIT_SPECIAL : words ? UNIT_WORD : UNIT_TOKEN, i, i, 1, 1, token->start, token->end};
         units[n - 1].last = i;
         units[n - 1].end = token->end;
     }
@@ -325,8 +328,8 @@ static bool run_output(struct worker *worker, struct job *job, uint64_t number, 
         token->id = forced ? forced[t].id : next_word(job, t);
         token->logprob = log(0.6);
         for (int c = 0; c < CANDIDATES; c++)
-            token->candidates[c] = (struct candidate){
-                FAKE_FIRST + (token->id - FAKE_FIRST + 3 * c) % FAKE_WORDS, c == 0 ? log(0.6) : log(0.3 / (1 << c))};
+            token->candidates[c] = (struct candidate){FAKE_FIRST + (token->id - FAKE_FIRST + 3 * c) % FAKE_WORDS,
+                                                      c == 0 ? log(0.6) : log(0.3 / (1 << c))};
         event->data = token;
         event->count = 1;
         worker->output[worker->output_count++] = token->id;
@@ -375,9 +378,13 @@ static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
         event->data = batch_relevance(worker, first, count);
         event->first = first;
         event->count = count;
-        event->cost = (struct cost){.probes = first + count, .probes_total = worker->unit_count,
-                                    .rows = 100 * (first + count), .seconds = 0.01 * (first + count),
-                                    .prefill_seconds = 0.01, .first_seconds = 0.1, .tokens_per_second = 10000};
+        event->cost = (struct cost){.probes = first + count,
+                                    .probes_total = worker->unit_count,
+                                    .rows = 100 * (first + count),
+                                    .seconds = 0.01 * (first + count),
+                                    .prefill_seconds = 0.01,
+                                    .first_seconds = 0.1,
+                                    .tokens_per_second = 10000};
         post(worker, event);
     }
     return true;

@@ -6,11 +6,11 @@
 #define TESTS_TUI_FAKE_ENGINE_H
 
 struct fake_settings {
-    int open_ms;    /* how long engine_open() takes */
-    int token_ms;   /* before each output token */
-    int batch_ms;   /* before each batch of relevance */
-    int batch;      /* units in a batch; 0: 4 */
-    int spin;       /* threads that burn a core each while a request runs */
+    int open_ms;      /* how long engine_open() takes */
+    int token_ms;     /* before each output token */
+    int batch_ms;     /* before each batch of relevance */
+    int batch;        /* units in a batch; 0: 4 */
+    int spin;         /* threads that burn a core each while a request runs */
     const char *gate; /* or NULL: a file; batch n is held back until it has n bytes */
 };
 extern struct fake_settings fake_settings; /* set before engine_open() */

@@ -1,6 +1,7 @@
 /* fake_screen.c: the screen over the engine without a model, for tests to drive.  Settings come from the environment:
- * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_BATCH, FAKE_SPIN, FAKE_GATE as in fake_engine.h, FAKE_MODELS the folder
- * of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts.  TERM, COLORTERM and NO_COLOR count as they do for the program. */
+ * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_BATCH, FAKE_SPIN, FAKE_GATE as in fake_engine.h, FAKE_MODELS the
+ * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts.  TERM, COLORTERM and NO_COLOR count as
+ * they do for the program. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

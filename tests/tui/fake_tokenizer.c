@@ -1,7 +1,7 @@
 /* fake_tokenizer.c: the tokeniser of the engine without a model; see fake_engine.h.
  *
- * Owns a made-up implementation of core/tokenizer.h: <s>, then words with the space before them, at most 6 letters each;
- * other characters alone, and a character of 4 bytes as 4 tokens.  Ids are given out as words are met. */
+ * Owns a made-up implementation of core/tokenizer.h: <s>, then words with the space before them, at most 6 letters
+ * each; other characters alone, and a character of 4 bytes as 4 tokens.  Ids are given out as words are met. */
 #include "tests/tui/fake_engine.h"
 
 #include <pthread.h>
@@ -21,7 +21,7 @@ struct tokenizer {
 };
 
 static const char *const output_words[] = {
-    " A",   " blue", " hat",   ".",    " red", " ball", " green", " Anna", " Tom", " has", " the",
+    " A",   " blue", " hat",         ".",  " red", " ball", " green", " Anna", " Tom", " has", " the",
     " box", " 日本", " caf\xc3\xa9", "\n", " and", " not",  " it",    " in",   ",",    " one", " two",
 };
 _Static_assert(sizeof output_words / sizeof *output_words == FAKE_WORDS, "as the header says");

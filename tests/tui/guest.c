@@ -12,8 +12,8 @@ const char *guest_program(void)
 struct pty *guest_start(const struct guest *guest)
 {
     static char term[128];
-    const char *environment[16 + GUEST_SETTINGS] = {term, "LC_ALL=C.UTF-8", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES", "TMUX",
-                                                    "PS1=$ "};
+    const char *environment[16 + GUEST_SETTINGS] = {term,      "LC_ALL=C.UTF-8", "COLORTERM", "NO_COLOR",
+                                                    "COLUMNS", "LINES",          "TMUX",      "PS1=$ "};
     int count = 8;
     snprintf(term, sizeof term, "TERM=%s", guest->term ? guest->term : "xterm-256color");
     for (int i = 0; i < GUEST_SETTINGS && guest->settings[i]; i++)

@@ -7,12 +7,12 @@
 enum { GUEST_SETTINGS = 12 };
 
 struct guest {
-    int rows, columns;       /* 0: 24, 80 */
-    const char *term;        /* NULL: xterm-256color */
-    const char *model;       /* NULL: fake.gguf */
-    const char *background;  /* as pty_options */
+    int rows, columns;      /* 0: 24, 80 */
+    const char *term;       /* NULL: xterm-256color */
+    const char *model;      /* NULL: fake.gguf */
+    const char *background; /* as pty_options */
     bool mute;
-    bool shell;              /* behind bash, which is sent the command by the test */
+    bool shell;                           /* behind bash, which is sent the command by the test */
     const char *settings[GUEST_SETTINGS]; /* "NAME=VALUE" */
 };
 

@@ -36,7 +36,7 @@ struct pty {
     char row_text[ROW_TEXT], *screen_text;
 };
 
-/* -- the terminal ------------------------------------------------------------------------------------------------------ */
+/* -- the terminal -------------------------------------------------------------------------------------------------- */
 
 static int on_move(VTermPos to, VTermPos from, int visible, void *user)
 {
@@ -132,7 +132,7 @@ static void filter(struct pty *pty, char c)
     }
 }
 
-/* -- the program ------------------------------------------------------------------------------------------------------- */
+/* -- the program --------------------------------------------------------------------------------------------------- */
 
 static void become(const struct pty_options *options)
 {
@@ -221,7 +221,7 @@ void pty_resize(struct pty *pty, int rows, int columns)
     ioctl(pty->fd, TIOCSWINSZ, &size);
 }
 
-/* -- waiting ----------------------------------------------------------------------------------------------------------- */
+/* -- waiting ------------------------------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {
@@ -318,7 +318,7 @@ int pty_wait_end(struct pty *pty)
     return pty->ended ? pty->status : -1;
 }
 
-/* -- reading back ------------------------------------------------------------------------------------------------------ */
+/* -- reading back -------------------------------------------------------------------------------------------------- */
 
 static int colour(const struct pty *pty, VTermColor value, bool ink)
 {

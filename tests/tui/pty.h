@@ -18,8 +18,8 @@ struct pty_options {
     const char *const *arguments;   /* NULL-terminated, the program first */
     const char *const *environment; /* "NAME=VALUE" or "NAME" (unset), NULL-terminated; NULL: as it is */
     int rows, columns;
-    const char *background;         /* answer to OSC 11, "rgb:ffff/ffff/ffff"; NULL: none */
-    bool mute;                      /* answers no question at all */
+    const char *background; /* answer to OSC 11, "rgb:ffff/ffff/ffff"; NULL: none */
+    bool mute;              /* answers no question at all */
 };
 
 struct pty_cell {
@@ -41,7 +41,7 @@ int pty_process(const struct pty *); /* id */
 
 /* Read what comes until the condition holds: true, or false out of patience or because the program ended. */
 bool pty_until(struct pty *, bool (*condition)(struct pty *, const void *), const void *data);
-bool pty_wait(struct pty *, const char *text);       /* the text is somewhere on the screen, in one row */
+bool pty_wait(struct pty *, const char *text); /* the text is somewhere on the screen, in one row */
 bool pty_wait_gone(struct pty *, const char *text);
 /* Read whatever comes within ms; returns how many bytes that was. */
 size_t pty_listen(struct pty *, int ms);
@@ -60,9 +60,9 @@ void pty_cursor(struct pty *, int *row, int *column, bool *visible);
 size_t pty_received(const struct pty *); /* bytes so far */
 
 /* How the program left its terminal. */
-bool pty_alternate(const struct pty *);  /* on the second screen */
-bool pty_paste(const struct pty *);      /* pastes are bracketed */
+bool pty_alternate(const struct pty *); /* on the second screen */
+bool pty_paste(const struct pty *);     /* pastes are bracketed */
 bool pty_mouse(const struct pty *);
-bool pty_cooked(const struct pty *);     /* lines are read, echoed, and ^C interrupts */
+bool pty_cooked(const struct pty *); /* lines are read, echoed, and ^C interrupts */
 
 #endif

@@ -126,7 +126,8 @@ static void check_layout(const char *text, size_t length, int columns)
         sound = sound && (glyph->row > row ? glyph->row == row + 1 && glyph->column == 0
                                            : glyph->row == row && glyph->column == column);
         sound = sound && (glyph->column + glyph->width <= columns || glyph->column == 0);
-        sound = sound && layout_glyph(&layout, glyph->start) == i && layout_byte(&layout, glyph->row, glyph->column) == glyph->start;
+        sound = sound && layout_glyph(&layout, glyph->start) == i &&
+                layout_byte(&layout, glyph->row, glyph->column) == glyph->start;
         end = glyph->end;
         row = glyph->row;
         column = glyph->column + glyph->width;
@@ -138,10 +139,20 @@ static void check_layout(const char *text, size_t length, int columns)
 static void test_layout(void)
 {
     static const char *const texts[] = {
-        "", "a", "hello world, this is a longer line of text that wraps", "\n\n\n", "no-break-anywhere-in-this-one-long-word",
-        "日本語のテキストは折り返される", "tab\there\t\tand\tthere", "e\xcc\x81\xcc\x82\xcc\x83\xcc\x84\xcc\x85\xcc\x86 many marks",
-        "\xcc\x81 a mark alone", "bad \xff\xfe bytes \xe6\x97", "\x1b[31mred\x07\x7f", "turn \xe2\x80\xae around",
-        "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7 family", "spaces        many          of them     ",
+        "",
+        "a",
+        "hello world, this is a longer line of text that wraps",
+        "\n\n\n",
+        "no-break-anywhere-in-this-one-long-word",
+        "日本語のテキストは折り返される",
+        "tab\there\t\tand\tthere",
+        "e\xcc\x81\xcc\x82\xcc\x83\xcc\x84\xcc\x85\xcc\x86 many marks",
+        "\xcc\x81 a mark alone",
+        "bad \xff\xfe bytes \xe6\x97",
+        "\x1b[31mred\x07\x7f",
+        "turn \xe2\x80\xae around",
+        "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7 family",
+        "spaces        many          of them     ",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (int columns = 2; columns < 90; columns += columns < 12 ? 1 : 13)
@@ -155,7 +166,8 @@ static void test_shown(void)
     const char *text = "a\x1b\xe2\x80\xae\xff";
     layout_text(&layout, text, strlen(text), 20, L' ');
     CHECK(layout.count == 4);
-    CHECK(layout.glyphs[1].show[0] == 0x241b && layout.glyphs[2].show[0] == 0xfffd && layout.glyphs[3].show[0] == 0xfffd,
+    CHECK(layout.glyphs[1].show[0] == 0x241b && layout.glyphs[2].show[0] == 0xfffd &&
+              layout.glyphs[3].show[0] == 0xfffd,
           "controls, turned writing and bad bytes are shown as signs");
     layout_text(&layout, "the quick brown", 15, 9, L' ');
     CHECK(layout.rows == 3 && layout.glyphs[10].row == 2 && layout.glyphs[10].column == 0, "words stay whole");
@@ -165,8 +177,16 @@ static void test_shown(void)
 static void test_steps(void)
 {
     static const char *const steps[] = {
-        "a", "e\xcc\x81", "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7", "\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd",
-        "\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa", "\xf0\x9f\x87\xab\xf0\x9f\x87\xb7", "\n", "\xe6\x97\xa5", "\xff", " ",
+        "a",
+        "e\xcc\x81",
+        "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7",
+        "\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd",
+        "\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa",
+        "\xf0\x9f\x87\xab\xf0\x9f\x87\xb7",
+        "\n",
+        "\xe6\x97\xa5",
+        "\xff",
+        " ",
     };
     char text[256] = "";
     size_t ends[16], count = sizeof steps / sizeof *steps;

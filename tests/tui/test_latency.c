@@ -1,8 +1,8 @@
 /* test_latency.c: how long a typed key takes to the screen while all cores compute.
  *
- * Types at 30 Hz into the screen over the engine without a model, whose threads burn every core meanwhile, and waits for each
- * character to be drawn.  With an argument, a command line is run in its place: the program on a real model.  Prints the
- * median, the 99th percentile and the greatest; slowness fails nothing, a lost key does. */
+ * Types at 30 Hz into the screen over the engine without a model, whose threads burn every core meanwhile, and waits
+ * for each character to be drawn.  With an argument, a command line is run in its place: the program on a real model.
+ * Prints the median, the 99th percentile and the greatest; slowness fails nothing, a lost key does. */
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,8 +48,8 @@ static void measure(struct pty *pty)
             pty_listen(pty, 1);
     }
     qsort(times, KEYS, sizeof *times, by_value);
-    printf("key to screen over %d keys at 30 Hz: median %.1f ms, p99 %.1f ms, greatest %.1f ms\n", KEYS, times[KEYS / 2],
-           times[KEYS * 99 / 100], times[KEYS - 1]);
+    printf("key to screen over %d keys at 30 Hz: median %.1f ms, p99 %.1f ms, greatest %.1f ms\n", KEYS,
+           times[KEYS / 2], times[KEYS * 99 / 100], times[KEYS - 1]);
 }
 
 int main(int count, char **arguments)
@@ -62,7 +62,8 @@ int main(int count, char **arguments)
         pty = pty_start(&options);
         CHECK(pty_wait(pty, "measuring"));
     } else {
-        pty = guest_start(&(struct guest){.settings = {spin, "FAKE_BATCH_MS=2", "FAKE_BATCH=1", "FAKE_GATE=/nonexistent"}});
+        pty = guest_start(
+            &(struct guest){.settings = {spin, "FAKE_BATCH_MS=2", "FAKE_BATCH=1", "FAKE_GATE=/nonexistent"}});
         CHECK(pty_wait(pty, "measuring 0 of"));
     }
     if (setpriority(PRIO_PROCESS, 0, -10) != 0)

@@ -12,8 +12,12 @@ static const char prompt[] = "Anna has a red ball. Tom has a blue hat.";
 static struct explanation *explain(struct worker *worker, const char *text, enum event_kind *last)
 {
     struct explanation *explanation = explanation_new();
-    struct request request = {.prompt = text, .prompt_length = strlen(text), .generate = 4, .explain = true,
-                              .units = "word", .method = method_default()};
+    struct request request = {.prompt = text,
+                              .prompt_length = strlen(text),
+                              .generate = 4,
+                              .explain = true,
+                              .units = "word",
+                              .method = method_default()};
     worker_submit(worker, &request);
     for (;;) {
         struct pollfd fd = {.fd = worker_fd(worker), .events = POLLIN};
@@ -51,7 +55,8 @@ static void test_scale(struct worker *worker)
     size_t from = 0;
     CHECK(own.limit < 2 && all.limit == 2 && choice.limit >= own.limit, "%g %g %g", own.limit, all.limit, choice.limit);
     long hat = map_unit_at(e, 8, &from);
-    CHECK(!map_is_margin(e, hat, 7) && map_is_margin(e, hat, 6) && !map_is_margin(e, -1, 6), "the space belongs to no word");
+    CHECK(!map_is_margin(e, hat, 7) && map_is_margin(e, hat, 6) && !map_is_margin(e, -1, 6),
+          "the space belongs to no word");
     explanation_free(e);
     e = explain(worker, "hat", &last);
     from = 0;
@@ -69,7 +74,8 @@ int main(void)
     enum event_kind last = EVENT_FAILED;
     struct map map = map_of(empty, 0, 0, true);
     size_t from = 0;
-    CHECK(map.limit == 0 && map.measured == 0 && map_unit_at(empty, 0, &from) == -1 && map_unit_of_output(empty, 0) == -1);
+    CHECK(map.limit == 0 && map.measured == 0 && map_unit_at(empty, 0, &from) == -1 &&
+          map_unit_of_output(empty, 0) == -1);
     explanation_free(empty);
     CHECK(engine_open(&options, &engine, NULL) == 0 && worker_new(engine, &worker, NULL) == 0);
     struct explanation *e = explain(worker, prompt, &last);

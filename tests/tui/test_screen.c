@@ -10,12 +10,13 @@
 #include "tui/keys.h"
 
 #define DONE "26 probes in"
-#define F(n) (n == 1 ? "\033OP" : n == 2 ? "\033OQ" : n == 3 ? "\033OR" : n == 4 ? "\033OS" : n == 6 ? "\033[17~" : "\033[19~")
+#define F(n)                                                                                                           \
+    (n == 1 ? "\033OP" : n == 2 ? "\033OQ" : n == 3 ? "\033OR" : n == 4 ? "\033OS" : n == 6 ? "\033[17~" : "\033[19~")
 #define LEFT "\033OD"
 #define RIGHT "\033OC"
 #define UP "\033OA"
 #define DOWN "\033OB"
-#define CONTROL(letter) ((const char[]){(letter) & 31, 0})
+#define CONTROL(letter) ((const char[]){(letter)&31, 0})
 
 static double now_ms(void)
 {
@@ -36,18 +37,18 @@ static struct pty_cell cell_of(struct pty *pty, const char *text)
 struct wanted {
     const char *text;
     int background;
-    bool not;
+    bool not ;
 };
 
 static bool has_background(struct pty *pty, const void *data)
 {
     const struct wanted *wanted = data;
-    return (cell_of(pty, wanted->text).background == wanted->background) != wanted->not;
+    return (cell_of(pty, wanted->text).background == wanted->background) != wanted->not ;
 }
 
-static bool wait_background(struct pty *pty, const char *text, int background, bool not)
+static bool wait_background(struct pty *pty, const char *text, int background, bool not )
 {
-    struct wanted wanted = {text, background, not};
+    struct wanted wanted = {text, background, not };
     return pty_until(pty, has_background, &wanted);
 }
 
@@ -108,11 +109,15 @@ static void test_screens(void)
         const char *name, *locale;
         int rows, columns;
     } cases[] = {
-        {"80x24", NULL, 24, 80}, {"40x12", NULL, 12, 40}, {"200x60", NULL, 60, 200}, {"80x24-ascii", "LC_ALL=C", 24, 80},
+        {"80x24", NULL, 24, 80},
+        {"40x12", NULL, 12, 40},
+        {"200x60", NULL, 60, 200},
+        {"80x24-ascii", "LC_ALL=C", 24, 80},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char name[60];
-        struct pty *pty = guest_start(&(struct guest){.rows = cases[i].rows, .columns = cases[i].columns, .settings = {cases[i].locale}});
+        struct pty *pty = guest_start(
+            &(struct guest){.rows = cases[i].rows, .columns = cases[i].columns, .settings = {cases[i].locale}});
         CHECK(pty_wait(pty, DONE));
         snprintf(name, sizeof name, "%s-prompt.txt", cases[i].name);
         check_screen(pty, name);
@@ -128,7 +133,7 @@ static void test_screens(void)
     }
 }
 
-/* -- what is seen first ------------------------------------------------------------------------------------------------ */
+/* -- what is seen first -------------------------------------------------------------------------------------------- */
 
 static void test_first_view(void)
 {
@@ -172,14 +177,14 @@ static void test_batches(void)
     unlink(gate);
 }
 
-/* -- colours ------------------------------------------------------------------------------------------------------------ */
+/* -- colours ------------------------------------------------------------------------------------------------------- */
 
 static void test_light(void)
 {
     struct pty *pty = guest_start(&(struct guest){.background = "rgb:ffff/ffff/dddd"});
     CHECK(pty_wait(pty, DONE));
-    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 52 && cell_of(pty, "red").background == PTY_INDEX + 31, "%d %d",
-          cell_of(pty, "Anna").background, cell_of(pty, "red").background);
+    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 52 && cell_of(pty, "red").background == PTY_INDEX + 31,
+          "%d %d", cell_of(pty, "Anna").background, cell_of(pty, "red").background);
     pty_stop(pty);
 }
 
@@ -217,11 +222,12 @@ static void test_direct(const char *term, const char *colorterm)
     struct pty *pty = guest_start(&(struct guest){.term = term, .settings = {colorterm}});
     CHECK(pty_wait(pty, DONE));
     CHECK(cell_of(pty, "Anna").background == 0xf9b193, "%x", cell_of(pty, "Anna").background);
-    CHECK(cell_of(pty, "red").background == 0x2b6e9a || cell_of(pty, "red").background > 8, "%x", cell_of(pty, "red").background);
+    CHECK(cell_of(pty, "red").background == 0x2b6e9a || cell_of(pty, "red").background > 8, "%x",
+          cell_of(pty, "red").background);
     pty_stop(pty);
 }
 
-/* -- writing ------------------------------------------------------------------------------------------------------------ */
+/* -- writing ------------------------------------------------------------------------------------------------------- */
 
 static void test_edit(void)
 {
@@ -305,7 +311,7 @@ static void test_paste(void)
     pty_stop(pty);
 }
 
-/* -- choosing ----------------------------------------------------------------------------------------------------------- */
+/* -- choosing ------------------------------------------------------------------------------------------------------ */
 
 static void test_choose(void)
 {
@@ -337,7 +343,8 @@ static void test_units_under_cursor(void)
     struct pty *pty = guest_start(&(struct guest){0});
     CHECK(pty_wait(pty, DONE));
     pty_send(pty, CONTROL('A'));
-    CHECK(pty_wait(pty, "\"Anna\" +2.000 nats, rank 1 of 25: without it \"A\" is 7.4 times less likely"), "%s", pty_row(pty, 21));
+    CHECK(pty_wait(pty, "\"Anna\" +2.000 nats, rank 1 of 25: without it \"A\" is 7.4 times less likely"), "%s",
+          pty_row(pty, 21));
     pty_send(pty, "\033f\033f\033f");
     CHECK(pty_wait(pty, "\"red\" -1.000 nats"), "%s", pty_row(pty, 21));
     pty_stop(pty);
@@ -363,7 +370,7 @@ static void test_mouse(void)
     pty_stop(pty);
 }
 
-/* -- settings and dialogs ------------------------------------------------------------------------------------------------ */
+/* -- settings and dialogs ------------------------------------------------------------------------------------------ */
 
 static void test_settings(void)
 {
@@ -463,7 +470,7 @@ static void test_samples(void)
     unlink(path);
 }
 
-/* -- work --------------------------------------------------------------------------------------------------------------- */
+/* -- work ---------------------------------------------------------------------------------------------------------- */
 
 static void test_cancel(void)
 {
@@ -494,7 +501,7 @@ static void test_failures(void)
     pty_stop(pty);
 }
 
-/* -- the guest's manners -------------------------------------------------------------------------------------------------- */
+/* -- the guest's manners ------------------------------------------------------------------------------------------- */
 
 static bool is_large(struct pty *pty, const void *data)
 {
