@@ -11,8 +11,18 @@
 #define JOIN(a, b) a##_##b
 #define NAME(a, b) JOIN(a, b)
 
-/* The Hadamard transform of one block times 1 / sqrt(KERNEL_BLOCK), in place: first within vectors, then across them. */
-static void turn_block(float *x)
+typedef int8_t byte_vector __attribute__((vector_size(LANES)));
+
+/* Lane by lane the greater of most and the size of x, both as bits: so what is not finite is greatest. */
+static inline int_vector greater_size(int_vector most, vector x)
+{
+    int_vector size = (int_vector)x & 0x7fffffff, greater = size > most;
+    return (size & greater) | (most & ~greater);
+}
+
+/* The Hadamard transform of one block times 1 / sqrt(KERNEL_BLOCK): first within vectors, then across them.  Returns
+ * greater_size() of most and of what it wrote. */
+static inline int_vector turn_block(const float *x, float *turned, int_vector most)
 {
     enum { COUNT = KERNEL_BLOCK / LANES };
     vector v[COUNT];
@@ -26,7 +36,7 @@ static void turn_block(float *x)
             sign[lane] = lane & half ? -1 : 1;
         }
         for (int i = 0; i < COUNT; i++)
-            v[i] = __builtin_shuffle(v[i], partner) + v[i] * sign;
+            v[i] = vector_madd(v[i], sign, __builtin_shuffle(v[i], partner));
     }
     for (int half = 1; half < COUNT; half *= 2)
         for (int i = 0; i < COUNT; i++)
@@ -35,64 +45,66 @@ static void turn_block(float *x)
                 v[i] = a + b;
                 v[i + half] = a - b;
             }
-    for (int i = 0; i < COUNT; i++)
-        vector_store(x + i * LANES, v[i] * vector_set(0.125f));
-}
-
-/* NaN where one of them is not finite. */
-static float greatest_size(const float *x, int n)
-{
-    vector most = vector_set(0), poison = vector_set(0);
-    int i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        vector v = vector_load(x + i);
-        most = vector_max(vector_max(v, -v), most);
-        poison += v * 0.0f;
+    for (int i = 0; i < COUNT; i++) {
+        v[i] *= vector_set(0.125f);
+        vector_store(turned + i * LANES, v[i]);
+        most = greater_size(most, v[i]);
     }
-    float greatest = 0, spoilt = 0;
-    for (int lane = 0; lane < LANES; lane++) {
-        greatest = most[lane] > greatest ? most[lane] : greatest;
-        spoilt += poison[lane];
-    }
-    for (; i < n; i++) {
-        greatest = __builtin_fabsf(x[i]) > greatest ? __builtin_fabsf(x[i]) : greatest;
-        spoilt += x[i] * 0.0f;
-    }
-    return greatest + spoilt;
+    return most;
 }
 
 /* The columns after the last whole block stay as they are, in weights and rows alike. */
 static float int8_round(const float *x, int columns, float *turned, int8_t *q, int32_t *sum)
 {
     const float shifter = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
-    memcpy(turned, x, (size_t)columns * sizeof *x);
-    for (int i = 0; i + KERNEL_BLOCK <= columns; i += KERNEL_BLOCK)
-        turn_block(turned + i);
-    float most = greatest_size(turned, columns), inverse = most > 0 ? 127 / most : 0;
-    int32_t total = 0;
-    if (most != most) { /* not finite: what comes of the row must show it */
+    const int32_t shifted_zero = bits_of_float(shifter);
+    int_vector most = {0}, sums = {0};
+    int32_t most_bits = 0, total = 0;
+    int i = 0;
+    for (; i + KERNEL_BLOCK <= columns; i += KERNEL_BLOCK)
+        most = turn_block(x + i, turned + i, most);
+    for (int lane = 0; lane < LANES; lane++)
+        most_bits = most[lane] > most_bits ? most[lane] : most_bits;
+    for (; i < columns; i++) {
+        turned[i] = x[i];
+        int32_t size = bits_of_float(x[i]) & 0x7fffffff;
+        most_bits = size > most_bits ? size : most_bits;
+    }
+    float greatest = float_of_bits(most_bits);
+    if (!(greatest < __builtin_inff())) { /* not finite: what comes of the row must show it */
         memset(q, 0, (size_t)columns);
         *sum = 0;
-        return most;
+        return greatest;
     }
-    for (int i = 0; i < columns; i++) {
-        int32_t rounded = bits_of_float(turned[i] * inverse + shifter) - bits_of_float(shifter);
+    float inverse = greatest > 1e-35f ? 127 / greatest : 0; /* below, it might not be finite */
+    for (i = 0; i + LANES <= columns; i += LANES) {
+        int_vector rounded = (int_vector)(vector_load(turned + i) * inverse + shifter) - shifted_zero;
+        byte_vector bytes = __builtin_convertvector(rounded, byte_vector);
+        memcpy(q + i, &bytes, sizeof bytes);
+        sums += rounded;
+    }
+    for (; i < columns; i++) {
+        int32_t rounded = bits_of_float(turned[i] * inverse + shifter) - shifted_zero;
         q[i] = (int8_t)rounded;
         total += rounded;
     }
+    for (int lane = 0; lane < LANES; lane++)
+        total += sums[lane];
     *sum = total;
-    return most / 127;
+    return greatest / 127;
 }
 
 #ifdef __AVX512VNNI__
 
 /* One step of a row: four sums of 16 outputs += 4 columns of the row, broadcast, times those of the panel.  In assembly,
- * for gcc keeps the sums in memory when they are intrinsics' results; the loop around it would otherwise be stores. */
+ * for gcc keeps the sums in memory when they are intrinsics' results; the loop around it would otherwise be stores.  The
+ * row's columns go through a register: read by each of the four, they would need more loads than two in a cycle. */
 #define SUMS(r, a, b, c, d)                                                                                            \
-    "vpdpbusd (%[x" #r "],%[k])%{1to16%}, %%zmm28, %%zmm" #a "\n\t"                                                    \
-    "vpdpbusd (%[x" #r "],%[k])%{1to16%}, %%zmm29, %%zmm" #b "\n\t"                                                    \
-    "vpdpbusd (%[x" #r "],%[k])%{1to16%}, %%zmm30, %%zmm" #c "\n\t"                                                    \
-    "vpdpbusd (%[x" #r "],%[k])%{1to16%}, %%zmm31, %%zmm" #d "\n\t"
+    "vpbroadcastd (%[x" #r "],%[k]), %%zmm24\n\t"                                                                      \
+    "vpdpbusd %%zmm24, %%zmm28, %%zmm" #a "\n\t"                                                                       \
+    "vpdpbusd %%zmm24, %%zmm29, %%zmm" #b "\n\t"                                                                       \
+    "vpdpbusd %%zmm24, %%zmm30, %%zmm" #c "\n\t"                                                                       \
+    "vpdpbusd %%zmm24, %%zmm31, %%zmm" #d "\n\t"
 #define START(r, a, b, c, d)                                                                                           \
     "vpbroadcastd " #r "*4(%[start]), %%zmm" #a "\n\t"                                                                 \
     "vmovdqa64 %%zmm" #a ", %%zmm" #b "\n\t"                                                                           \
@@ -127,7 +139,7 @@ static void int8_panel(const uint8_t *panel, const int8_t *const *x, const int32
                        [start] "r"(start), [end] "r"(end), [out] "r"(out)
                      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19",
-                       "xmm20", "xmm21", "xmm22", "xmm23", "xmm28", "xmm29", "xmm30", "xmm31");
+                       "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm28", "xmm29", "xmm30", "xmm31");
 }
 
 #else
