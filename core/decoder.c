@@ -18,22 +18,42 @@ static int wide_width(const struct model *m)
     return m->ffn > query_width(m) ? m->ffn : query_width(m);
 }
 
+/* All norms of one kind are alike: all layers have them or none. */
+static bool has(const struct norm *norm)
+{
+    return norm->weight;
+}
+
 static size_t activation_bytes(const struct model *m, int positions)
 {
-    size_t columns = 2 * (size_t)m->width + 2 * (size_t)query_width(m) + 2 * (size_t)m->ffn;
+    const struct layer *layer = m->layer;
+    size_t columns = 2 * (size_t)m->width + 2 * (size_t)query_width(m) + (layer->up.weight ? 2 : 1) * (size_t)m->ffn;
+    columns += has(&layer->query_norm) ? (size_t)query_width(m) + (size_t)key_width(m) : 0;
+    columns += has(&layer->attention_post) ? 2 * (size_t)m->width : 0;
     return columns * (size_t)positions * sizeof(float);
 }
 
 static int activations_new(struct activations *a, struct pool *pool, const struct model *m, int capacity)
 {
-    size_t rows = (size_t)capacity;
+    const struct layer *layer = m->layer;
+    size_t rows = (size_t)capacity, d = (size_t)m->width, q = (size_t)query_width(m), f = (size_t)m->ffn;
+    memset(a, 0, sizeof *a);
     pool_init(pool, m->device);
-    a->input = pool_floats(pool, rows, (size_t)m->width);
-    a->query = pool_floats(pool, rows, (size_t)query_width(m));
-    a->attended = pool_floats(pool, rows, (size_t)query_width(m));
-    a->middle = pool_floats(pool, rows, (size_t)m->width);
-    a->gate = pool_floats(pool, rows, (size_t)m->ffn);
-    a->up = pool_floats(pool, rows, (size_t)m->ffn);
+    a->input = pool_floats(pool, rows, d);
+    a->query = pool_floats(pool, rows, q);
+    a->attended = pool_floats(pool, rows, q);
+    a->middle = pool_floats(pool, rows, d);
+    a->gate = pool_floats(pool, rows, f);
+    if (layer->up.weight)
+        a->up = pool_floats(pool, rows, f);
+    if (has(&layer->query_norm)) {
+        a->plain_query = pool_floats(pool, rows, q);
+        a->plain_key = pool_floats(pool, rows, (size_t)key_width(m));
+    }
+    if (has(&layer->attention_post)) {
+        a->attention_branch = pool_floats(pool, rows, d);
+        a->ffn_branch = pool_floats(pool, rows, d);
+    }
     return pool->status;
 }
 
@@ -43,30 +63,58 @@ static void scratch_new(struct decoder_scratch *s, struct pool *pool, const stru
     s->narrow = pool_floats(pool, (size_t)rows, (size_t)m->width);
 }
 
-/* Positions and rotation tables, made on the host once. */
+/* The tables of one kind of rotation. */
+static int upload_rotation(struct baseline *b, struct stream *stream, enum layer_rotation which, struct error *error)
+{
+    const struct model *m = b->model;
+    const struct device_ops *ops = m->device->ops;
+    const struct rotation *rotation = model_rotation(m, which, b->capacity);
+    size_t n = (size_t)b->capacity * (size_t)rotation->pairs;
+    b->rope[which] = (struct rope){.head_dim = m->head_dim, .pairs = rotation->pairs, .neox = rotation->neox};
+    if (n == 0)
+        return 0;
+    float *to_cosine = pool_floats(&b->pool, n, 1), *to_sine = pool_floats(&b->pool, n, 1);
+    float *cosine = malloc(n * sizeof *cosine), *sine = malloc(n * sizeof *sine);
+    int status = b->pool.status;
+    if (status < 0 && error)
+        *error = b->pool.error;
+    if (status == 0 && (!cosine || !sine))
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    if (status == 0) {
+        rotation_tables(rotation, b->capacity, cosine, sine);
+        ops->upload(stream, cosine, n * sizeof *cosine, to_cosine);
+        ops->upload(stream, sine, n * sizeof *sine, to_sine);
+        status = ops->stream_finish(stream, error);
+        b->rope[which].cos = to_cosine;
+        b->rope[which].sin = to_sine;
+    }
+    free(cosine);
+    free(sine);
+    return status;
+}
+
+/* All that depends on the position alone, made once. */
 static int upload_tables(struct baseline *b, struct error *error)
 {
     const struct model *m = b->model;
-    size_t n = (size_t)b->capacity * (size_t)m->rope_pairs;
-    float *cosine = malloc(n * sizeof *cosine), *sine = malloc(n * sizeof *sine);
+    const struct device_ops *ops = m->device->ops;
     int32_t *position = malloc((size_t)b->capacity * sizeof *position);
     struct stream *stream = NULL;
-    int status = cosine && sine && position ? 0 : error_set(error, ERROR_MEMORY, "out of memory");
+    int status = position ? 0 : error_set(error, ERROR_MEMORY, "out of memory");
     if (status == 0)
-        status = m->device->ops->stream_new(m->device, true, &stream, error);
+        status = ops->stream_new(m->device, true, &stream, error);
+    for (int which = 0; status == 0 && which < ROTATIONS; which++)
+        status = upload_rotation(b, stream, (enum layer_rotation)which, error);
     if (status == 0) {
-        model_rope_tables(m, 0, b->capacity, cosine, sine);
         for (int i = 0; i < b->capacity; i++)
             position[i] = i;
-        m->device->ops->upload(stream, cosine, n * sizeof *cosine, b->cosine);
-        m->device->ops->upload(stream, sine, n * sizeof *sine, b->sine);
-        m->device->ops->upload(stream, position, (size_t)b->capacity * sizeof *position, b->position);
-        status = m->device->ops->stream_finish(stream, error);
+        ops->upload(stream, position, (size_t)b->capacity * sizeof *position, b->position);
+        if (b->place)
+            ops->embed(stream, m->place, position, b->capacity, 1, b->place);
+        status = ops->stream_finish(stream, error);
     }
     if (stream)
-        m->device->ops->stream_free(stream);
-    free(cosine);
-    free(sine);
+        ops->stream_free(stream);
     free(position);
     return status;
 }
@@ -100,12 +148,12 @@ int baseline_new(const struct model *m, int capacity, size_t memory, struct base
     b->ids = malloc(rows * sizeof *b->ids);
     pool_init(&b->pool, m->device);
     b->position = pool_ints(&b->pool, rows);
-    b->cosine = pool_floats(&b->pool, rows, (size_t)m->rope_pairs);
-    b->sine = pool_floats(&b->pool, rows, (size_t)m->rope_pairs);
     b->key = pool_floats(&b->pool, kv, (size_t)key_width(m));
     b->value = pool_floats(&b->pool, kv, (size_t)key_width(m));
     b->final = pool_floats(&b->pool, rows, (size_t)m->width);
     b->embedded = pool_floats(&b->pool, rows, (size_t)m->width);
+    if (m->place)
+        b->place = pool_floats(&b->pool, rows, (size_t)m->width);
     scratch_new(&b->scratch, &b->pool, m, capacity);
     int status = b->pool.status;
     if (status < 0 && error)
@@ -149,55 +197,137 @@ struct attention baseline_attention(const struct baseline *b, int l, int positio
     size_t offset = (size_t)l * (size_t)b->capacity * (size_t)key_width(m);
     return (struct attention){
         .heads = m->heads, .kv_heads = m->kv_heads, .head_dim = m->head_dim, .scale = m->attention_scale,
+        .softcap = m->score_cap, .window = m->layer[l].window,
         .positions = positions, .key = b->key + offset, .value = b->value + offset,
         .suppression = SUPPRESS_ROW_MIN_CAUSAL,
     };
 }
 
-struct rope baseline_rope(const struct baseline *b, int heads)
+struct rope baseline_rope(const struct baseline *b, int l, int heads)
 {
-    const struct model *m = b->model;
-    return (struct rope){heads, m->head_dim, m->rope_pairs, m->rope_neox, b->cosine, b->sine};
+    struct rope rope = b->rope[b->model->layer[l].rotation];
+    rope.heads = heads;
+    return rope;
 }
 
-/* A pass over one layer: rows first .. first + rows - 1 enter in a->input and leave in next (a pointer to position 0).
- * write_keys false: the baseline already holds this layer's keys and values, so only activations are recomputed. */
-static void run_layer(const struct baseline *b, struct stream *s, int l, int first, int rows, struct activations *a,
-                      struct decoder_scratch *scratch, bool write_keys, const struct steering *steering, float *next)
+/* -- one layer in values ------------------------------------------------------------------------------------------- */
+
+/* Rows first .. first + rows - 1 on their way through a layer; a's activations belong to the layer. */
+struct pass {
+    const struct baseline *b;
+    const struct model *m;
+    const struct device_ops *ops;
+    struct stream *s;
+    const struct layer *layer;
+    int l;
+    size_t first;
+    int rows;
+    struct activations *a;
+    struct decoder_scratch *scratch;
+};
+
+/* The norm of x; x itself where the model has none. */
+static const float *pass_norm(const struct pass *p, const struct norm *norm, const float *x)
 {
-    const struct model *m = b->model;
-    const struct device_ops *ops = m->device->ops;
-    const struct layer *layer = &m->layer[l];
-    size_t q = (size_t)query_width(m), kv = (size_t)key_width(m), d = (size_t)m->width, f = (size_t)m->ffn;
-    size_t at = (size_t)first, n = (size_t)rows;
-    struct rope rope_q = baseline_rope(b, m->heads), rope_k = baseline_rope(b, m->kv_heads);
-    struct attention attention = baseline_attention(b, l, first + rows);
-    const float *factor = NULL;
-    if (steering && l >= steering->first_layer && l <= steering->last_layer) {
+    if (!has(norm))
+        return x;
+    p->ops->norm(p->s, norm, x, p->rows, p->scratch->narrow);
+    return p->scratch->narrow;
+}
+
+/* y = norm(W h + b), turned; plain keeps what the norm is given. */
+static void pass_project(const struct pass *p, const struct linear *linear, const struct norm *norm, int heads, const float *h,
+                         float *plain, float *y)
+{
+    struct rope rope = baseline_rope(p->b, p->l, heads);
+    p->ops->linear(p->s, linear->weight, linear->bias, h, p->rows, has(norm) ? plain : y);
+    if (has(norm))
+        p->ops->norm(p->s, norm, plain, p->rows, y);
+    p->ops->rope(p->s, &rope, p->b->position + p->first, p->rows, y);
+}
+
+/* Keys and values are written to the baseline's, unless `again`: they are there already. */
+static void pass_attend(const struct pass *p, bool again, const struct steering *steering)
+{
+    const struct model *m = p->m;
+    const struct layer *layer = p->layer;
+    struct activations *a = p->a;
+    size_t q = (size_t)query_width(m), kv = (size_t)key_width(m);
+    struct attention attention = baseline_attention(p->b, p->l, (int)p->first + p->rows);
+    float *key = (float *)attention.key + p->first * kv, *value = (float *)attention.value + p->first * kv;
+    float *query = a->query + p->first * q, *attended = a->attended + p->first * q;
+    float *plain_query = a->plain_query ? a->plain_query + p->first * q : NULL;
+    float *plain_key = a->plain_key ? a->plain_key + p->first * kv : NULL;
+    const float *factor = NULL, *h = pass_norm(p, &layer->attention_norm, a->input + p->first * (size_t)m->width);
+    if (steering && p->l >= steering->first_layer && p->l <= steering->last_layer) {
         attention.suppression = steering->suppression;
         factor = steering->factor;
     }
-    float *query = a->query + at * q, *attended = a->attended + at * q, *middle = a->middle + at * d;
-    float *key = (float *)attention.key + at * kv, *value = (float *)attention.value + at * kv;
+    pass_project(p, &layer->query, &layer->query_norm, m->heads, h, plain_query, query);
+    if (!again) {
+        pass_project(p, &layer->key, &layer->key_norm, m->kv_heads, h, plain_key, key);
+        p->ops->linear(p->s, layer->value.weight, layer->value.bias, h, p->rows, value);
+    } else if (plain_key)
+        p->ops->linear(p->s, layer->key.weight, layer->key.bias, h, p->rows, plain_key);
+    p->ops->attend(p->s, &attention, factor, (int)p->first, query, p->rows, attended);
+}
 
-    ops->norm(s, &layer->attention_norm, a->input + at * d, rows, scratch->narrow);
-    ops->linear(s, layer->query.weight, layer->query.bias, scratch->narrow, rows, query);
-    ops->rope(s, &rope_q, b->position + at, rows, query);
-    if (write_keys) {
-        ops->linear(s, layer->key.weight, layer->key.bias, scratch->narrow, rows, key);
-        ops->rope(s, &rope_k, b->position + at, rows, key);
-        ops->linear(s, layer->value.weight, layer->value.bias, scratch->narrow, rows, value);
-    }
-    ops->attend(s, &attention, factor, first, query, rows, attended);
-    ops->linear(s, layer->output.weight, layer->output.bias, attended, rows, middle);
-    ops->add(s, a->input + at * d, 1, n * d, middle);
+/* The feed-forward half of rows x, up to its last matrix: into scratch->wide. */
+static void pass_gate(const struct pass *p, const float *x)
+{
+    const struct layer *layer = p->layer;
+    size_t f = (size_t)p->m->ffn;
+    float *gate = p->a->gate + p->first * f, *up = p->a->up ? p->a->up + p->first * f : NULL;
+    const float *h = pass_norm(p, &layer->ffn_norm, x);
+    p->ops->linear(p->s, layer->gate.weight, layer->gate.bias, h, p->rows, gate);
+    if (up)
+        p->ops->linear(p->s, layer->up.weight, layer->up.bias, h, p->rows, up);
+    p->ops->gate(p->s, p->m->activation, gate, up, (size_t)p->rows * f, p->scratch->wide);
+}
 
-    ops->norm(s, &layer->ffn_norm, middle, rows, scratch->narrow);
-    ops->linear(s, layer->gate.weight, layer->gate.bias, scratch->narrow, rows, a->gate + at * f);
-    ops->linear(s, layer->up.weight, layer->up.bias, scratch->narrow, rows, a->up + at * f);
-    ops->gate(s, m->activation, a->gate + at * f, a->up + at * f, n * f, scratch->wide);
-    ops->linear(s, layer->down.weight, layer->down.bias, scratch->wide, rows, next + at * d);
-    ops->add(s, middle, 1, n * d, next + at * d);
+/* residual += post(W x + b); branch [positions, width] keeps what the norm is given. */
+static void pass_add(const struct pass *p, const struct linear *linear, const struct norm *post, const float *x,
+                     float *branch, float *residual)
+{
+    size_t d = (size_t)p->m->width;
+    float *y = has(post) ? branch + p->first * d : p->scratch->narrow;
+    p->ops->linear(p->s, linear->weight, linear->bias, x, p->rows, y);
+    p->ops->add(p->s, pass_norm(p, post, y), p->m->residual_scale, (size_t)p->rows * d, residual);
+}
+
+/* A pass over one layer: rows first .. first + rows - 1 enter in a->input and leave in next (a pointer to position 0).
+ * again: the baseline already holds this layer's keys and values, so only activations are recomputed. */
+static void run_layer(const struct baseline *b, struct stream *s, int l, int first, int rows, struct activations *a,
+                      struct decoder_scratch *scratch, bool again, const struct steering *steering, float *next)
+{
+    const struct model *m = b->model;
+    const struct layer *layer = &m->layer[l];
+    struct pass p = {b, m, m->device->ops, s, layer, l, (size_t)first, rows, a, scratch};
+    size_t d = (size_t)m->width, bytes = (size_t)rows * d * sizeof(float);
+    const float *input = a->input + p.first * d, *attended = a->attended + p.first * (size_t)query_width(m);
+    float *middle = a->middle + p.first * d;
+
+    pass_attend(&p, again, steering);
+    if (m->parallel)
+        pass_gate(&p, input);
+    p.ops->copy(s, input, bytes, middle);
+    pass_add(&p, &layer->output, &layer->attention_post, attended, a->attention_branch, middle);
+    if (!m->parallel)
+        pass_gate(&p, middle);
+    p.ops->copy(s, middle, bytes, next + p.first * d);
+    pass_add(&p, &layer->down, &layer->ffn_post, scratch->wide, a->ffn_branch, next + p.first * d);
+}
+
+/* -- the whole model ------------------------------------------------------------------------------------------------- */
+
+/* What enters layer 0 at rows first .. first + rows - 1. */
+static void enter(const struct baseline *b, struct stream *s, size_t first, size_t rows, float *input)
+{
+    const struct device_ops *ops = b->model->device->ops;
+    size_t at = first * (size_t)b->model->width, n = rows * (size_t)b->model->width;
+    ops->copy(s, b->embedded + at, n * sizeof(float), input + at);
+    if (b->place)
+        ops->add(s, b->place + at, 1, n, input + at);
 }
 
 int baseline_run(struct baseline *b, struct stream *s, const int32_t *ids, int n, const struct steering *steering,
@@ -208,8 +338,8 @@ int baseline_run(struct baseline *b, struct stream *s, const int32_t *ids, int n
     size_t d = (size_t)m->width, at = (size_t)b->count;
     if (n < 0 || n > b->capacity - b->count)
         return error_set(error, ERROR_LIMIT, "%d tokens more do not fit into %d", n, b->capacity);
-    ops->embed(s, m->embedding, ids, n, 1, b->embedded + at * d);
-    ops->copy(s, b->embedded + at * d, (size_t)n * d * sizeof(float), b->layer[0].input + at * d);
+    ops->embed(s, m->embedding, ids, n, m->embedding_scale, b->embedded + at * d);
+    enter(b, s, at, (size_t)n, b->layer[0].input);
     for (int l = 0; l < m->layers; l++) {
         if (cancelled && atomic_load(cancelled)) {
             ops->stream_finish(s, NULL);
@@ -217,7 +347,7 @@ int baseline_run(struct baseline *b, struct stream *s, const int32_t *ids, int n
         }
         struct activations *a = &b->layer[b->kept ? l : 0];
         float *next = l + 1 == m->layers ? b->final : b->kept ? b->layer[l + 1].input : a->input;
-        run_layer(b, s, l, b->count, n, a, &b->scratch, true, steering, next);
+        run_layer(b, s, l, b->count, n, a, &b->scratch, false, steering, next);
         int status = ops->stream_finish(s, error);
         if (status < 0)
             return error_add(error, status, "layer %d", l);
@@ -281,7 +411,10 @@ const struct activations *baseline_layer(const struct baseline *b, struct walker
         return &b->layer[l];
     const struct device_ops *ops = b->model->device->ops;
     size_t bytes = (size_t)b->count * (size_t)b->model->width * sizeof(float);
-    ops->copy(s, l == 0 ? b->embedded : w->next, bytes, w->layer.input);
-    run_layer(b, s, l, 0, b->count, &w->layer, &w->scratch, false, NULL, w->next);
+    if (l == 0)
+        enter(b, s, 0, (size_t)b->count, w->layer.input);
+    else
+        ops->copy(s, w->next, bytes, w->layer.input);
+    run_layer(b, s, l, 0, b->count, &w->layer, &w->scratch, true, NULL, w->next);
     return &w->layer;
 }

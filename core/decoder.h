@@ -12,13 +12,17 @@
 #include "core/model.h"
 #include "core/pool.h"
 
-/* Activations of one layer, indexed by position; [positions, ...] f32 on the device. */
+/* Activations of one layer, indexed by position; [positions, ...] f32 on the device.  What feeds a norm that the model does
+ * not have is NULL, and so is `up` where there is none. */
 struct activations {
-    float *input;     /* width: the residual stream as it enters */
-    float *query;     /* heads * head_dim, after RoPE */
-    float *attended;  /* heads * head_dim: attention output before the output projection */
-    float *middle;    /* width: the residual stream between attention and feed-forward */
-    float *gate, *up; /* ffn */
+    float *input;                   /* width: the residual stream as it enters */
+    float *query;                   /* heads * head_dim, after RoPE */
+    float *plain_query, *plain_key; /* heads * head_dim, kv_heads * head_dim: before their norms and RoPE */
+    float *attended;                /* heads * head_dim: attention output before the output projection */
+    float *attention_branch;        /* width: what attention adds, before its norm */
+    float *middle;                  /* width: the residual stream between attention and feed-forward */
+    float *gate, *up;               /* ffn */
+    float *ffn_branch;              /* width: what feed-forward adds, before its norm */
 };
 
 /* Scratch of one stream running values. */
@@ -34,10 +38,11 @@ struct baseline {
     int capacity, count;       /* positions there is room for, positions run */
     int32_t *ids;              /* host [capacity]: the tokens fed */
     int32_t *position;         /* 0, 1, 2, ... [capacity] */
-    float *cosine, *sine;      /* [capacity, rope_pairs] */
+    struct rope rope[ROTATIONS]; /* with tables for all of `capacity`; heads is not set */
     float *key, *value;        /* [layers, capacity, kv_heads * head_dim] */
     float *final;              /* [capacity, width]: the residual stream after the last layer */
-    float *embedded;           /* [capacity, width]: the input of layer 0 */
+    float *embedded;           /* [capacity, width]: the tokens' embeddings */
+    float *place;              /* [capacity, width]: learned positions, which join them; NULL: none */
     bool kept;                 /* activations of all layers are there */
     struct pool *layer_pool;   /* [layers] if kept, else [1] */
     struct activations *layer; /* [layers] if kept, else [1] scratch of the baseline's own passes */
@@ -81,6 +86,6 @@ const struct activations *baseline_layer(const struct baseline *, struct walker 
 
 /* This layer's attention as the device wants it, over the first `positions` keys. */
 struct attention baseline_attention(const struct baseline *, int l, int positions);
-struct rope baseline_rope(const struct baseline *, int heads);
+struct rope baseline_rope(const struct baseline *, int l, int heads);
 
 #endif

@@ -65,8 +65,9 @@ static int make_room(struct job *j, int positions, struct error *error)
     baseline_free(j->baseline);
     j->baseline = NULL;
     int capacity = positions + positions / 4 + 32; /* so that typing on does not start afresh each time */
-    if (capacity > m->context)
-        capacity = positions > m->context ? positions : m->context;
+    int most = positions > m->near_context ? m->context : m->near_context;
+    if (capacity > most)
+        capacity = positions > most ? positions : most;
     return baseline_new(m, capacity, info->memory ? info->memory / 2 : (size_t)1 << 30, &j->baseline, error);
 }
 

@@ -7,7 +7,7 @@
 
 #include "gpu/device.h"
 
-enum { POOL_MOST = 16 };
+enum { POOL_MOST = 24 };
 
 struct pool {
     struct device *device;

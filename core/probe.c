@@ -17,6 +17,7 @@ struct lane {
     struct pool pool;
     struct walker *walker;
     float *dx, *dh, *dy;       /* [rows, width] */
+    float *zero;               /* [rows, width] */
     float *dq, *da;            /* [rows, heads * head_dim] */
     float *dk, *dv;            /* [rows, kv_heads * head_dim] */
     float *dgate, *dup;        /* [rows, ffn] */
@@ -150,6 +151,7 @@ static int lane_new(struct lanes *all, struct lane *lane, struct error *error)
     lane->dx = pool_floats(&lane->pool, rows, d);
     lane->dh = pool_floats(&lane->pool, rows, d);
     lane->dy = pool_floats(&lane->pool, rows, d);
+    lane->zero = pool_floats(&lane->pool, rows, d);
     lane->dq = pool_floats(&lane->pool, rows, q);
     lane->da = pool_floats(&lane->pool, rows, q);
     lane->dk = pool_floats(&lane->pool, rows, kv);
@@ -171,7 +173,16 @@ static int lane_new(struct lanes *all, struct lane *lane, struct error *error)
     }
     if (!lane->host.position || !lane->host.target_position || !lane->host.row || !lane->host.target || !lane->host.dlse)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    return m->device->ops->stream_new(m->device, false, &lane->stream, error);
+    int status = m->device->ops->stream_new(m->device, false, &lane->stream, error);
+    float *zero = calloc(rows * d, sizeof *zero);
+    if (status == 0 && !zero)
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    if (status == 0) {
+        m->device->ops->upload(lane->stream, zero, rows * d * sizeof *zero, lane->zero);
+        status = m->device->ops->stream_finish(lane->stream, error);
+    }
+    free(zero);
+    return status;
 }
 
 int lanes_new(const struct model *m, int capacity, struct lanes **out, struct error *error)
@@ -290,9 +301,31 @@ static void group_upload(struct lane *lane, const struct group *g)
     ops->upload(lane->stream, lane->host.target_position, (size_t)target * sizeof(int32_t), lane->target_position);
 }
 
-/* What the attention of layer l adds to the residual stream of the group's rows: into lane->dy for `rows` rows. In the
- * last layer only rows that predict a target go on.  In the first touched layer queries, keys and values are still the
- * baseline's. */
+/* What a norm makes of a change dx of x: into dy; dx itself where the model has no such norm. */
+static const float *group_norm(struct lane *lane, const struct norm *norm, const float *x, const int32_t *position,
+                               const float *dx, int rows, float *dy)
+{
+    if (!norm->weight)
+        return dx;
+    lane->all->model->device->ops->norm_delta(lane->stream, norm, x, position, dx, rows, dy);
+    return dy;
+}
+
+/* Queries' or keys' change from that of what they are made of: y = norm(W dh), turned; plain feeds the norm. */
+static void group_project(struct lane *lane, int l, const struct linear *linear, const struct norm *norm, int heads,
+                          const float *plain, const int32_t *position, const float *dh, int rows, float *y)
+{
+    const struct probes *p = lane->all->probes;
+    const struct device_ops *ops = lane->all->model->device->ops;
+    struct rope rope = baseline_rope(p->baseline, l, heads);
+    float *dplain = norm->weight ? lane->da : y;
+    ops->linear_delta(lane->stream, linear->weight, p->precision, dh, rows, dplain);
+    group_norm(lane, norm, plain, position, dplain, rows, y);
+    ops->rope(lane->stream, &rope, position, rows, y);
+}
+
+/* What changes in the attention's output, before its last matrix: into lane->da for `rows` rows.  In the last layer only
+ * rows that predict a target go on.  In the first touched layer queries, keys and values are still the baseline's. */
 static void group_attend(struct lane *lane, const struct group *g, int l, const struct activations *a, bool first,
                          bool last)
 {
@@ -301,21 +334,18 @@ static void group_attend(struct lane *lane, const struct group *g, int l, const 
     const struct device_ops *ops = m->device->ops;
     const struct layer *layer = &m->layer[l];
     struct stream *s = lane->stream;
-    int rows = last ? g->target_rows : g->rows;
     const float *dq = NULL, *dk = NULL, *dv = NULL;
     if (!first) {
-        struct rope rope_q = baseline_rope(p->baseline, m->heads), rope_k = baseline_rope(p->baseline, m->kv_heads);
-        const float *dh = lane->dh;
-        ops->norm_delta(s, &layer->attention_norm, a->input, lane->position, lane->dx, g->rows, lane->dh);
-        ops->linear_delta(s, layer->key.weight, p->precision, lane->dh, g->rows, lane->dk);
-        ops->rope(s, &rope_k, lane->position, g->rows, lane->dk);
-        ops->linear_delta(s, layer->value.weight, p->precision, lane->dh, g->rows, lane->dv);
+        const float *dh = group_norm(lane, &layer->attention_norm, a->input, lane->position, lane->dx, g->rows, lane->dh);
+        group_project(lane, l, &layer->key, &layer->key_norm, m->kv_heads, a->plain_key, lane->position, dh, g->rows,
+                      lane->dk);
+        ops->linear_delta(s, layer->value.weight, p->precision, dh, g->rows, lane->dv);
         if (last) {
-            ops->gather(s, lane->dh, lane->host.row, g->target_rows, m->width, lane->dy);
+            ops->gather(s, dh, lane->host.row, g->target_rows, m->width, lane->dy);
             dh = lane->dy;
         }
-        ops->linear_delta(s, layer->query.weight, p->precision, dh, rows, lane->dq);
-        ops->rope(s, &rope_q, last ? lane->target_position : lane->position, rows, lane->dq);
+        group_project(lane, l, &layer->query, &layer->query_norm, m->heads, a->plain_query,
+                      last ? lane->target_position : lane->position, dh, last ? g->target_rows : g->rows, lane->dq);
         dq = lane->dq, dk = lane->dk, dv = lane->dv;
     }
     struct attention attention = baseline_attention(p->baseline, l, p->plan->positions);
@@ -325,23 +355,34 @@ static void group_attend(struct lane *lane, const struct group *g, int l, const 
         factor += (size_t)GROUP_PROBES * (size_t)p->plan->positions; /* ones */
     ops->attend_delta(s, &attention, g->count, last ? g->target_span : g->span, factor, a->query, a->attended, dq, dk, dv,
                       lane->da);
-    ops->linear_delta(s, layer->output.weight, p->precision, lane->da, rows, lane->dy);
 }
 
-/* The feed-forward half, on `rows` rows of lane->dx. */
-static void group_feed_forward(struct lane *lane, int l, const struct activations *a, const int32_t *position, int rows)
+/* The feed-forward half of a change lane->dx of x, up to its last matrix: into lane->dgate. */
+static void group_gate(struct lane *lane, int l, const struct activations *a, const float *x, const int32_t *position,
+                       int rows)
 {
     const struct probes *p = lane->all->probes;
     const struct model *m = lane->all->model;
     const struct device_ops *ops = m->device->ops;
     const struct layer *layer = &m->layer[l];
     struct stream *s = lane->stream;
-    ops->norm_delta(s, &layer->ffn_norm, a->middle, position, lane->dx, rows, lane->dh);
-    ops->linear_delta(s, layer->gate.weight, p->precision, lane->dh, rows, lane->dgate);
-    ops->linear_delta(s, layer->up.weight, p->precision, lane->dh, rows, lane->dup);
-    ops->gate_delta(s, m->activation, a->gate, a->up, position, lane->dgate, lane->dup, rows, m->ffn, lane->dgate);
-    ops->linear_delta(s, layer->down.weight, p->precision, lane->dgate, rows, lane->dy);
-    ops->add(s, lane->dy, 1, (size_t)rows * (size_t)m->width, lane->dx);
+    const float *dh = group_norm(lane, &layer->ffn_norm, x, position, lane->dx, rows, lane->dh);
+    ops->linear_delta(s, layer->gate.weight, p->precision, dh, rows, lane->dgate);
+    if (a->up)
+        ops->linear_delta(s, layer->up.weight, p->precision, dh, rows, lane->dup);
+    ops->gate_delta(s, m->activation, a->gate, a->up, position, lane->dgate, a->up ? lane->dup : NULL, rows, m->ffn,
+                    lane->dgate);
+}
+
+/* lane->dx += the change of post(W x); branch feeds the norm. */
+static void group_join(struct lane *lane, const struct linear *linear, const struct norm *post, const float *branch,
+                       const int32_t *position, const float *dx, int rows)
+{
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    ops->linear_delta(lane->stream, linear->weight, lane->all->probes->precision, dx, rows, lane->dy);
+    const float *dy = group_norm(lane, post, branch, position, lane->dy, rows, lane->dh);
+    ops->add(lane->stream, dy, m->residual_scale, (size_t)rows * (size_t)m->width, lane->dx);
 }
 
 static void group_layer(struct lane *lane, const struct group *g, int l)
@@ -349,25 +390,26 @@ static void group_layer(struct lane *lane, const struct group *g, int l)
     const struct probes *p = lane->all->probes;
     const struct model *m = lane->all->model;
     const struct device_ops *ops = m->device->ops;
+    const struct layer *layer = &m->layer[l];
     bool first = l == p->method.first_layer, last = l == m->layers - 1;
     int rows = last ? g->target_rows : g->rows;
-    size_t n = (size_t)rows * (size_t)m->width;
+    const int32_t *position = last ? lane->target_position : lane->position;
     const struct activations *a = baseline_layer(p->baseline, lane->walker, lane->stream, l);
     group_attend(lane, g, l, a, first, last);
-    float *spare = lane->dh;
-    if (first) {
-        spare = lane->dx;
-        lane->dx = lane->dy;
-        lane->dy = spare;
-    } else {
-        if (last) {
-            ops->gather(lane->stream, lane->dx, lane->host.row, rows, m->width, spare);
-            lane->dh = lane->dx;
-            lane->dx = spare;
-        }
-        ops->add(lane->stream, lane->dy, 1, n, lane->dx);
+    if (first)
+        ops->copy(lane->stream, lane->zero, (size_t)rows * (size_t)m->width * sizeof(float), lane->dx);
+    else if (last) {
+        float *all = lane->dx;
+        ops->gather(lane->stream, all, lane->host.row, rows, m->width, lane->dh);
+        lane->dx = lane->dh;
+        lane->dh = all;
     }
-    group_feed_forward(lane, l, a, last ? lane->target_position : lane->position, rows);
+    if (m->parallel)
+        group_gate(lane, l, a, a->input, position, rows);
+    group_join(lane, &layer->output, &layer->attention_post, a->attention_branch, position, lane->da, rows);
+    if (!m->parallel)
+        group_gate(lane, l, a, a->middle, position, rows);
+    group_join(lane, &layer->down, &layer->ffn_post, a->ffn_branch, position, lane->dgate, rows);
 }
 
 /* Final norm, the change of log-sum-exp and wanted logits, and the states kept for other targets. */
