@@ -42,6 +42,8 @@ int card_weight_new(struct device *device, uint32_t type, int rows, int columns,
         return ERROR_MEMORY;
     }
     cudaError_t status = cudaMemcpy(memory, data, bytes, cudaMemcpyHostToDevice);
+    if (status == cudaSuccess) /* memory that is not pinned may still be on its way, and our streams do not wait for it */
+        status = cudaStreamSynchronize(NULL);
     if (status != cudaSuccess) {
         device->ops->free(device, memory);
         free(w);

@@ -66,6 +66,8 @@ PLANTS = [
     ("a result that is read before it is there", "stream.c",
      'cudaMemcpyDeviceToHost, stream->cuda), "downloading"))\n        wait(stream);',
      'cudaMemcpyDeviceToHost, stream->cuda), "downloading"))\n        stream->staged += 0;', "rows", ALWAYS),
+    ("a weight that is used before it is there", "weight.c", "status = cudaStreamSynchronize(NULL);", "status = cudaSuccess;",
+     "weight", ALWAYS),
     ("an upload that leaves from the caller's memory", "stream.c",
      "stream->staged += (bytes", "stream->staged += 0 * (bytes", "rows", ALWAYS),
     ("a leading dimension that does not fit", "weight.c", "w->stride, x->data, type, x->stride,",

@@ -36,6 +36,7 @@ struct shared {
 };
 
 std::recursive_mutex lock;
+emulation_stream default_stream; /* what copies without a stream leave behind */
 std::map<uintptr_t, memory> allocations;
 std::set<emulation_stream *> streams;
 std::map<const void *, size_t> dynamic_limits;
@@ -111,13 +112,14 @@ void run(emulation_stream *stream)
 
 void run_all()
 {
+    run(&default_stream);
     for (auto stream : streams)
         run(stream);
 }
 
 void add_work(emulation_stream *stream, std::function<void()> work)
 {
-    if (!streams.count(stream))
+    if (stream != &default_stream && !streams.count(stream))
         emulation_fail("work for a stream that does not exist");
     stream->work.push_back(std::move(work));
 }
@@ -355,16 +357,6 @@ cudaError_t cudaFreeHost(void *pointer)
     return release(pointer, false);
 }
 
-cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind)
-{
-    std::lock_guard<std::recursive_mutex> guard(lock);
-    if (lost)
-        return note(cudaErrorLaunchFailure);
-    check_copy(to, from, bytes, kind);
-    memcpy(to, from, bytes);
-    return cudaSuccess;
-}
-
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
@@ -380,6 +372,16 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
         memcpy(to, staged ? staged->data() : from, bytes);
     });
     return cudaSuccess;
+}
+
+/* From the host to the card it returns as soon as the host's memory may change; other streams do not wait for it. */
+cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind)
+{
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    cudaError_t status = cudaMemcpyAsync(to, from, bytes, kind, &default_stream);
+    if (kind == cudaMemcpyDeviceToHost)
+        run(&default_stream);
+    return status;
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
@@ -411,7 +413,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    run(stream);
+    run(stream ? stream : &default_stream);
     return note(lost ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
