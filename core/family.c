@@ -8,6 +8,25 @@
 static const struct family families[] = {
     /* Llama 1 to 3, Mistral, TinyLlama, Vicuna, SmolLM 1 and 2: converters permuted the rows of q and k */
     {.name = "llama", .rope = ROPE_PAIRS},
+    {.name = "mistral3", .rope = ROPE_PAIRS},
+    {.name = "smollm3", .rope = ROPE_PAIRS, .unturned_period = 4},
+    {.name = "granite", .rope = ROPE_PAIRS, .rope_optional = true},
+    {.name = "qwen2", .rope = ROPE_HALVES},
+    {.name = "qwen3", .rope = ROPE_HALVES, .query_norm = QUERY_NORM_HEADS},
+    {.name = "phi3", .rope = ROPE_HALVES, .window_period = EVERY_LAYER},
+    /* converters added the 1 to Gemma's norm weights */
+    {.name = "gemma", .rope = ROPE_HALVES, .activation = ACTIVATION_GELU_TANH, .scaled_embedding = true},
+    {.name = "gemma2", .rope = ROPE_HALVES, .activation = ACTIVATION_GELU_TANH, .scaled_embedding = true,
+     .post_norms = true, .window_period = 2, .score_cap = 50, .logit_cap = 30, .wide_scale_layers = 46},
+    {.name = "gemma3", .rope = ROPE_HALVES, .activation = ACTIVATION_GELU_TANH, .scaled_embedding = true,
+     .post_norms = true, .query_norm = QUERY_NORM_HEADS, .window_period = 6, .local_base = 10000, .wide_scale_layers = 62},
+    /* OLMo 2, and OLMo 3 with its windows */
+    {.name = "olmo2", .rope = ROPE_HALVES, .no_pre_norms = true, .post_norms = true, .query_norm = QUERY_NORM_WHOLE,
+     .window_period = 4},
+    {.name = "gpt2", .norm = NORM_LAYER, .activation = ACTIVATION_GELU_TANH, .ungated = true, .learned_positions = true},
+    /* Pythia */
+    {.name = "gptneox", .norm = NORM_LAYER, .activation = ACTIVATION_GELU_ERF, .ungated = true, .rope = ROPE_HALVES,
+     .parallel = true},
 };
 
 enum { FAMILIES = sizeof families / sizeof families[0] };

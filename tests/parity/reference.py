@@ -4,6 +4,8 @@ No prefix reuse, no differences, no packing: every probe runs every row of the f
 to be checked line by line against the method (arXiv 2301.08110, section 3): the model first (embed, norm, rope, attend,
 block), then what a probe is (multipliers), then relevance.  NumPy only; shares nothing with core/ and gpu/.
 """
+import math
+
 import numpy as np
 
 import weights
@@ -11,50 +13,138 @@ import weights
 VARIANTS = ("row-min", "row-min-causal", "product", "log-additive")
 
 
+# What a file does not say of its family.  norm: rms or layer; pre, post: the branches' inputs, outputs are normalised;
+# per_head, whole: how queries and keys are; halves: columns (i, i + half) turn together, else (2i, 2i + 1); unturned,
+# full: every so many layers one has no RoPE, sees all keys; cap, final: default soft caps.
+FAMILIES = {
+    "llama": dict(), "mistral3": dict(), "granite": dict(), "smollm3": dict(unturned=4),
+    "qwen2": dict(halves=True), "qwen3": dict(halves=True, query_norm="per_head"),
+    "phi3": dict(halves=True, full=0),
+    "gemma": dict(halves=True, act="gelu", root=True),
+    "gemma2": dict(halves=True, act="gelu", root=True, post=True, full=2, cap=50.0, final=30.0),
+    "gemma3": dict(halves=True, act="gelu", root=True, post=True, full=6, query_norm="per_head", local_base=10000.0),
+    "olmo2": dict(halves=True, pre=False, post=True, full=4, query_norm="whole"),
+    "gpt2": dict(norm="layer", act="gelu", gated=False, places=True),
+    "gptneox": dict(norm="layer", act="erf", gated=False, halves=True, parallel=True),
+}
+
+
 class Model:
-    """A model of the llama family from a GGUF file.  Everything is f64; a layer is expanded when it is asked for."""
+    """A model from a GGUF file.  Everything is f64; a layer is expanded when it is asked for."""
 
     def __init__(self, path):
         self.file = file = weights.File(path)
-        meta = lambda key, default=None: file.meta.get("llama." + key, default)
-        if file.meta["general.architecture"] != b"llama":
-            raise ValueError("the reference knows the llama family only")
+        self.family = file.meta["general.architecture"].decode()
+        self.facts = dict(norm="rms", pre=True, post=False, query_norm=None, act="silu", gated=True, halves=False,
+                          unturned=0, full=None, root=False, places=False, parallel=False, local_base=None, cap=0.0,
+                          final=0.0) | FAMILIES[self.family]
+        meta = self.meta
         self.layers = meta("block_count")
         self.width = meta("embedding_length")
         self.heads = meta("attention.head_count")
         self.kv_heads = meta("attention.head_count_kv", self.heads)
         self.head_dim = meta("attention.key_length", self.width // self.heads)
-        self.epsilon = meta("attention.layer_norm_rms_epsilon")
+        self.epsilon = meta("attention.layer_norm_rms_epsilon", 0) or meta("attention.layer_norm_epsilon")
         self.scale = meta("attention.scale", 0) or 1 / np.sqrt(self.head_dim)
+        self.cap = meta("attn_logit_softcapping", self.facts["cap"])
+        self.final = meta("final_logit_softcapping", self.facts["final"])
+        self.input_scale = meta("embedding_scale", 0) or (np.sqrt(self.width) if self.facts["root"] else 1.0)
+        self.branch_scale = meta("residual_scale", 0) or 1.0
+        self.logit_divisor = meta("logit_scale", 0) or 1.0
+        self.parallel = meta("use_parallel_residual", self.facts["parallel"])
         self.rope_columns = meta("rope.dimension_count", self.head_dim)
-        self.rope_base = meta("rope.freq_base", 10000.0)
-        self.rope_scale = 1.0
-        if meta("rope.scaling.type", b"linear") == b"linear":
-            self.rope_scale = meta("rope.scaling.factor", 0) or meta("rope.scale_linear", 0) or 1.0
-        self.rope_factors = file.tensor("rope_freqs.weight") if file.has("rope_freqs.weight") else 1.0
-        self.output_norm = file.tensor("output_norm.weight")
+
+    def meta(self, key, default=None):
+        return self.file.meta.get(f"{self.family}.{key}", default)
 
     def embed(self, ids):
-        """[positions, width]"""
-        return self.file.tensor("token_embd.weight", rows=np.asarray(ids))
+        """[positions, width]: the tokens' own, without learned positions."""
+        return self.file.tensor("token_embd.weight", rows=np.asarray(ids)) * self.input_scale
+
+    def enter(self, ids):
+        """[positions, width]: what the first layer reads."""
+        x = self.embed(ids)
+        return x + self.file.tensor("position_embd.weight", rows=np.arange(len(ids))) if self.facts["places"] else x
 
     def layer(self, index):
-        """{short name: array} of everything the file has for one layer, biases where there are any."""
+        """{short name: array} of everything the file has for one layer, fused matrices taken apart."""
         prefix = f"blk.{index}."
-        return {name[len(prefix):]: self.file.tensor(name) for name in self.file.tensors if name.startswith(prefix)}
+        layer = {name[len(prefix):]: self.file.tensor(name) for name in self.file.tensors if name.startswith(prefix)}
+        q, kv, ff = self.heads * self.head_dim, self.kv_heads * self.head_dim, self.meta("feed_forward_length")
+        for kind in ("weight", "bias"):
+            if f"attn_qkv.{kind}" in layer:
+                parts = np.split(layer.pop(f"attn_qkv.{kind}"), [q, q + kv])
+                layer.update(zip((f"attn_q.{kind}", f"attn_k.{kind}", f"attn_v.{kind}"), parts))
+            if self.facts["gated"] and f"ffn_gate.{kind}" not in layer and f"ffn_up.{kind}" in layer:
+                layer[f"ffn_gate.{kind}"], layer[f"ffn_up.{kind}"] = np.split(layer[f"ffn_up.{kind}"], [ff])
+        layer["window"] = self.window(index)
+        return layer
+
+    def window(self, index):
+        """How many keys the layer's queries see; None: all before them."""
+        window, pattern = self.meta("attention.sliding_window", 0), self.meta("attention.sliding_window_pattern")
+        if self.facts["full"] is None or not window:
+            return None
+        if pattern is not None and np.ndim(pattern):
+            return window if pattern[index] else None
+        period = pattern or self.facts["full"]
+        return None if period and index % period == period - 1 else window
+
+    def frequencies(self, index, positions):
+        """What each pair's angle grows by from position to position, and what cos and sin are multiplied by; None: no
+        RoPE in this layer."""
+        if self.facts["places"] or self.facts["unturned"] and (index + 1) % self.facts["unturned"] == 0:
+            return None
+        if self.family == "granite" and not self.meta("rope.scaling.finetuned", True):
+            return None
+        pairs, base = self.rope_columns // 2, self.meta("rope.freq_base", 10000.0)
+        if self.window(index) is not None:
+            base = self.meta("rope.freq_base_swa", self.facts["local_base"] or base)
+            return base ** (-np.arange(pairs) / pairs), 1.0
+        plain = base ** (-np.arange(pairs) / pairs)
+        kind = self.meta("rope.scaling.type", b"linear").decode()
+        factor = self.meta("rope.scaling.factor", 0) or self.meta("rope.scale_linear", 0) or 1.0
+        magnitude = self.meta("rope.scaling.attn_factor", 1.0)
+        original = self.meta("rope.scaling.original_context_length", self.meta("context_length"))
+        if kind == "linear":
+            plain = plain / factor
+        if kind == "yarn":
+            at = lambda turns: pairs * np.log(original / (2 * np.pi * turns)) / np.log(base)
+            low = max(np.floor(at(self.meta("rope.scaling.yarn_beta_fast", 32.0))), 0)
+            high = min(np.ceil(at(self.meta("rope.scaling.yarn_beta_slow", 1.0))), self.rope_columns - 1)
+            slowed = np.clip((np.arange(pairs) - low) / max(high - low, 0.001), 0, 1)
+            plain = plain * (1 - slowed) + plain / factor * slowed
+            if not self.meta("rope.scaling.yarn_log_multiplier", 0):
+                magnitude *= 0.1 * np.log(factor) + 1
+        for name, used in (("rope_freqs", True), ("rope_factors_short", positions <= original),
+                           ("rope_factors_long", positions > original)):
+            if used and self.file.has(name + ".weight"):
+                plain = plain / self.file.tensor(name + ".weight")
+        return plain, magnitude
+
+    def hidden(self, x):
+        return norm(self, {name: self.file.tensor(name) for name in ("output_norm.weight", "output_norm.bias")
+                           if self.file.has(name)}, "output_norm", x)
 
     def logits(self, hidden):
         """[rows, vocabulary]; the embedding serves as the output matrix where there is none."""
         file = self.file
         y = hidden @ file.tensor("output.weight" if file.has("output.weight") else "token_embd.weight").T
-        return y + file.tensor("output.bias") if file.has("output.bias") else y
+        y = (y + file.tensor("output.bias") if file.has("output.bias") else y) / self.logit_divisor
+        return self.final * np.tanh(y / self.final) if self.final else y
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
-def norm(x, weight, epsilon):
-    return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + epsilon) * weight
+def norm(model, layer, name, x):
+    """Over the last axis; x itself where the file has no such norm."""
+    if name + ".weight" not in layer:
+        return x
+    if model.facts["norm"] == "layer":
+        x = x - np.mean(x, axis=-1, keepdims=True)
+    y = x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + model.epsilon) * layer[name + ".weight"]
+    return y + layer[name + ".bias"] if name + ".bias" in layer else y
 
 
 def linear(layer, name, x):
@@ -62,16 +152,31 @@ def linear(layer, name, x):
     return y + layer[name + ".bias"] if name + ".bias" in layer else y
 
 
-def rope(model, x):
-    """x [heads, positions, head_dim]: columns 2i and 2i + 1 turn by position * base^(-2i / columns)."""
-    pairs = model.rope_columns // 2
-    frequency = model.rope_base ** (-2.0 * np.arange(pairs) / model.rope_columns) / model.rope_factors / model.rope_scale
+def erf(x):
+    return np.vectorize(math.erf)(x)
+
+
+ACTIVATIONS = {
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "gelu": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3))),
+    "erf": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2))),
+}
+
+
+def rope(model, index, x):
+    """x [heads, positions, head_dim]: pairs of columns turn by position times their frequency."""
+    frequencies = model.frequencies(index, x.shape[1])
+    if frequencies is None:
+        return x
+    frequency, magnitude = frequencies
+    pairs = len(frequency)
     angle = np.arange(x.shape[1])[:, None] * frequency
-    cos, sin = np.cos(angle), np.sin(angle)
-    even, odd = x[:, :, 0:2 * pairs:2], x[:, :, 1:2 * pairs:2]
+    cos, sin = magnitude * np.cos(angle), magnitude * np.sin(angle)
+    first = slice(0, pairs) if model.facts["halves"] else slice(0, 2 * pairs, 2)
+    second = slice(pairs, 2 * pairs) if model.facts["halves"] else slice(1, 2 * pairs, 2)
     y = x.copy()
-    y[:, :, 0:2 * pairs:2] = even * cos - odd * sin
-    y[:, :, 1:2 * pairs:2] = even * sin + odd * cos
+    y[..., first] = x[..., first] * cos - x[..., second] * sin
+    y[..., second] = x[..., first] * sin + x[..., second] * cos
     return y
 
 
@@ -91,12 +196,16 @@ def suppress(score, m, visible, variant):
     raise ValueError(variant)
 
 
-def attend(model, query, key, value, m, variant):
+def attend(model, window, query, key, value, m, variant):
     """query [heads, positions, head_dim], key and value [kv_heads, ...]; m [positions] or None: untouched."""
     shared = model.heads // model.kv_heads
     key, value = np.repeat(key, shared, axis=0), np.repeat(value, shared, axis=0)
     score = query @ key.transpose(0, 2, 1) * model.scale
+    if model.cap:
+        score = model.cap * np.tanh(score / model.cap)
     visible = np.tril(np.ones(score.shape[1:], bool))
+    if window is not None:
+        visible &= ~np.tril(visible, -window)
     if m is not None:
         score = suppress(score, m, visible, variant)
     score = np.where(visible, score, -np.inf)
@@ -106,31 +215,46 @@ def attend(model, query, key, value, m, variant):
     return weight / np.where(total > 0, total, 1) @ value  # a row with nothing left attends to nothing: 0
 
 
-def block(model, layer, x, m, variant):
+def attention(model, index, layer, x, m, variant):
+    def heads(name, count):
+        """[heads, positions, head_dim]; queries and keys normalised in one piece, or each head by itself."""
+        y = linear(layer, name, h)
+        if model.facts["query_norm"] == "whole":
+            y = norm(model, layer, name + "_norm", y)
+        y = y.reshape(len(x), count, model.head_dim).transpose(1, 0, 2)
+        return norm(model, layer, name + "_norm", y) if model.facts["query_norm"] == "per_head" else y
+
+    h = norm(model, layer, "attn_norm", x)
+    query, key = rope(model, index, heads("attn_q", model.heads)), rope(model, index, heads("attn_k", model.kv_heads))
+    attended = attend(model, layer["window"], query, key, heads("attn_v", model.kv_heads), m, variant)
+    y = linear(layer, "attn_output", attended.transpose(1, 0, 2).reshape(len(x), -1))
+    return norm(model, layer, "post_attention_norm", y)
+
+
+def feed_forward(model, layer, x):
+    h = norm(model, layer, "ffn_norm", x)
+    activation = ACTIVATIONS[model.facts["act"]]
+    up = linear(layer, "ffn_up", h)
+    middle = activation(linear(layer, "ffn_gate", h)) * up if model.facts["gated"] else activation(up)
+    return norm(model, layer, "post_ffw_norm", linear(layer, "ffn_down", middle))
+
+
+def block(model, index, layer, x, m, variant):
     """One layer over one sequence x [positions, width]."""
-    heads = lambda y, n: y.reshape(len(x), n, model.head_dim).transpose(1, 0, 2)
-    h = norm(x, layer["attn_norm.weight"], model.epsilon)
-    query = rope(model, heads(linear(layer, "attn_q", h), model.heads))
-    key = rope(model, heads(linear(layer, "attn_k", h), model.kv_heads))
-    value = heads(linear(layer, "attn_v", h), model.kv_heads)
-    attended = attend(model, query, key, value, m, variant).transpose(1, 0, 2).reshape(len(x), -1)
-    x = x + linear(layer, "attn_output", attended)
-    h = norm(x, layer["ffn_norm.weight"], model.epsilon)
-    gate = linear(layer, "ffn_gate", h)
-    return x + linear(layer, "ffn_down", gate / (1 + np.exp(-gate)) * linear(layer, "ffn_up", h))
+    y = x + model.branch_scale * attention(model, index, layer, x, m, variant)
+    return y + model.branch_scale * feed_forward(model, layer, x if model.parallel else y)
 
 
 def log_probs(model, ids, rows, multipliers, variant, layers):
     """Log-probabilities [probes, rows, vocabulary] of what follows the positions `rows` of the sequence ids, for each row
     of multipliers [probes, positions], applied in the layers first .. last (both included)."""
-    probes = [model.embed(ids) for _ in multipliers]
+    probes = [model.enter(ids) for _ in multipliers]
     for index in range(model.layers):
         layer = model.layer(index)
         for p, m in enumerate(multipliers):
             touched = m if layers[0] <= index <= layers[1] else None
-            probes[p] = block(model, layer, probes[p], touched, variant)
-    hidden = np.concatenate([norm(x[rows], model.output_norm, model.epsilon) for x in probes])
-    logits = model.logits(hidden)
+            probes[p] = block(model, index, layer, probes[p], touched, variant)
+    logits = model.logits(np.concatenate([model.hidden(x[rows]) for x in probes]))
     top = logits.max(axis=-1, keepdims=True)
     logits -= top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
     return logits.reshape(len(probes), len(rows), -1)

@@ -17,6 +17,7 @@ CARD = os.environ.get("CARD", "tests/cuda_emulation/atmanscope")
 DEVICE = os.environ.get("DEVICE", "cuda")
 # what a relevance may be off by, as a share of the greatest one of its map, and besides
 ALLOWED = {"f32": (0, 1e-3), "bf16": (0.02, 1e-3), "int8": (0.2, 2e-3)}
+FAMILIES = ("gemma2", "gemma3", "gpt2", "gptneox", "olmo2")  # which ask the device for all it can do
 PROMPT = "Tom has a red ball, the cat is blue. It was for her"
 worst = {precision: 0.0 for precision in ALLOWED}
 
@@ -70,6 +71,9 @@ def main():
             compare(name, path, ("bf16", "int8")[turn % 2], "row-min-causal", "--target", " blue ball")
             if turn % 3 == 0:
                 compare(name, path, "f32", "row-min", "--factor", "1", "--generate", "2")
+        for turn, name in enumerate(FAMILIES):
+            path = models.build_all(folder, {name: models.FAMILIES[name]})[name]
+            compare(name, path, "f32", reference.VARIANTS[turn % 4], "--target", " blue ball")
     refusals()
     print("largest differences from the CPU's f32: " + ", ".join(f"{p} {off:.1e} nats" for p, off in worst.items()))
     program.end()
