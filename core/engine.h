@@ -127,12 +127,13 @@ struct explanation {
     struct unit *units;            /* units that are output tokens (UNIT_TARGET) count on from the prompt's tokens */
     size_t unit_count;
     bool *measured;                /* [unit_count] */
+    bool *estimated;               /* [unit_count] its relevance was formed in low precision, and not in f32 since */
     float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until measured */
     int32_t chosen_id;             /* of the last worker_retarget(), else -1 */
     int chosen_token;
     float *chosen;                 /* [unit_count] its relevance, or NULL */
     struct method method;          /* with the layers resolved */
-    double noise_floor;            /* nats; NAN until known */
+    double noise_floor;            /* nats: how far off a value may be; NAN until known */
     bool busy, complete;
     struct cost cost;
     struct error error;            /* code 0: none */

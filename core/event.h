@@ -27,6 +27,7 @@ struct event {
     struct method method;
     /* EVENT_RELEVANCE: values [n, output_count, 1 + CANDIDATES] of unit[n]; EVENT_CHOSEN: values [unit_count] */
     int n;
+    bool estimated;
     int *unit;
     float *values;
     int chosen_token;

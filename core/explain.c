@@ -1,4 +1,4 @@
-/* explain.c: probes for every unit, what they say, and how far it can be trusted. */
+/* explain.c: probes for every unit, and what they say. */
 #include "core/job.h"
 
 #include <math.h>
@@ -109,7 +109,7 @@ static int post_units(struct job *j, struct error *error)
 /* -- the probes -------------------------------------------------------------------------------------------------------- */
 
 /* log p - log p_u is (change of log-sum-exp) - (change of the logit); with a foil the former cancels. */
-static double relevance(const struct job *j, int unit, int t, int choice)
+double job_relevance(const struct job *j, int unit, int t, int choice)
 {
     const struct probes *p = j->probes;
     size_t at = (size_t)unit * (size_t)j->output_count + (size_t)t;
@@ -121,7 +121,8 @@ static double relevance(const struct job *j, int unit, int t, int choice)
     return p->dlse[at] - dlogit[choice];
 }
 
-/* Called by the lanes, one at a time, after each group; n = 0 when the last lane is done. */
+/* Called by the lanes, one at a time, after each group; n = 0 when the last lane is done.  A unit measured again counts
+ * once. */
 static void report(void *context, const int *units, int n, int64_t rows)
 {
     struct job *j = context;
@@ -129,7 +130,7 @@ static void report(void *context, const int *units, int n, int64_t rows)
     double seconds = clock_now() - j->probes_started;
     if (j->cost.probes == 0 && n > 0)
         j->cost.first_seconds = clock_now() - j->started;
-    j->cost.probes += n;
+    j->cost.probes += j->refining ? 0 : n;
     j->cost.rows += rows;
     j->cost.seconds = seconds;
     j->cost.tokens_per_second = seconds > 0 ? (double)j->cost.rows / seconds : 0;
@@ -144,11 +145,12 @@ static void report(void *context, const int *units, int n, int64_t rows)
         return;
     }
     v->n = n;
+    v->estimated = j->probes->precision != PRECISION_F32;
     for (int i = 0; i < n; i++) {
         v->unit[i] = units[i];
         for (int t = 0; t < j->output_count; t++)
             for (int c = 0; c < CHOICES; c++)
-                v->values[(size_t)i * row + (size_t)(t * CHOICES + c)] = (float)relevance(j, units[i], t, c);
+                v->values[(size_t)i * row + (size_t)(t * CHOICES + c)] = (float)job_relevance(j, units[i], t, c);
     }
     j->post(j->context, v);
 }
@@ -163,10 +165,10 @@ static int make_lanes(struct job *j, int positions, struct error *error)
     return lanes_new(j->engine->model, j->lane_capacity, &j->lanes, error);
 }
 
-static int run_probes(struct job *j, struct error *error)
+int job_run_probes(struct job *j, const int *units, int count, struct error *error)
 {
-    struct probe_watch watch = {report, j, &j->cancelled, 0};
-    j->probes_started = clock_now();
+    struct probe_watch watch = {
+        .report = report, .context = j, .cancelled = &j->cancelled, .units = units, .count = count};
     if (j->request->budget > 0)
         watch.deadline = j->probes_started + j->request->budget;
     int status = probes_start(j->probes, j->lanes, &watch, error);
@@ -174,85 +176,6 @@ static int run_probes(struct job *j, struct error *error)
         j->wait(j->context);
     int finished = probes_finish(j->lanes, error);
     return status < 0 ? status : finished;
-}
-
-/* -- the noise floor --------------------------------------------------------------------------------------------------- */
-
-static double strength(const struct job *j, int unit)
-{
-    double most = 0;
-    for (int t = 0; t < j->output_count; t++)
-        most = fmax(most, fabs(relevance(j, unit, t, 0)));
-    return most;
-}
-
-/* The strongest, the median and the weakest of the measured units that can change anything; returns how many. */
-static int choose_samples(const struct job *j, int *sample)
-{
-    int *rank = malloc((j->unit_count + 1) * sizeof *rank), n = 0, count = 0;
-    for (int u = 0; rank && u < (int)j->unit_count; u++) {
-        if (!atomic_load(&j->probes->measured[u]) || probes_first_target(j->probes, u) == j->output_count)
-            continue;
-        int at = n++;
-        for (; at > 0 && strength(j, rank[at - 1]) < strength(j, u); at--)
-            rank[at] = rank[at - 1];
-        rank[at] = u;
-    }
-    if (n > 0)
-        sample[count++] = rank[0];
-    if (n > 2)
-        sample[count++] = rank[n / 2];
-    if (n > 1)
-        sample[count++] = rank[n - 1];
-    free(rank);
-    return count;
-}
-
-/* Repeat one probe as a plain pass in f32 values, without differences or shared prefix, and return the greatest deviation
- * over a few targets. */
-static int remeasure(struct job *j, struct baseline *b, float *factor, float *logits, int unit, double *deviation,
-                     struct error *error)
-{
-    const struct device_ops *ops = j->engine->device->ops;
-    int n = j->plan->positions, first = probes_first_target(j->probes, unit), status;
-    int step = (j->output_count - first + 3) / 4;
-    struct steering steering = {factor, j->method.suppression, j->method.first_layer, j->method.last_layer};
-    ops->upload(j->stream, j->plan->factor + (size_t)unit * (size_t)n, (size_t)n * sizeof(float), factor);
-    baseline_truncate(b, 0);
-    if ((status = baseline_run(b, j->stream, j->baseline->ids, n, &steering, &j->cancelled, error)) < 0)
-        return status;
-    for (int t = first; t < j->output_count; t += step) {
-        if ((status = baseline_logits(b, j->stream, j->probes->targets.first + t, logits, error)) < 0)
-            return status;
-        double logprob = logits[j->output[t].id] - logits_log_sum_exp(logits, j->engine->model->vocabulary);
-        size_t at = (size_t)unit * (size_t)j->output_count + (size_t)t;
-        double found = j->output[t].logprob - logprob, claimed = j->probes->dlse[at] - j->probes->dlogit[at * WANTED];
-        *deviation = fmax(*deviation, fabs(found - claimed));
-    }
-    return 0;
-}
-
-static int measure_noise(struct job *j, struct error *error)
-{
-    int sample[3], n = choose_samples(j, sample), status;
-    struct baseline *b = NULL;
-    struct pool pool;
-    double deviation = 0;
-    if ((status = baseline_new(j->engine->model, j->plan->positions, 0, &b, error)) < 0)
-        return status;
-    pool_init(&pool, j->engine->device);
-    float *factor = pool_floats(&pool, 1, (size_t)j->plan->positions);
-    float *logits = malloc((size_t)j->engine->model->vocabulary * sizeof *logits);
-    if (!factor || !logits)
-        status = error_set(error, ERROR_MEMORY, "out of memory");
-    for (int i = 0; status == 0 && i < n; i++)
-        status = remeasure(j, b, factor, logits, sample[i], &deviation, error);
-    if (status == 0)
-        j->noise_floor = deviation;
-    free(logits);
-    pool_free(&pool);
-    baseline_free(b);
-    return status;
 }
 
 /* -- all of it --------------------------------------------------------------------------------------------------------- */
@@ -296,16 +219,19 @@ int job_explain(struct job *j, struct error *error)
     if ((status = post_units(j, error)) < 0 || (status = make_probes(j, error)) < 0)
         return status;
     j->complete = true;
-    if ((status = run_probes(j, error)) < 0) {
+    j->probes_started = clock_now();
+    if ((status = job_run_probes(j, NULL, 0, error)) < 0) {
         j->complete = false;
         return status;
     }
     if (j->cost.probes < j->cost.probes_total)
         j->complete = false;
+    if ((status = job_refine(j, error)) < 0)
+        return status;
     /* Units measured since another token was asked for are not in that answer yet. */
     if (j->chosen_token >= 0 && (status = job_retarget(j, j->chosen_token, j->chosen_id, error)) < 0)
         return status;
-    return measure_noise(j, error);
+    return job_check(j, error);
 }
 
 int job_retarget(struct job *j, int token, int32_t id, struct error *error)

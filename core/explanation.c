@@ -19,6 +19,7 @@ static void explanation_clear(struct explanation *e)
     free(e->output);
     free(e->units);
     free(e->measured);
+    free(e->estimated);
     free(e->relevance);
     free(e->chosen);
     *e = (struct explanation){.foil = {.token = -1}, .chosen_id = -1, .noise_floor = NAN};
@@ -91,8 +92,9 @@ static void apply_units(struct explanation *e, struct event *v)
 {
     size_t units = v->unit_count ? v->unit_count : 1;
     e->measured = calloc(units, sizeof *e->measured);
+    e->estimated = calloc(units, sizeof *e->estimated);
     e->relevance = calloc(units * v->output_count * CHOICES + 1, sizeof *e->relevance);
-    if (!e->measured || !e->relevance) {
+    if (!e->measured || !e->estimated || !e->relevance) {
         out_of_memory(e);
         return;
     }
@@ -110,9 +112,10 @@ static void apply_units(struct explanation *e, struct event *v)
 static void apply_relevance(struct explanation *e, const struct event *v)
 {
     size_t row = e->output_count * CHOICES;
-    for (int i = 0; e->relevance && i < v->n; i++) {
+    for (int i = 0; e->units && i < v->n; i++) {
         memcpy(e->relevance + (size_t)v->unit[i] * row, v->values + (size_t)i * row, row * sizeof(float));
         e->measured[v->unit[i]] = true;
+        e->estimated[v->unit[i]] = v->estimated;
     }
 }
 

@@ -40,7 +40,7 @@ static void job_clear(struct job *j)
     j->wanted = NULL;
     j->token_count = j->unit_count = 0;
     j->output_count = 0;
-    j->stopped = j->complete = false;
+    j->stopped = j->complete = j->refining = false;
     j->foil_token = j->chosen_token = -1;
     j->noise_floor = NAN;
     j->cost = (struct cost){0};

@@ -47,6 +47,7 @@ struct job {
     double probes_started;
     struct cost cost;
     bool complete;
+    bool refining;      /* units are being measured again */
     double noise_floor;
     int chosen_token; /* of the last re-targeting; -1: none */
     int32_t chosen_id;
@@ -72,7 +73,16 @@ int job_retarget(struct job *, int token, int32_t id, struct error *);
 int job_output(struct job *, struct error *);
 /* Make the baseline hold ids[0 .. n - 1] at positions at .., running only what it does not hold already. */
 int job_feed(struct job *, int at, const int32_t *ids, int n, struct error *);
-/* explain.c: units, probes, noise floor. */
+/* explain.c: units, probes, and then what refine.c does. */
 int job_explain(struct job *, struct error *);
+/* Run the probes of units [count] (NULL: of all), post what they say, and wait for the end. */
+int job_run_probes(struct job *, const int *units, int count, struct error *);
+/* Relevance of a measured unit, as struct explanation has it. */
+double job_relevance(const struct job *, int unit, int t, int choice);
+/* refine.c: f32 values in place of the estimates of the strongest units, and of some others, whose deviation is the
+ * noise floor. */
+int job_refine(struct job *, struct error *);
+/* Repeat some probes as plain passes; where they deviate more, that is the noise floor. */
+int job_check(struct job *, struct error *);
 
 #endif

@@ -34,7 +34,8 @@ struct lanes {
     struct probes *probes; /* of the run in progress */
     struct probe_watch watch;
     pthread_mutex_t lock; /* all below */
-    int next;             /* of plan->order */
+    const int *order;     /* [order_count] units of the run */
+    int order_count, next;
     int groups;           /* taken so far */
     int64_t rows_left;
     int running;
@@ -66,6 +67,7 @@ int probes_new(const struct baseline *b, struct stream *s, const struct plan *pl
     p->method = *method;
     p->targets = *targets;
     p->precision = precision;
+    pthread_mutex_init(&p->results, NULL);
     pool_init(&p->pool, m->device);
     p->hidden = pool_floats(&p->pool, t, d);
     p->change = pool_floats(&p->pool, units * t, d);
@@ -94,6 +96,7 @@ void probes_free(struct probes *p)
     if (!p)
         return;
     pool_free(&p->pool);
+    pthread_mutex_destroy(&p->results);
     free(p->dlse);
     free(p->dlogit);
     free(p->measured);
@@ -106,7 +109,7 @@ int probes_first_target(const struct probes *p, int unit)
     return t < 0 ? 0 : t < p->targets.count ? t : p->targets.count;
 }
 
-int probes_retarget(const struct probes *p, struct stream *s, int t, int32_t id, float *relevance, struct error *error)
+int probes_retarget(struct probes *p, struct stream *s, int t, int32_t id, float *relevance, struct error *error)
 {
     const struct model *m = p->baseline->model;
     const struct device_ops *ops = m->device->ops;
@@ -121,6 +124,7 @@ int probes_retarget(const struct probes *p, struct stream *s, int t, int32_t id,
         status = error_set(error, ERROR_MEMORY, "out of memory");
         goto out;
     }
+    pthread_mutex_lock(&p->results);
     for (size_t u = 0; u < units; u++) {
         relevance[u] = 0;
         if (atomic_load(&p->measured[u]) && probes_first_target(p, (int)u) <= t)
@@ -131,6 +135,7 @@ int probes_retarget(const struct probes *p, struct stream *s, int t, int32_t id,
     status = ops->stream_finish(s, error);
     for (int i = 0; status == 0 && i < n; i++)
         relevance[(size_t)row[i] / targets] = (float)(p->dlse[row[i]] - dlogit[i]);
+    pthread_mutex_unlock(&p->results);
 out:
     pool_free(&pool);
     free(row);
@@ -265,8 +270,8 @@ static bool group_take(struct lanes *all, struct group *g)
     bool stop = all->status < 0 || atomic_load(all->watch.cancelled) ||
                 (all->watch.deadline > 0 && all->next > 0 && clock_now() > all->watch.deadline);
     int size = group_size(all);
-    while (!stop && all->next < p->plan->units && g->count < GROUP_PROBES) {
-        int unit = p->plan->order[all->next], rows = p->plan->positions - p->plan->start[unit];
+    while (!stop && all->next < all->order_count && g->count < GROUP_PROBES) {
+        int unit = all->order[all->next], rows = p->plan->positions - p->plan->start[unit];
         if (g->count && g->rows + rows > size)
             break;
         group_add(g, p, unit);
@@ -425,6 +430,7 @@ static int group_measure(struct lane *lane, const struct group *g, struct error 
                    g->target_rows, lane->host.dlse);
     ops->logit_delta(s, &m->head, p->hidden, lane->dh, lane->host.target, g->target_rows, p->targets.wanted,
                      p->targets.wanted_count, lane->host.dlogit);
+    pthread_mutex_lock(&p->results);
     for (int i = 0; i < g->count; i++) {
         const struct probe_span *span = &g->target_span[i];
         size_t to = (size_t)g->unit[i] * (size_t)p->targets.count + (size_t)(span->query_position - p->targets.first);
@@ -439,6 +445,7 @@ static int group_measure(struct lane *lane, const struct group *g, struct error 
         memcpy(p->dlse + to, lane->host.dlse + from, count * sizeof(double));
         memcpy(p->dlogit + to * wanted, lane->host.dlogit + from * wanted, count * wanted * sizeof(double));
     }
+    pthread_mutex_unlock(&p->results);
     return status;
 }
 
@@ -535,8 +542,10 @@ int probes_start(struct probes *p, struct lanes *all, const struct probe_watch *
     all->watch = *watch;
     all->next = all->groups = all->status = 0;
     all->rows_left = 0;
-    for (int u = 0; u < p->plan->units; u++)
-        all->rows_left += p->plan->positions - p->plan->start[u];
+    all->order = watch->units ? watch->units : p->plan->order;
+    all->order_count = watch->units ? watch->count : p->plan->units;
+    for (int i = 0; i < all->order_count; i++)
+        all->rows_left += p->plan->positions - p->plan->start[all->order[i]];
     all->running = all->count;
     for (int i = 0; i < all->count; i++) {
         struct lane *lane = &all->lane[i];

@@ -6,6 +6,7 @@
 #ifndef CORE_PROBE_H
 #define CORE_PROBE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "core/decoder.h"
@@ -26,8 +27,9 @@ struct probes {
     const struct plan *plan;
     struct method method;
     struct targets targets;
-    enum precision precision;
+    enum precision precision; /* of a run; may be changed between two of them */
 
+    pthread_mutex_t results; /* held while what a probe found is replaced, for another thread may read it */
     struct pool pool;
     float *hidden;     /* device [T, width]: the baseline after the last norm */
     float *change;     /* device [units, T, width]: what each probe changed in it; undefined before first_target[u] */
@@ -48,23 +50,27 @@ struct lanes;
 int lanes_new(const struct model *, int capacity, struct lanes **, struct error *);
 void lanes_free(struct lanes *); /* NULL ok */
 
-/* How a run is watched.  report() is called by a lane, one at a time, after a group: units [n] are measured. */
+/* What is run, and how it is watched.  report() is called by a lane, one at a time, after a group: units [n] are
+ * measured. */
 struct probe_watch {
     void (*report)(void *context, const int *units, int n, int64_t rows);
     void *context;
     const atomic_bool *cancelled;
     double deadline; /* CLOCK_MONOTONIC seconds after which no new group begins; 0: none */
+    const int *units; /* [count] which units' probes, in that order; NULL: all, in the plan's order */
+    int count;
 };
 
-/* Start running all probes on the lanes; returns at once.  One run at a time. */
+/* Start running probes on the lanes; returns at once.  One run at a time.  What an earlier run found is replaced. */
 int probes_start(struct probes *, struct lanes *, const struct probe_watch *, struct error *);
 /* Whether any lane is still at work. */
 bool probes_running(struct lanes *);
-/* Wait for the lanes.  0: all measured, or the deadline passed; ERROR_CANCELLED; or what a device said. */
+/* Wait for the lanes.  0: all that was to be run is measured, or the deadline passed; ERROR_CANCELLED; or what a device
+ * said. */
 int probes_finish(struct lanes *, struct error *);
 
 /* -(change of the log-probability) of token id at target t for every measured unit, from the kept states:
  * relevance [units] host f32, 0 where not measured.  May run beside the lanes, on a stream of its own. */
-int probes_retarget(const struct probes *, struct stream *, int t, int32_t id, float *relevance, struct error *);
+int probes_retarget(struct probes *, struct stream *, int t, int32_t id, float *relevance, struct error *);
 
 #endif

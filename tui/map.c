@@ -81,6 +81,12 @@ double map_value(const struct map *map, long unit)
     return explanation_relevance(e, (size_t)unit, map->token, map->choice);
 }
 
+bool map_estimated(const struct map *map, long unit)
+{
+    const struct explanation *e = map->explanation;
+    return !isnan(map_value(map, unit)) && e->estimated && e->estimated[unit];
+}
+
 double map_position(const struct map *map, long unit)
 {
     double value = map_value(map, unit);

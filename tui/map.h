@@ -39,6 +39,8 @@ long map_unit_of_output(const struct explanation *, size_t t);
 
 /* Relevance in nats; NAN while it is not measured. */
 double map_value(const struct map *, long unit);
+/* Whether its relevance is an estimate so far. */
+bool map_estimated(const struct map *, long unit);
 /* -1 .. 1 for colours; 0 under the noise floor and while not measured. */
 double map_position(const struct map *, long unit);
 /* 1 for the unit of greatest absolute relevance; 0 while not measured or for specials. */

@@ -116,7 +116,7 @@ static void draw_unit(struct view *view, int row)
     }
     colour_nats(value, nats, sizeof nats);
     colour_times(value, times, sizeof times);
-    snprintf(text, sizeof text, " %s nats", nats);
+    snprintf(text, sizeof text, " %s%s nats", map_estimated(&view->map, unit) ? "about " : "", nats);
     at += paint_string(row, at, columns - at, paint_plain(0), text);
     snprintf(text, sizeof text, ", rank %zu of %zu: without it ", map_rank(&view->map, unit), view->map.measured);
     at += paint_string(row, at, columns - at, paint_plain(0), text);

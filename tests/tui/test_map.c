@@ -37,6 +37,13 @@ static void test_values(const struct explanation *e)
     struct map map = map_of(e, 1, 0, false); /* token 1 is " blue" */
     CHECK(map.limit == 2, "specials do not set the scale: %g", map.limit);
     CHECK(e->units[special].kind == UNIT_SPECIAL && map_value(&map, special) == 9 && map_rank(&map, special) == 0);
+    bool estimated[64] = {false};
+    struct explanation low = *e;
+    estimated[blue] = true;
+    low.estimated = estimated;
+    struct map low_map = map_of(&low, 1, 0, false);
+    CHECK(map_estimated(&low_map, blue) && !map_estimated(&low_map, blue - 1) && !map_estimated(&map, blue) &&
+          !map_estimated(&low_map, none));
     CHECK(map_value(&map, blue) == 2 && map_position(&map, blue) == 1 && map_rank(&map, blue) == 1);
     CHECK(map.measured == e->unit_count - 1);
     long top[3];

@@ -314,7 +314,7 @@ static void test_recomputed_baseline(void)
         double lse[T] = {0, 0}; /* any constant: dlogit does not depend on it */
         struct targets targets = {T, N - T, WANT, wanted, lse};
         atomic_bool cancelled = false;
-        struct probe_watch watch = {ignore_report, NULL, &cancelled, 0};
+        struct probe_watch watch = {.report = ignore_report, .cancelled = &cancelled};
         int status = ops->stream_new(m->device, true, &s, &error);
         if (status == 0)
             status = baseline_new(m, N, kept ? SIZE_MAX : 0, &b, &error);
@@ -349,12 +349,55 @@ static void test_recomputed_baseline(void)
     CHECK(most > 1e-6, "something changed: %g", most);
 }
 
+/* Estimates, with f32 values in place of the strongest and of some others. */
+static void test_refined(const struct engine_options *options)
+{
+    struct engine_options low = *options;
+    struct engine *exact = engine;
+    struct request r = ask(story, 3);
+    struct error error = {0};
+    low.precision = PRECISION_INT8;
+    struct explanation *e = run(&r, EVENT_DONE);
+    for (size_t u = 0; u < e->unit_count; u++)
+        CHECK(!e->estimated[u], "f32 values are no estimates");
+    if (engine_open(&low, &engine, &error) < 0) {
+        SKIP("%s", error.message);
+        engine = exact;
+        explanation_free(e);
+        return;
+    }
+    struct explanation *f = run(&r, EVENT_DONE);
+    size_t units = f->unit_count, measured = 0;
+    double weakest = INFINITY, strongest = 0, noise = 0;
+    CHECK(f->complete && units == e->unit_count && f->cost.probes == (int)units, "%d probes", f->cost.probes);
+    for (size_t u = 0; u < units && units == e->unit_count; u++) {
+        double most = 0;
+        for (size_t t = 0; t < f->output_count; t++) {
+            double x = explanation_relevance(f, u, t, 0), off = fabs(x - explanation_relevance(e, u, t, 0));
+            most = fmax(most, fabs(x));
+            noise = fmax(noise, f->estimated[u] ? off : 0);
+            CHECK(f->estimated[u] || off < 1e-3, "unit %zu, token %zu: an f32 value is off by %g", u, t, off);
+        }
+        measured += !f->estimated[u];
+        weakest = f->estimated[u] ? weakest : fmin(weakest, most);
+        strongest = f->estimated[u] ? fmax(strongest, most) : strongest;
+    }
+    CHECK(measured >= 8 && measured < units, "%zu of %zu units in f32", measured, units);
+    CHECK(weakest < strongest, "some of the weak ones are measured too");
+    CHECK(f->noise_floor > 0 && noise > 0 && noise < 30 * f->noise_floor, "noise floor %g, deviations up to %g",
+          f->noise_floor, noise);
+    explanation_free(e);
+    explanation_free(f);
+    engine_close(engine);
+    engine = exact;
+}
+
 int main(int count, char **argument)
 {
     char path[4096];
     struct error error = {0};
     snprintf(path, sizeof path, "%s/assets/demo.gguf", getenv("srcdir") ? getenv("srcdir") : ".");
-    struct engine_options options = {.model = count > 1 ? argument[1] : path, .precision = -1};
+    struct engine_options options = {.model = count > 1 ? argument[1] : path, .precision = PRECISION_F32};
     if (engine_open(&options, &engine, &error) < 0) {
         CHECK(false, "%s", error.message);
         return test_end();
@@ -369,6 +412,7 @@ int main(int count, char **argument)
     test_steering();
     test_refusals();
     test_recomputed_baseline();
+    test_refined(&options);
     engine_close(engine);
     return test_end();
 }

@@ -1,0 +1,198 @@
+/* refine.c: how far the probes' values can be trusted, and better values where it matters.
+ *
+ * Values formed in low precision are estimates.  The units that come out strongest are measured again in f32, and so
+ * are some of the others, spread over all strengths: by how much these move is the noise floor of those that stay
+ * estimates.  Last, a few probes are repeated as plain passes, which share no step with them. */
+#include "core/job.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/logits.h"
+
+enum {
+    STRONGEST = 8, /* units that end as f32 values */
+    OTHERS = 8,    /* and so many of the rest */
+};
+
+struct ranked {
+    int unit;
+    double strength; /* greatest size of its relevance for any output token */
+};
+
+static int by_strength(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->strength != y->strength)
+        return x->strength > y->strength ? -1 : 1;
+    return x->unit - y->unit;
+}
+
+/* Measured units that can change anything, strongest first; malloced [*count].  NULL: no memory. */
+static struct ranked *rank_units(const struct job *j, int *count)
+{
+    struct ranked *ranked = malloc((j->unit_count + 1) * sizeof *ranked);
+    *count = 0;
+    for (int u = 0; ranked && u < (int)j->unit_count; u++) {
+        if (!atomic_load(&j->probes->measured[u]) || probes_first_target(j->probes, u) == j->output_count)
+            continue;
+        double most = 0;
+        for (int t = 0; t < j->output_count; t++)
+            most = fmax(most, fabs(job_relevance(j, u, t, 0)));
+        ranked[(*count)++] = (struct ranked){u, most};
+    }
+    if (ranked)
+        qsort(ranked, (size_t)*count, sizeof *ranked, by_strength);
+    return ranked;
+}
+
+/* -- f32 values in place of estimates ------------------------------------------------------------------------------ */
+
+/* The strongest units that are no f32 values yet; *count of them, at most STRONGEST. */
+static int choose_strongest(const struct job *j, const bool *exact, int *unit, int *count, struct error *error)
+{
+    int n;
+    struct ranked *ranked = rank_units(j, &n);
+    *count = 0;
+    if (!ranked)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    for (int i = 0; i < n && i < STRONGEST; i++)
+        if (!exact[ranked[i].unit])
+            unit[(*count)++] = ranked[i].unit;
+    free(ranked);
+    return 0;
+}
+
+static int choose_others(const struct job *j, int *unit, int *count, struct error *error)
+{
+    int n;
+    struct ranked *ranked = rank_units(j, &n);
+    *count = 0;
+    if (!ranked)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    int rest = n - STRONGEST, wanted = rest < OTHERS ? rest : OTHERS;
+    for (int i = 0; i < wanted; i++)
+        unit[(*count)++] = ranked[STRONGEST + (2 * i + 1) * rest / (2 * wanted)].unit;
+    free(ranked);
+    return 0;
+}
+
+static int measure_again(struct job *j, const int *unit, int count, bool *exact, struct error *error)
+{
+    int status = job_run_probes(j, unit, count, error);
+    for (int i = 0; status == 0 && i < count; i++)
+        exact[unit[i]] = true;
+    return status;
+}
+
+/* Measure the others again; their greatest deviation is the noise floor. */
+static int refine_others(struct job *j, bool *exact, struct error *error)
+{
+    int unit[OTHERS], count, status = choose_others(j, unit, &count, error);
+    size_t targets = (size_t)j->output_count;
+    double *before = malloc((OTHERS * targets) * sizeof *before), deviation = 0;
+    if (status == 0 && !before)
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    for (int i = 0; status == 0 && i < count; i++)
+        for (size_t t = 0; t < targets; t++)
+            before[(size_t)i * targets + t] = job_relevance(j, unit[i], (int)t, 0);
+    if (status == 0)
+        status = measure_again(j, unit, count, exact, error);
+    for (int i = 0; status == 0 && i < count; i++)
+        for (size_t t = 0; t < targets; t++)
+            deviation = fmax(deviation, fabs(job_relevance(j, unit[i], (int)t, 0) - before[(size_t)i * targets + t]));
+    if (status == 0)
+        j->noise_floor = deviation;
+    free(before);
+    return status;
+}
+
+int job_refine(struct job *j, struct error *error)
+{
+    bool late = j->request->budget > 0 && clock_now() > j->probes_started + j->request->budget;
+    if (j->probes->precision == PRECISION_F32 || !j->complete || late)
+        return 0;
+    bool *exact = calloc(j->unit_count + 1, sizeof *exact);
+    if (!exact)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    j->refining = true;
+    j->probes->precision = PRECISION_F32;
+    int unit[STRONGEST], count, status;
+    /* An f32 value may be smaller than its estimate, so that another unit moves up. */
+    while ((status = choose_strongest(j, exact, unit, &count, error)) == 0 && count > 0)
+        if ((status = measure_again(j, unit, count, exact, error)) < 0)
+            break;
+    if (status == 0)
+        status = refine_others(j, exact, error);
+    free(exact);
+    j->refining = false;
+    return status;
+}
+
+/* -- plain passes -------------------------------------------------------------------------------------------------- */
+
+/* The strongest, the median and the weakest unit. */
+static int choose_samples(const struct job *j, int *sample, int *count, struct error *error)
+{
+    int n;
+    struct ranked *ranked = rank_units(j, &n);
+    *count = 0;
+    if (!ranked)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    if (n > 0)
+        sample[(*count)++] = ranked[0].unit;
+    if (n > 2)
+        sample[(*count)++] = ranked[n / 2].unit;
+    if (n > 1)
+        sample[(*count)++] = ranked[n - 1].unit;
+    free(ranked);
+    return 0;
+}
+
+/* Repeat one probe as a plain pass in f32 values, without differences or shared prefix, and raise *deviation to
+ * the greatest over a few targets. */
+static int repeat(struct job *j, struct baseline *b, float *factor, float *logits, int unit, double *deviation,
+                  struct error *error)
+{
+    const struct device_ops *ops = j->engine->device->ops;
+    int n = j->plan->positions, first = probes_first_target(j->probes, unit), status;
+    int step = (j->output_count - first + 3) / 4;
+    struct steering steering = {factor, j->method.suppression, j->method.first_layer, j->method.last_layer};
+    ops->upload(j->stream, j->plan->factor + (size_t)unit * (size_t)n, (size_t)n * sizeof(float), factor);
+    baseline_truncate(b, 0);
+    if ((status = baseline_run(b, j->stream, j->baseline->ids, n, &steering, &j->cancelled, error)) < 0)
+        return status;
+    for (int t = first; t < j->output_count; t += step) {
+        if ((status = baseline_logits(b, j->stream, j->probes->targets.first + t, logits, error)) < 0)
+            return status;
+        double logprob = logits[j->output[t].id] - logits_log_sum_exp(logits, j->engine->model->vocabulary);
+        size_t at = (size_t)unit * (size_t)j->output_count + (size_t)t;
+        double found = j->output[t].logprob - logprob, claimed = j->probes->dlse[at] - j->probes->dlogit[at * WANTED];
+        *deviation = fmax(*deviation, fabs(found - claimed));
+    }
+    return 0;
+}
+
+int job_check(struct job *j, struct error *error)
+{
+    int sample[3], n, status = choose_samples(j, sample, &n, error);
+    struct baseline *b = NULL;
+    struct pool pool;
+    double deviation = 0;
+    if (status < 0 || (status = baseline_new(j->engine->model, j->plan->positions, 0, &b, error)) < 0)
+        return status;
+    pool_init(&pool, j->engine->device);
+    float *factor = pool_floats(&pool, 1, (size_t)j->plan->positions);
+    float *logits = malloc((size_t)j->engine->model->vocabulary * sizeof *logits);
+    if (!factor || !logits)
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    for (int i = 0; status == 0 && i < n; i++)
+        status = repeat(j, b, factor, logits, sample[i], &deviation, error);
+    if (status == 0)
+        j->noise_floor = fmax(deviation, j->noise_floor); /* NAN does not count */
+    free(logits);
+    pool_free(&pool);
+    baseline_free(b);
+    return status;
+}
