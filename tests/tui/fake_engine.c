@@ -1,7 +1,7 @@
 /* fake_engine.c: an engine without a model.
  *
- * Owns a made-up implementation of core/engine.h: a real thread, a real wake descriptor, real folding of
- * events, but words from a list and numbers from a hash.  What it says for a request:
+ * Owns a made-up engine and worker of core/engine.h: a real thread, a real wake descriptor, but words from a list and
+ * numbers from a hash; events are folded by the real explanation.c.  What it says for a request:
  *   output     words of a list, chosen by the prompt; the answer to a prompt with "hat" starts " A blue hat."
  *   relevance  a unit that holds the word of the choice: +2 nats; one that holds another colour: -1; special units: 9;
  * all others within 0.2 A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/engine.h"
+#include "core/event.h"
 
 struct fake_settings fake_settings;
 
@@ -90,68 +90,7 @@ const struct tokenizer *engine_tokenizer(const struct engine *engine)
     return engine->tokenizer;
 }
 
-struct method method_default(void)
-{
-    return (struct method){SUPPRESS_ROW_MIN_CAUSAL, 0.1f, NAN, 0, -1};
-}
-
-/* -- explanation --------------------------------------------------------------------------------------------------- */
-
-struct explanation *explanation_new(void)
-{
-    struct explanation *e = calloc(1, sizeof *e);
-    if (e) {
-        e->foil.token = e->chosen_id = e->chosen_token = -1;
-        e->noise_floor = NAN;
-        e->method = method_default();
-    }
-    return e;
-}
-
-static void explanation_clear(struct explanation *e)
-{
-    free(e->prompt);
-    free(e->tokens);
-    free(e->output);
-    free(e->units);
-    free(e->measured);
-    free(e->relevance);
-    free(e->chosen);
-    *e = (struct explanation){.foil = {.token = -1}, .chosen_id = -1, .chosen_token = -1, .noise_floor = NAN};
-}
-
-void explanation_free(struct explanation *e)
-{
-    if (e)
-        explanation_clear(e);
-    free(e);
-}
-
-double explanation_relevance(const struct explanation *e, size_t unit, size_t token, int choice)
-{
-    if (unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES || !e->measured[unit])
-        return 0;
-    return e->relevance[(unit * e->output_count + token) * CHOICES + choice];
-}
-
 /* -- worker -------------------------------------------------------------------------------------------------------- */
-
-/* What an event carries: `data` is handed over to the explanation. */
-struct event {
-    enum event_kind kind;
-    uint64_t request;
-    void *data;          /* tokens, an output token, units, relevance or NULL */
-    size_t first, count; /* of data's entries */
-    char *prompt;
-    size_t prompt_length;
-    struct method method;
-    struct cost cost;
-    int token; /* EVENT_CHOSEN */
-    int32_t id;
-    bool stopped, complete;
-    struct error error;
-    struct event *next;
-};
 
 struct job {
     char *prompt, *target, *units;
@@ -175,6 +114,7 @@ struct worker {
     int32_t output[OUTPUT_MOST];
     char *prompt;
     size_t token_count, unit_count, output_count;
+    struct cost cost;
     int retarget_token;
     int32_t retarget_id;
     bool retarget;
@@ -324,14 +264,12 @@ static bool run_output(struct worker *worker, struct job *job, uint64_t number, 
         if (!pause_ms(worker, fake_settings.token_ms))
             break;
         struct event *event = event_new(EVENT_TOKEN, number);
-        struct output_token *token = calloc(1, sizeof *token);
+        struct output_token *token = &event->token;
         token->id = forced ? forced[t].id : next_word(job, t);
         token->logprob = log(0.6);
         for (int c = 0; c < CANDIDATES; c++)
             token->candidates[c] = (struct candidate){FAKE_FIRST + (token->id - FAKE_FIRST + 3 * c) % FAKE_WORDS,
                                                       c == 0 ? log(0.6) : log(0.3 / (1 << c))};
-        event->data = token;
-        event->count = 1;
         worker->output[worker->output_count++] = token->id;
         *stopped = event->stopped = token->id == FAKE_END;
         post(worker, event);
@@ -363,11 +301,14 @@ static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
 {
     cut_units(worker, job->units && strcmp(job->units, "token") != 0);
     struct event *event = event_new(EVENT_UNITS, number);
-    event->data = copy((char *)worker->units, worker->unit_count * sizeof *worker->units);
-    event->count = worker->unit_count;
+    event->units = (struct unit *)copy((char *)worker->units, worker->unit_count * sizeof *worker->units);
+    event->unit_count = worker->unit_count;
+    event->output_count = worker->output_count;
+    event->foil_token = -1;
     event->method = job->request.method;
     event->method.last_layer = event->method.last_layer < 0 ? 3 : event->method.last_layer;
-    event->cost.probes_total = worker->unit_count;
+    worker->cost.probes_total = (int)worker->unit_count;
+    event->cost = worker->cost;
     post(worker, event);
     size_t batch = fake_settings.batch > 0 ? fake_settings.batch : 4;
     for (size_t first = 0, n = 0; first < worker->unit_count; first += batch) {
@@ -375,16 +316,17 @@ static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
             return false;
         size_t count = worker->unit_count - first < batch ? worker->unit_count - first : batch;
         event = event_new(EVENT_RELEVANCE, number);
-        event->data = batch_relevance(worker, first, count);
-        event->first = first;
-        event->count = count;
-        event->cost = (struct cost){.probes = first + count,
-                                    .probes_total = worker->unit_count,
-                                    .rows = 100 * (first + count),
-                                    .seconds = 0.01 * (first + count),
-                                    .prefill_seconds = 0.01,
-                                    .first_seconds = 0.1,
-                                    .tokens_per_second = 10000};
+        event->values = batch_relevance(worker, first, count);
+        event->unit = calloc(count, sizeof *event->unit);
+        for (event->n = 0; event->n < (int)count; event->n++)
+            event->unit[event->n] = (int)first + event->n;
+        event->cost = worker->cost = (struct cost){.probes = first + count,
+                                                   .probes_total = worker->unit_count,
+                                                   .rows = 100 * (first + count),
+                                                   .seconds = 0.01 * (first + count),
+                                                   .prefill_seconds = 0.01,
+                                                   .first_seconds = 0.1,
+                                                   .tokens_per_second = 10000};
         post(worker, event);
     }
     return true;
@@ -405,6 +347,8 @@ static void end_request(struct worker *worker, uint64_t number, bool done, bool 
     event->error = *error;
     event->stopped = stopped;
     event->complete = done && !error->code;
+    event->noise_floor = event->complete ? 0.001 : NAN;
+    event->cost = worker->cost;
     post(worker, event);
 }
 
@@ -417,6 +361,7 @@ static void run_job(struct worker *worker, struct job *job, uint64_t number)
     free(worker->prompt);
     worker->tokens = NULL;
     worker->units = NULL;
+    worker->cost = (struct cost){0};
     worker->token_count = worker->unit_count = worker->output_count = 0;
     size_t length = job->request.prompt_length;
     worker->prompt = copy(job->prompt, length);
@@ -429,11 +374,10 @@ static void run_job(struct worker *worker, struct job *job, uint64_t number)
     else if (tokenizer_encode(worker->engine->tokenizer, job->prompt, length, TOKENIZE_START, &worker->tokens,
                               &worker->token_count, &error) == 0) {
         struct event *event = event_new(EVENT_PROMPT, number);
-        event->data = copy((char *)worker->tokens, worker->token_count * sizeof *worker->tokens);
-        event->count = worker->token_count;
+        event->tokens = (struct token *)copy((char *)worker->tokens, worker->token_count * sizeof *worker->tokens);
+        event->token_count = worker->token_count;
         event->prompt = copy(job->prompt, length);
         event->prompt_length = length;
-        event->method = job->request.method;
         post(worker, event);
         done = run_output(worker, job, number, &stopped) && (!job->request.explain || run_probes(worker, job, number));
     }
@@ -446,10 +390,10 @@ static void run_retarget(struct worker *worker, uint64_t number, int token, int3
     float *values = calloc(worker->unit_count + 1, sizeof *values);
     for (size_t u = 0; u < worker->unit_count; u++)
         values[u] = relevance(worker, u, id);
-    event->data = values;
-    event->count = worker->unit_count;
-    event->token = token;
-    event->id = id;
+    event->values = values;
+    event->chosen_token = token;
+    event->chosen_id = id;
+    event->cost = worker->cost;
     post(worker, event);
 }
 
@@ -500,13 +444,6 @@ int worker_new(struct engine *engine, struct worker **result, struct error *erro
         return error_set(error, ERROR_MEMORY, "no thread");
     *result = worker;
     return 0;
-}
-
-static void event_free(struct event *event)
-{
-    free(event->data);
-    free(event->prompt);
-    free(event);
 }
 
 void worker_free(struct worker *worker)
@@ -580,53 +517,6 @@ void worker_retarget(struct worker *worker, int token, int32_t id)
     pthread_mutex_unlock(&worker->lock);
 }
 
-/* Fold one event into the explanation; takes its data. */
-static void fold(struct explanation *e, struct event *event)
-{
-    struct cost cost = event->cost.probes_total ? event->cost : e->cost;
-    if (event->kind == EVENT_PROMPT) {
-        explanation_clear(e);
-        e->prompt = event->prompt;
-        e->prompt_length = event->prompt_length;
-        e->tokens = event->data;
-        e->token_count = event->count;
-        e->method = event->method;
-        e->busy = true;
-        event->prompt = event->data = NULL;
-    } else if (event->kind == EVENT_TOKEN) {
-        e->output = realloc(e->output, (e->output_count + 1) * sizeof *e->output);
-        e->output[e->output_count++] = *(struct output_token *)event->data;
-        e->stopped = event->stopped;
-    } else if (event->kind == EVENT_UNITS) {
-        e->units = event->data;
-        e->unit_count = event->count;
-        e->method = event->method;
-        e->measured = calloc(event->count + 1, sizeof *e->measured);
-        e->relevance = calloc(event->count * e->output_count * CHOICES + 1, sizeof *e->relevance);
-        event->data = NULL;
-    } else if (event->kind == EVENT_RELEVANCE) {
-        size_t row = e->output_count * CHOICES;
-        memcpy(e->relevance + event->first * row, event->data, event->count * row * sizeof *e->relevance);
-        for (size_t i = 0; i < event->count; i++)
-            e->measured[event->first + i] = true;
-    } else if (event->kind == EVENT_CHOSEN) {
-        free(e->chosen);
-        e->chosen = event->data;
-        e->chosen_id = event->id;
-        e->chosen_token = event->token;
-        event->data = NULL;
-    } else {
-        e->busy = false;
-        e->complete = event->complete;
-        e->error = event->error;
-        if (event->complete)
-            e->noise_floor = 0.001;
-    }
-    e->request = event->request;
-    if (event->kind != EVENT_PROMPT)
-        e->cost = cost;
-}
-
 bool worker_next(struct worker *worker, struct explanation *explanation, enum event_kind *kind)
 {
     uint64_t count;
@@ -641,7 +531,6 @@ bool worker_next(struct worker *worker, struct explanation *explanation, enum ev
     if (!event)
         return false;
     *kind = event->kind;
-    fold(explanation, event);
-    event_free(event);
+    explanation_apply(explanation, event);
     return true;
 }

@@ -95,22 +95,6 @@ const char *tokenizer_name(const struct tokenizer *tokenizer)
     return "made up";
 }
 
-size_t utf8_check(const char *text, size_t length)
-{
-    size_t i = 0;
-    while (i < length) {
-        unsigned char c = text[i];
-        size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-        if (n == 0 || i + n > length)
-            return i;
-        for (size_t k = 1; k < n; k++)
-            if ((text[i + k] & 0xc0) != 0x80)
-                return i;
-        i += n;
-    }
-    return length;
-}
-
 static bool is_word(unsigned char c)
 {
     return c >= '0' && (c <= '9' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'));
