@@ -6,6 +6,7 @@
 
 #include "tui/keys.h"
 #include "tui/layout.h"
+#include "tui/typing.h"
 
 enum { KEYS_WIDTH = 21, HELP_WIDTH = 78, OPEN_WIDTH = 64 };
 
@@ -17,6 +18,7 @@ bool dialog_is_open(const struct dialog *dialog)
 void dialog_close(struct dialog *dialog)
 {
     paths_list_free(dialog->entries, dialog->count);
+    editor_free(&dialog->line);
     *dialog = (struct dialog){.kind = DIALOG_NONE};
 }
 
@@ -35,6 +37,21 @@ int dialog_show_models(struct dialog *dialog, const struct paths *paths, struct 
     dialog->kind = DIALOG_OPEN;
     dialog->folder = paths->models;
     return 0;
+}
+
+void dialog_ask(struct dialog *dialog, enum dialog_kind kind, const char *title, const char *hint, const char *text)
+{
+    dialog_close(dialog);
+    dialog->kind = kind;
+    snprintf(dialog->title, sizeof dialog->title, " %s ", title);
+    snprintf(dialog->hint, sizeof dialog->hint, " %s ", hint);
+    if (*text)
+        editor_set(&dialog->line, text, strlen(text));
+}
+
+static bool is_question(const struct dialog *dialog)
+{
+    return dialog->kind >= DIALOG_SAVE;
 }
 
 /* -- keys ---------------------------------------------------------------------------------------------------------- */
@@ -68,8 +85,29 @@ static void move_by(struct dialog *dialog, int by)
         scroll_by(dialog, by);
 }
 
+/* A key for the line of a question; an end of line that is pasted is left out. */
+static const char *line_key(struct dialog *dialog, const struct key *key)
+{
+    enum action action = typing_is_text(key) ? ACTION_NONE : keys_action(key->key, PLACE_EDITOR);
+    struct editor *line = &dialog->line;
+    if (typing_is_text(key) && (key->key & KEY_CHARACTER) >= ' ')
+        typing_insert(line, key, 1);
+    else if (action == ACTION_CANCEL)
+        dialog_close(dialog);
+    else if (action == ACTION_CONTINUE) {
+        if (line->length >= sizeof dialog->answer)
+            return NULL;
+        snprintf(dialog->answer, sizeof dialog->answer, "%.*s", (int)line->length, line->length ? line->text : "");
+        return dialog->answer;
+    } else
+        typing_act(line, action);
+    return NULL;
+}
+
 const char *dialog_key(struct dialog *dialog, const struct key *key)
 {
+    if (is_question(dialog))
+        return line_key(dialog, key);
     int row = key->row - dialog->area.row - 1 + dialog->first, page = dialog->rows > 1 ? dialog->rows - 1 : 1;
     bool pick = key->key == '\r' || key->key == KEY_ENTER;
     if (key->key == KEY_UP || key->key == 'k' || key->key == KEY_WHEEL_UP)
@@ -197,10 +235,35 @@ static void draw_models(struct dialog *dialog, int rows, int columns)
     }
 }
 
+static void draw_question(struct dialog *dialog, int rows, int columns)
+{
+    struct layout layout = {0};
+    int row, column, width = (OPEN_WIDTH < columns - 2 ? OPEN_WIDTH : columns - 2) - 4; /* as draw_box() will leave */
+    layout_text(&layout, dialog->line.text, dialog->line.length, width, L' ');
+    layout_place(&layout, dialog->line.cursor, &row, &column);
+    dialog->total = layout.rows;
+    struct area area = draw_box(dialog, rows, columns, OPEN_WIDTH, dialog->title, dialog->hint);
+    int first = row < area.rows ? 0 : row - area.rows + 1;
+    for (size_t i = 0; i < layout.count; i++)
+        paint_glyph(area, first, &layout.glyphs[i], paint_plain(0));
+    dialog->cursor_row = area.row + row - first;
+    dialog->cursor_column = area.column + column;
+    layout_free(&layout);
+}
+
+bool dialog_cursor(const struct dialog *dialog, int *row, int *column)
+{
+    *row = dialog->cursor_row;
+    *column = dialog->cursor_column;
+    return is_question(dialog);
+}
+
 void dialog_draw(struct dialog *dialog, int rows, int columns)
 {
     if (dialog->kind == DIALOG_HELP)
         draw_help(dialog, rows, columns);
     else if (dialog->kind == DIALOG_OPEN)
         draw_models(dialog, rows, columns);
+    else if (is_question(dialog))
+        draw_question(dialog, rows, columns);
 }

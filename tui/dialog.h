@@ -1,16 +1,19 @@
-/* dialog.h: what opens over the panes: the list of keys, and the list of models.
+/* dialog.h: what opens over the panes: the list of keys, the list of models, and questions that a line answers.
  *
- * Owns which one is open, its scrolling and its drawing.  Takes keys while open; loads nothing. */
+ * Owns which one is open, its scrolling, the line that is written and its drawing.  Takes keys while open; loads and
+ * saves nothing. */
 #ifndef TUI_DIALOG_H
 #define TUI_DIALOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tui/editor.h"
 #include "tui/paint.h"
 #include "tui/paths.h"
 
-enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN };
+/* DIALOG_SAVE: the name of a file. */
+enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_SAVE };
 
 struct dialog {
     enum dialog_kind kind;
@@ -19,16 +22,24 @@ struct dialog {
     struct paths_entry *entries; /* DIALOG_OPEN */
     size_t count, chosen;
     const char *folder; /* where models are looked for; borrowed */
+    struct editor line; /* of a question */
+    char title[80], hint[80], answer[PATHS_LENGTH];
+    int cursor_row, cursor_column; /* of the line, as last drawn */
 };
 
 bool dialog_is_open(const struct dialog *);
 void dialog_show_help(struct dialog *);
 /* List the models again and show them; ERROR_* of paths_list(). */
 int dialog_show_models(struct dialog *, const struct paths *, struct error *);
+/* Ask for a line; text: what stands there to begin with. */
+void dialog_ask(struct dialog *, enum dialog_kind, const char *title, const char *hint, const char *text);
 void dialog_close(struct dialog *);
 
-/* Take a key.  Returns the path of a model that was picked, valid until the dialog is used again, or NULL. */
+/* Take a key.  Returns the path of a model that was picked or the line that was entered, valid until the dialog is used
+ * again, or NULL. */
 const char *dialog_key(struct dialog *, const struct key *);
 void dialog_draw(struct dialog *, int rows, int columns);
+/* Where the cursor stands in the line that is written, as last drawn; false: nothing is written. */
+bool dialog_cursor(const struct dialog *, int *row, int *column);
 
 #endif

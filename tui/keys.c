@@ -19,6 +19,7 @@ static const struct key_binding table[] = {
     {ACTION_TOKENS_LESS, PLACE_ANY, {KEY_F(7)}, "shorter output"},
     {ACTION_TOKENS_MORE, PLACE_ANY, {KEY_F(8)}, "longer output"},
     {ACTION_OPEN, PLACE_ANY, {CONTROL('O'), KEY_F(9)}, "open another model"},
+    {ACTION_SAVE, PLACE_ANY, {CONTROL('S')}, "save the explanation: .html, .json, .txt or .ansi"},
     {ACTION_SAMPLE, PLACE_ANY, {CONTROL('T')}, "try the next sample prompt"},
     {ACTION_HELP, PLACE_ANY, {KEY_F(1)}, "this list"},
     {ACTION_REDRAW, PLACE_ANY, {CONTROL('L')}, "draw the screen anew"},

@@ -2,69 +2,16 @@
 
 #include <curses.h>
 #include <stdlib.h>
-#include <wchar.h>
 
-/* -- writing ------------------------------------------------------------------------------------------------------- */
+#include "tui/typing.h"
 
-static size_t encode(int c, char *to)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    int extra = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
-    to[0] = (char)(lead[extra] | c >> 6 * extra);
-    for (int i = 1; i <= extra; i++)
-        to[i] = (char)(0x80 | (c >> 6 * (extra - i) & 63));
-    return (size_t)extra + 1;
-}
+/* -- the prompt ---------------------------------------------------------------------------------------------------- */
 
-static bool is_text(const struct key *key)
-{
-    return !(key->key & KEY_ALT) && (key->key & (KEY_TEXT | KEY_PASTED) || (key->key >= ' ' && key->key < 127));
-}
-
-/* Insert the characters from keys[i] on in one piece; returns how many keys that were.  What is typed goes in one
- * character after the other, so that undo knows where words end. */
+/* Insert the text that begins with key i; returns how many keys that were. */
 static size_t insert_text(struct screen *screen, size_t i)
 {
-    static char text[4 * TERMINAL_KEYS];
-    size_t length = 0, first = i;
-    bool pasted = screen->terminal.keys[i].key & KEY_PASTED;
-    do {
-        length += encode(screen->terminal.keys[i].key & KEY_CHARACTER, text + length);
-        i++;
-    } while (pasted && i < screen->terminal.key_count && screen->terminal.keys[i].key & KEY_PASTED &&
-             is_text(&screen->terminal.keys[i]));
-    if (pasted)
-        editor_paste(&screen->editor, text, length);
-    else
-        editor_insert(&screen->editor, text, length);
-    return i - first;
+    return typing_insert(&screen->editor, screen->terminal.keys + i, screen->terminal.key_count - i);
 }
-
-/* Actions that move the cursor, or erase or cut what it would move over. */
-static const struct {
-    enum action action;
-    enum editor_motion motion;
-    enum { MOVES, ERASES, CUTS } what;
-} motions[] = {
-    {ACTION_LEFT, MOTION_LEFT, MOVES},
-    {ACTION_RIGHT, MOTION_RIGHT, MOVES},
-    {ACTION_WORD_LEFT, MOTION_WORD_LEFT, MOVES},
-    {ACTION_WORD_RIGHT, MOTION_WORD_RIGHT, MOVES},
-    {ACTION_LINE_START, MOTION_LINE_START, MOVES},
-    {ACTION_LINE_END, MOTION_LINE_END, MOVES},
-    {ACTION_TEXT_START, MOTION_TEXT_START, MOVES},
-    {ACTION_TEXT_END, MOTION_TEXT_END, MOVES},
-    {ACTION_BACKSPACE, MOTION_LEFT, ERASES},
-    {ACTION_DELETE, MOTION_RIGHT, ERASES},
-    {ACTION_KILL_WORD_BACK, MOTION_WORD_LEFT, CUTS},
-    {ACTION_KILL_WORD, MOTION_WORD_RIGHT, CUTS},
-    {ACTION_KILL_START, MOTION_LINE_START, CUTS},
-    {ACTION_KILL_END, MOTION_LINE_END, CUTS},
-};
 
 static unsigned edit(struct screen *screen, enum action action)
 {
@@ -80,18 +27,9 @@ static unsigned edit(struct screen *screen, enum action action)
         editor_move_rows(editor, &screen->view.prompt_layout, rows);
     } else if (action == ACTION_NEWLINE) {
         editor_insert(editor, "\n", 1);
-    } else if (action == ACTION_YANK) {
-        editor_yank(editor);
-    } else if (action == ACTION_UNDO) {
-        editor_undo(editor);
-    } else if (action == ACTION_REDO) {
-        editor_redo(editor);
+    } else {
+        typing_act(editor, action);
     }
-    for (size_t i = 0; i < sizeof motions / sizeof *motions; i++)
-        if (motions[i].action == action && motions[i].what == MOVES)
-            editor_move(editor, motions[i].motion);
-        else if (motions[i].action == action)
-            editor_erase(editor, motions[i].motion, motions[i].what == CUTS);
     return DIRTY_ALL;
 }
 
@@ -242,6 +180,8 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return DIRTY_DRAW | DIRTY_FOLLOW;
     case ACTION_OPEN:
         return show_models(screen);
+    case ACTION_SAVE:
+        return screen_ask_save(screen);
     case ACTION_HELP:
         dialog_show_help(&screen->dialog);
         return DIRTY_DRAW;
@@ -270,13 +210,16 @@ static unsigned act(struct screen *screen, enum action action, int key)
 
 static unsigned dialog_takes(struct screen *screen, const struct key *key)
 {
-    const char *path = dialog_key(&screen->dialog, key);
-    unsigned dirty = DIRTY_DRAW;
-    if (path) {
-        dirty |= screen_load(screen, path);
-        dialog_close(&screen->dialog);
+    const char *answer = dialog_key(&screen->dialog, key);
+    if (!answer) {
+        screen->replace_asked = false;
+        return DIRTY_DRAW;
     }
-    return dirty;
+    if (screen->dialog.kind == DIALOG_SAVE)
+        return screen_save(screen, answer);
+    unsigned dirty = screen_load(screen, answer);
+    dialog_close(&screen->dialog);
+    return dirty | DIRTY_DRAW;
 }
 
 unsigned screen_keys(struct screen *screen)
@@ -289,7 +232,7 @@ unsigned screen_keys(struct screen *screen)
         if (screen->view.message[0])
             dirty |= DIRTY_DRAW;
         screen->view.message[0] = '\0';
-        enum action action = is_text(key) && screen->view.focus == PLACE_EDITOR
+        enum action action = typing_is_text(key) && screen->view.focus == PLACE_EDITOR
                                  ? ACTION_NONE
                                  : keys_action(key->key, screen->view.focus);
         if (action == ACTION_QUIT && (key->key < ' ' || !dialog_is_open(&screen->dialog)))
@@ -302,7 +245,7 @@ unsigned screen_keys(struct screen *screen)
             dirty |= wheel(screen, key);
         else if (action != ACTION_NONE)
             dirty |= act(screen, action, key->key);
-        else if (is_text(key) && screen->view.focus == PLACE_EDITOR) {
+        else if (typing_is_text(key) && screen->view.focus == PLACE_EDITOR) {
             i += insert_text(screen, i) - 1;
             dirty |= DIRTY_ALL;
         }

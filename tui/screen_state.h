@@ -1,7 +1,7 @@
 /* screen_state.h: what the parts of the interactive screen share.
  *
- * screen.c has its life and its loop, screen_work.c talks to the worker, screen_keys.c turns keys into actions.  None
- * of their handlers draws: they return what has become dirty. */
+ * screen.c has its life and its loop, screen_work.c talks to the worker, screen_save.c writes files, screen_keys.c
+ * turns keys into actions.  None of their handlers draws: they return what has become dirty. */
 #ifndef TUI_SCREEN_STATE_H
 #define TUI_SCREEN_STATE_H
 
@@ -30,6 +30,8 @@ struct screen {
     struct samples samples;
     struct view view;
     struct request settings; /* prompt fields unused; units and method as chosen */
+    char save_name[PATHS_LENGTH];
+    bool replace_asked;      /* Enter once on the name of a file that is there */
     uint64_t submitted;      /* number of the latest request, 0: none */
     bool quit, quit_asked;   /* ^C once while nothing runs */
     bool first_load;         /* the first model is not there yet */
@@ -53,6 +55,13 @@ unsigned screen_load(struct screen *, const char *path);
 unsigned screen_loaded(struct screen *);
 /* The next (or former) value of a setting; the prompt is explained anew. */
 unsigned screen_setting(struct screen *, enum action);
+
+/* -- screen_save.c ------------------------------------------------------------------------------------------------- */
+
+/* Ask for the name of a file. */
+unsigned screen_ask_save(struct screen *);
+/* Write the explanation to it, in the format that its ending says; what is there is replaced when asked twice. */
+unsigned screen_save(struct screen *, const char *path);
 
 /* -- screen_keys.c ------------------------------------------------------------------------------------------------- */
 

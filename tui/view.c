@@ -173,6 +173,11 @@ bool view_choice_at(const struct view *view, int row, int column, int *choice)
 static void place_cursor(const struct view *view)
 {
     int row, column;
+    if (dialog_cursor(view->dialog, &row, &column)) {
+        curs_set(1);
+        move(row, column);
+        return;
+    }
     bool writing = view->focus == PLACE_EDITOR && !dialog_is_open(view->dialog);
     struct area area = writing ? view->prompt : view->output;
     if (writing) {

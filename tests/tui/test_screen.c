@@ -453,6 +453,62 @@ static void test_open(void)
     CHECK(system(command) == 0);
 }
 
+/* The beginning of a file, in a buffer of its own; "" where there is none. */
+static const char *file_text(const char *path)
+{
+    static char text[4096];
+    FILE *file = fopen(path, "r");
+    text[file ? fread(text, 1, sizeof text - 1, file) : 0] = '\0';
+    if (file)
+        fclose(file);
+    return text;
+}
+
+static void test_save(void)
+{
+    char folder[] = "/tmp/atmanscope-save-XXXXXX", keys[200], path[100], command[100];
+    CHECK(mkdtemp(folder) != NULL);
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, CONTROL('S'));
+    CHECK(pty_wait(pty, "Save as") && pty_wait(pty, "explanation.html"));
+    pty_send(pty, CONTROL('U'));
+    CHECK(pty_wait_gone(pty, "explanation.html"));
+    static const struct {
+        const char *name, *starts;
+    } files[] = {{"a.html", "<!doctype html"}, {"b.json", "{\"schema\""}, {"c.txt", "Anna has"}, {"d.ansi", "\033["}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (i > 0)
+            pty_send(pty, CONTROL('S'));
+        CHECK(pty_wait(pty, "Save as"));
+        pty_send(pty, CONTROL('U'));
+        snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
+        snprintf(keys, sizeof keys, "%s\r", path);
+        pty_send(pty, keys);
+        CHECK(pty_wait_gone(pty, "Save as") && pty_wait(pty, "saved /tmp"), "%s", pty_screen(pty));
+        CHECK(strncmp(file_text(path), files[i].starts, strlen(files[i].starts)) == 0, "%s: %.60s", files[i].name,
+              file_text(path));
+    }
+    CHECK(truncate(path, 0) == 0);
+    pty_send(pty, CONTROL('S'));
+    CHECK(pty_wait(pty, "Save as") && pty_wait(pty, "d.ansi"), "the last name stands there");
+    pty_send(pty, "\r");
+    CHECK(pty_wait(pty, "Enter again replaces it") && file_text(path)[0] == '\0');
+    pty_send(pty, "\r");
+    CHECK(pty_wait(pty, "saved /tmp") && file_text(path)[0] != '\0');
+    pty_send(pty, CONTROL('S'));
+    CHECK(pty_wait(pty, "Save as"));
+    pty_send(pty, "\b\b\b\b\b/x.json\r");
+    CHECK(pty_wait(pty, "make the folder first") && pty_wait(pty, "Save as"), "%s", pty_screen(pty));
+    pty_send(pty, ".doc\r");
+    CHECK(pty_wait(pty, "the ending says the format"));
+    pty_send(pty, "\033");
+    CHECK(pty_wait_gone(pty, "Save as") && pty_wait(pty, DONE));
+    pty_stop(pty);
+    sprintf(command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
+}
+
 static void test_samples(void)
 {
     char path[] = "/tmp/atmanscope-samples-XXXXXX", setting[64];
@@ -634,6 +690,7 @@ int main(void)
     test_settings();
     test_help();
     test_open();
+    test_save();
     test_samples();
     test_cancel();
     test_failures();
