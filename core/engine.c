@@ -16,7 +16,7 @@ static const char *precision_name(enum precision precision)
 static int choose_precision(struct engine *e, int wanted, struct error *error)
 {
     const struct device_info *info = e->device->ops->info(e->device);
-    e->precision = PRECISION_F32;
+    e->precision = info->preferred;
     if (wanted < 0)
         return 0;
     if (wanted > PRECISION_INT8 || !info->precision[wanted])

@@ -190,7 +190,8 @@ static int lane_new(struct lanes *all, struct lane *lane, struct error *error)
     return status;
 }
 
-int lanes_new(const struct model *m, int capacity, struct lanes **out, struct error *error)
+/* Lanes for groups of so many rows. */
+static int lanes_try(const struct model *m, int capacity, int rows, struct lanes **out, struct error *error)
 {
     const struct device_info *info = m->device->ops->info(m->device);
     struct lanes *all = calloc(1, sizeof *all);
@@ -199,7 +200,7 @@ int lanes_new(const struct model *m, int capacity, struct lanes **out, struct er
     pthread_mutex_init(&all->lock, NULL);
     all->model = m;
     all->capacity = capacity;
-    all->rows = info->batch_rows > capacity ? info->batch_rows : capacity;
+    all->rows = rows;
     all->lane = calloc((size_t)info->streams, sizeof *all->lane);
     int status = all->lane ? 0 : error_set(error, ERROR_MEMORY, "out of memory");
     for (; status == 0 && all->count < info->streams; all->count++)
@@ -210,6 +211,17 @@ int lanes_new(const struct model *m, int capacity, struct lanes **out, struct er
     }
     *out = all;
     return 0;
+}
+
+int lanes_new(const struct model *m, int capacity, struct lanes **out, struct error *error)
+{
+    int like = m->device->ops->info(m->device)->batch_rows, rows = like > capacity ? like : capacity;
+    int status = lanes_try(m, capacity, rows, out, error);
+    while (status == ERROR_MEMORY && rows > capacity) { /* smaller groups are slower, and better than none */
+        rows = rows / 2 > capacity ? rows / 2 : capacity;
+        status = lanes_try(m, capacity, rows, out, error);
+    }
+    return status;
 }
 
 void lanes_free(struct lanes *all)

@@ -70,11 +70,12 @@ int module_open_cuda(const char *name, struct device **device, struct error *err
     void *module = load(error);
     if (!module)
         return ERROR_DEVICE;
-    const char *contract = (const char *)dlsym(module, "cuda_module_contract");
+    static const struct cuda_module_contract ours = CUDA_MODULE_CONTRACT;
+    const void *contract = dlsym(module, "cuda_module_contract");
     open_function *open = NULL;
     void *symbol = dlsym(module, "cuda_module_open");
     memcpy(&open, &symbol, sizeof open); /* ISO C has no conversion from an object's to a function's pointer */
-    if (!contract || !open || strcmp(contract, CUDA_MODULE_CONTRACT) != 0)
+    if (!contract || !open || memcmp(contract, &ours, sizeof ours) != 0)
         return error_set(error, ERROR_DEVICE, "the module %s belongs to another version of this program; install them "
                          "together", CUDA_MODULE_FILE);
     return open(number, device, error);

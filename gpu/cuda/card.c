@@ -176,6 +176,7 @@ static void describe(struct card *card, const struct cudaDeviceProp *properties,
     info->precision[PRECISION_F32] = true;
     info->precision[PRECISION_BF16] = capability >= OLDEST_BF16;
     info->precision[PRECISION_INT8] = true;
+    info->preferred = info->precision[PRECISION_BF16] ? PRECISION_BF16 : PRECISION_F32;
 }
 
 int card_open(int ordinal, struct device **device, struct error *error)
@@ -209,7 +210,7 @@ int card_open(int ordinal, struct device **device, struct error *error)
 
 /* -- the module ------------------------------------------------------------------------------------------------------ */
 
-const char cuda_module_contract[] = CUDA_MODULE_CONTRACT;
+const struct cuda_module_contract cuda_module_contract = CUDA_MODULE_CONTRACT;
 
 int cuda_module_open(int ordinal, struct device **device, struct error *error)
 {

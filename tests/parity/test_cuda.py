@@ -74,6 +74,12 @@ def main():
         for turn, name in enumerate(FAMILIES):
             path = models.build_all(folder, {name: models.FAMILIES[name]})[name]
             compare(name, path, "f32", reference.VARIANTS[turn % 4], "--target", " blue ball")
+    demo = os.path.join(os.environ.get("srcdir", ".."), "assets", "demo.gguf")
+    if os.path.isfile(demo):
+        for precision in ALLOWED:
+            compare("demo", demo, precision, "row-min-causal", "--generate", "3")
+    else:
+        program.skip("the shipped model is not here")
     refusals()
     print("largest differences from the CPU's f32: " + ", ".join(f"{p} {off:.1e} nats" for p, off in worst.items()))
     program.end()
