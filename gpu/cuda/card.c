@@ -20,7 +20,7 @@ enum {
 static const size_t row_bytes = (size_t)256 << 10;
 static const size_t scratch_bytes = (size_t)256 << 20;
 
-/* -- operations on rows, which need no more than their kernel --------------------------------------------------------- */
+/* -- operations on rows, which need no more than their kernel ------------------------------------------------------ */
 
 static void card_norm(struct stream *stream, const struct norm *norm, const float *x, int rows, float *y)
 {
@@ -72,7 +72,7 @@ static void card_gather(struct stream *stream, const float *from, const int32_t 
         card_check(stream, kernel_gather(stream->cuda, from, staged, n, width, to), "gathering rows");
 }
 
-/* -- memory ---------------------------------------------------------------------------------------------------------- */
+/* -- memory -------------------------------------------------------------------------------------------------------- */
 
 static void *card_alloc(struct device *device, size_t bytes, struct error *error)
 {
@@ -97,7 +97,7 @@ static void card_free(struct device *device, void *memory)
     cudaGetLastError();
 }
 
-/* -- life ------------------------------------------------------------------------------------------------------------ */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void card_close(struct device *device)
 {
@@ -208,7 +208,7 @@ int card_open(int ordinal, struct device **device, struct error *error)
     return 0;
 }
 
-/* -- the module ------------------------------------------------------------------------------------------------------ */
+/* -- the module ---------------------------------------------------------------------------------------------------- */
 
 const struct cuda_module_contract cuda_module_contract = CUDA_MODULE_CONTRACT;
 

@@ -59,12 +59,12 @@ struct stream {
     } scratch[SCRATCH_COUNT];
 };
 
-/* -- card.c ---------------------------------------------------------------------------------------------------------- */
+/* -- card.c -------------------------------------------------------------------------------------------------------- */
 
 /* Open card number `ordinal`.  0, ERROR_DEVICE (no driver, no such card, a card or driver too old) or ERROR_MEMORY. */
 int card_open(int ordinal, struct device **, struct error *);
 
-/* -- stream.c -------------------------------------------------------------------------------------------------------- */
+/* -- stream.c ------------------------------------------------------------------------------------------------------ */
 
 /* An error of the runtime as this house tells it: "doing: why".  Clears what the runtime would tell again. */
 int card_error(struct error *, cudaError_t, const char *doing);
@@ -90,7 +90,7 @@ void card_upload(struct stream *, const void *host, size_t bytes, void *device);
 void card_download(struct stream *, const void *device, size_t bytes, void *host);
 void card_copy(struct stream *, const void *from, size_t bytes, void *to);
 
-/* -- weight.c -------------------------------------------------------------------------------------------------------- */
+/* -- weight.c ------------------------------------------------------------------------------------------------------ */
 
 int card_weight_new(struct device *, uint32_t type, int rows, int columns, const void *data, struct weight **,
                     struct error *);
@@ -115,7 +115,7 @@ void card_product(struct stream *, const struct operand *, const struct weight *
 /* How many of a weight's rows a product may take at once for so many rows of x. */
 int card_product_tile(const struct stream *, const struct weight *, int rows);
 
-/* -- attend.c -------------------------------------------------------------------------------------------------------- */
+/* -- attend.c ------------------------------------------------------------------------------------------------------ */
 
 void card_attend(struct stream *, const struct attention *, const float *factor, int first, const float *x, int rows,
                  float *y);
@@ -123,7 +123,7 @@ void card_attend_delta(struct stream *, const struct attention *, int probes, co
                        const float *factor, const float *query, const float *output, const float *dquery,
                        const float *dkey, const float *dvalue, float *dy);
 
-/* -- head.c ---------------------------------------------------------------------------------------------------------- */
+/* -- head.c -------------------------------------------------------------------------------------------------------- */
 
 void card_logits(struct stream *, const struct head *, const float *h, int rows, float *logits);
 void card_lse_delta(struct stream *, const struct head *, enum precision, const float *h, int targets,

@@ -15,7 +15,7 @@ void card_logits(struct stream *stream, const struct head *head, const float *h,
         card_check(stream, kernel_cap(stream->cuda, head, head->bias, rows, head->vocabulary, logits), "logits");
 }
 
-/* -- log-sum-exp ----------------------------------------------------------------------------------------------------- */
+/* -- log-sum-exp --------------------------------------------------------------------------------------------------- */
 
 /* Where a row lost most of its mass, or gained very much, the sum itself is the better-conditioned form. */
 static double state_change(const struct lse_state *state)
@@ -75,7 +75,7 @@ void card_lse_delta(struct stream *stream, const struct head *head, enum precisi
         dlse[r] = state_change(&state[r]);
 }
 
-/* -- single logits --------------------------------------------------------------------------------------------------- */
+/* -- single logits ------------------------------------------------------------------------------------------------- */
 
 void card_logit_delta(struct stream *stream, const struct head *head, const float *h, const float *dh,
                       const int32_t *target, int rows, const int32_t *wanted, int n, double *dlogit)

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* -- kernels_weight.cu: rows in any stored type ------------------------------------------------------------------- */
+/* -- kernels_weight.cu: rows in any stored type -------------------------------------------------------------------- */
 
 /* Rows of a matrix in a stored type; row i is row ids[i] of data, or row first + i where ids is NULL. */
 struct stored_rows {
@@ -45,7 +45,7 @@ cudaError_t kernel_unscale(cudaStream_t, const int32_t *sum, int sum_stride, con
 /* y [count] = rows . x, for a single x [columns]: every weight is read once, as it is stored */
 cudaError_t kernel_product_row(cudaStream_t, const struct stored_rows *, int count, const float *x, float *y);
 
-/* -- kernels_rows.cu: what goes row by row; arguments as in device.h ------------------------------------------------ */
+/* -- kernels_rows.cu: what goes row by row; arguments as in device.h ----------------------------------------------- */
 
 cudaError_t kernel_norm(cudaStream_t, const struct norm *, const float *x, int rows, float *y);
 cudaError_t kernel_norm_delta(cudaStream_t, const struct norm *, const float *x, const int32_t *position,
@@ -61,7 +61,7 @@ cudaError_t kernel_add_bias(cudaStream_t, const float *bias, int rows, int colum
 /* to[i] = from[index[i]], rows of width columns */
 cudaError_t kernel_gather(cudaStream_t, const float *from, const int32_t *index, int n, int width, float *to);
 
-/* -- kernels_attend.cu ----------------------------------------------------------------------------------------------- */
+/* -- kernels_attend.cu --------------------------------------------------------------------------------------------- */
 
 /* A block's work: rows first .. of a probe, a row being (query, head of the group): query * group + head. */
 struct attend_task {
@@ -87,7 +87,7 @@ enum { ATTEND_HEAD_DIM = 256 }; /* the widest head there is a kernel for */
 int kernel_attend_rows(int head_dim);
 cudaError_t kernel_attend(cudaStream_t, const struct attend_call *, int tasks);
 
-/* -- kernels_head.cu ------------------------------------------------------------------------------------------------- */
+/* -- kernels_head.cu ----------------------------------------------------------------------------------------------- */
 
 /* What a row's log-sum-exp has changed by so far; starts from all zeros. */
 struct lse_state {

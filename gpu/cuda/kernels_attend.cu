@@ -106,7 +106,7 @@ static __device__ struct block_work find_work(const struct attend_call &call, in
     return work;
 }
 
-/* -- bringing rows into shared memory ------------------------------------------------------------------------------- */
+/* -- bringing rows into shared memory ------------------------------------------------------------------------------ */
 
 /* A warp takes a row at a time: the block's queries, scaled. */
 template <int DIM> static __device__ void load_queries(const struct block_work &work, int first, float *query)
@@ -157,7 +157,7 @@ static __device__ void load_keys(const struct block_work &work, const float *bas
     }
 }
 
-/* -- a tile's arithmetic ---------------------------------------------------------------------------------------------- */
+/* -- a tile's arithmetic ------------------------------------------------------------------------------------------- */
 
 /* score[i][k] of the thread's row i and key lane + 8 k */
 template <int DIM>
@@ -288,7 +288,7 @@ static __device__ void tile_values(const float *weight, const float *value, int 
         }
 }
 
-/* -- the kernel ------------------------------------------------------------------------------------------------------- */
+/* -- the kernel ---------------------------------------------------------------------------------------------------- */
 
 template <int DIM>
 static __device__ void store_rows(const struct block_work &work, int first, int pair, int lane,
@@ -379,7 +379,7 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
     store_rows<DIM>(work, first, pair, lane, row, output);
 }
 
-/* -- launchers -------------------------------------------------------------------------------------------------------- */
+/* -- launchers ----------------------------------------------------------------------------------------------------- */
 
 int kernel_attend_rows(int head_dim)
 {

@@ -28,7 +28,7 @@ static __device__ float capped_change(const struct head &head, float z, float dz
     return dz;
 }
 
-/* -- logits ----------------------------------------------------------------------------------------------------------- */
+/* -- logits -------------------------------------------------------------------------------------------------------- */
 
 __global__ void cap_kernel(struct head head, const float *bias, int columns, size_t n, float *logit)
 {
@@ -47,7 +47,7 @@ cudaError_t kernel_cap(cudaStream_t stream, const struct head *head, const float
     return cudaGetLastError();
 }
 
-/* -- log-sum-exp -------------------------------------------------------------------------------------------------------- */
+/* -- log-sum-exp --------------------------------------------------------------------------------------------------- */
 
 __global__ void lse_kernel(struct head head, const float *bias, int count, const float *logit, const double *lse,
                            const float *dlogit, const int32_t *target, struct lse_state *state)
@@ -97,7 +97,7 @@ cudaError_t kernel_lse_add(cudaStream_t stream, const struct head *head, const f
     return cudaGetLastError();
 }
 
-/* -- single logits ------------------------------------------------------------------------------------------------------- */
+/* -- single logits ------------------------------------------------------------------------------------------------- */
 
 /* A block takes one wanted logit of one row. */
 __global__ void logit_kernel(struct head head, const float *w, const int32_t *wanted, int n, const float *h,

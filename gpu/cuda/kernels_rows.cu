@@ -18,7 +18,7 @@ static __device__ size_t element_stride(void)
     return (size_t)gridDim.x * blockDim.x;
 }
 
-/* -- norms ----------------------------------------------------------------------------------------------------------- */
+/* -- norms --------------------------------------------------------------------------------------------------------- */
 
 /* A block takes one group of one row. */
 __global__ void norm_kernel(struct norm norm, const float *x, float *y)
@@ -101,7 +101,7 @@ cudaError_t kernel_norm_delta(cudaStream_t stream, const struct norm *norm, cons
     return cudaGetLastError();
 }
 
-/* -- RoPE ------------------------------------------------------------------------------------------------------------ */
+/* -- RoPE ---------------------------------------------------------------------------------------------------------- */
 
 /* A thread turns one pair of one head. */
 __global__ void rope_kernel(struct rope rope, const int32_t *position, size_t n, float *x)
@@ -126,7 +126,7 @@ cudaError_t kernel_rope(cudaStream_t stream, const struct rope *rope, const int3
     return cudaGetLastError();
 }
 
-/* -- gates ----------------------------------------------------------------------------------------------------------- */
+/* -- gates --------------------------------------------------------------------------------------------------------- */
 
 /* GELU's (1 + tanh(y)) / 2 is 1 / (1 + exp(-2 y)), and its (1 + erf(y)) / 2 is erfc(-y) / 2: so nothing cancels where x is
  * far below 0. */
@@ -184,7 +184,7 @@ cudaError_t kernel_gate_delta(cudaStream_t stream, enum activation activation, c
     return cudaGetLastError();
 }
 
-/* -- sums and gathering ---------------------------------------------------------------------------------------------- */
+/* -- sums and gathering -------------------------------------------------------------------------------------------- */
 
 __global__ void add_kernel(const float *x, float scale, size_t n, float *y)
 {

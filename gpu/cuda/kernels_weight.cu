@@ -12,7 +12,7 @@ static __device__ const uint8_t *stored_row(const struct stored_rows &rows, int 
     return (const uint8_t *)rows.data + (size_t)row * rows.row_bytes;
 }
 
-/* -- kernels --------------------------------------------------------------------------------------------------------- */
+/* -- kernels ------------------------------------------------------------------------------------------------------- */
 
 template <int TYPE> __global__ void expand_kernel(struct stored_rows rows, float scale, float *out)
 {
@@ -80,7 +80,7 @@ template <int TYPE> __global__ void product_row_kernel(struct stored_rows rows, 
         y[row] = sum;
 }
 
-/* -- launchers ------------------------------------------------------------------------------------------------------- */
+/* -- launchers ----------------------------------------------------------------------------------------------------- */
 
 bool kernel_knows_type(uint32_t type)
 {

@@ -13,7 +13,7 @@ static const size_t staging_bytes = (size_t)1 << 20;
 static const size_t staging_align = 256;
 static const size_t workspace_bytes = (size_t)32 << 20;
 
-/* -- failures -------------------------------------------------------------------------------------------------------- */
+/* -- failures ------------------------------------------------------------------------------------------------------ */
 
 int card_error(struct error *error, cudaError_t status, const char *doing)
 {
@@ -60,7 +60,7 @@ bool card_stream_ready(struct stream *stream)
     return !stream->failure.code && card_check(stream, cudaSetDevice(stream->card->ordinal), "choosing the card");
 }
 
-/* -- life ------------------------------------------------------------------------------------------------------------ */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void prepare_blas(struct stream *stream)
 {
@@ -142,7 +142,7 @@ int card_stream_finish(struct stream *stream, struct error *error)
     return code;
 }
 
-/* -- scratch --------------------------------------------------------------------------------------------------------- */
+/* -- scratch ------------------------------------------------------------------------------------------------------- */
 
 void *card_scratch(struct stream *stream, enum scratch which, size_t bytes)
 {
@@ -171,7 +171,7 @@ void *card_host_scratch(struct stream *stream, size_t bytes)
     return stream->host;
 }
 
-/* -- bytes on their way ---------------------------------------------------------------------------------------------- */
+/* -- bytes on their way -------------------------------------------------------------------------------------------- */
 
 void card_upload(struct stream *stream, const void *host, size_t bytes, void *device)
 {

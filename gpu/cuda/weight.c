@@ -16,7 +16,7 @@ static int padded(int n)
     return (n + PAD - 1) / PAD * PAD;
 }
 
-/* -- life ------------------------------------------------------------------------------------------------------------ */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 int card_weight_new(struct device *device, uint32_t type, int rows, int columns, const void *data,
                     struct weight **weight, struct error *error)
@@ -62,7 +62,7 @@ void card_weight_free(struct device *device, struct weight *weight)
     free(weight);
 }
 
-/* -- operands -------------------------------------------------------------------------------------------------------- */
+/* -- operands ------------------------------------------------------------------------------------------------------ */
 
 /* Rows of any type as operands of a product; data and scale are the buffers to fill. */
 static bool round_rows(struct stream *stream, enum precision precision, const struct stored_rows *rows, int count,
@@ -106,7 +106,7 @@ bool card_operand(struct stream *stream, enum precision precision, const float *
     return round_rows(stream, precision, &stored, rows, SCRATCH_ROWS, SCRATCH_ROWS_SCALE, out);
 }
 
-/* -- products -------------------------------------------------------------------------------------------------------- */
+/* -- products ------------------------------------------------------------------------------------------------------ */
 
 /* y [rows, count] = x [rows, k] . w [count, k]^T.  cuBLAS counts by columns: to it these are y^T = w . x^T. */
 static void multiply_floats(struct stream *stream, const struct operand *x, const struct operand *w, int k, float *y,
@@ -172,7 +172,7 @@ static void product(struct stream *stream, const struct weight *weight, enum pre
     }
 }
 
-/* -- operations ------------------------------------------------------------------------------------------------------ */
+/* -- operations ---------------------------------------------------------------------------------------------------- */
 
 void card_embed(struct stream *stream, const struct weight *weight, const int32_t *ids, int n, float scale, float *x)
 {

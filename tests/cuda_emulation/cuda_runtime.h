@@ -52,7 +52,7 @@ void *emulation_dynamic_shared(void);
     type *name = (type *)emulation_shared(&name##_site, sizeof(type) * (count))
 #define DYNAMIC_SHARED_ARRAY(type, name) type *name = (type *)emulation_dynamic_shared()
 
-/* -- launches ---------------------------------------------------------------------------------------------------------- */
+/* -- launches ------------------------------------------------------------------------------------------------------ */
 
 void emulation_enqueue(const char *name, const void *function, dim3 grid, dim3 block, size_t shared_bytes,
                        cudaStream_t stream, std::function<void()> thread);
@@ -70,7 +70,7 @@ void emulation_launch(const char *name, void (*kernel)(PARAMETERS...), dim3 grid
 #define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                         \
     emulation_launch(#kernel, kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
 
-/* -- waiting ----------------------------------------------------------------------------------------------------------- */
+/* -- waiting ------------------------------------------------------------------------------------------------------- */
 
 #define __syncthreads() ((void)emulation_barrier(0, __FILE__, __LINE__))
 #define __syncthreads_or(predicate) emulation_barrier(predicate, __FILE__, __LINE__)

@@ -57,7 +57,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t);
 cudaError_t cudaStreamSynchronize(cudaStream_t);
 cudaError_t cudaFuncSetAttribute(const void *, enum cudaFuncAttribute, int);
 
-/* -- for tests -------------------------------------------------------------------------------------------------------- */
+/* -- for tests ----------------------------------------------------------------------------------------------------- */
 
 /* The card has so many bytes from now on. */
 void emulation_set_memory(size_t);

@@ -176,7 +176,7 @@ void check_copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind ki
         emulation_fail("a copy of %zu bytes comes from the wrong side, or beyond the end", bytes);
 }
 
-/* -- launches ---------------------------------------------------------------------------------------------------------- */
+/* -- launches ------------------------------------------------------------------------------------------------------ */
 
 void turn(int thread)
 {
@@ -269,7 +269,7 @@ void emulation_enqueue(const char *name, const void *function, dim3 grid, dim3 b
     });
 }
 
-/* -- the library -------------------------------------------------------------------------------------------------------- */
+/* -- the library --------------------------------------------------------------------------------------------------- */
 
 cudaError_t cudaGetLastError(void)
 {
@@ -426,7 +426,7 @@ cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute, i
     return cudaSuccess;
 }
 
-/* -- for tests ------------------------------------------------------------------------------------------------------------ */
+/* -- for tests ----------------------------------------------------------------------------------------------------- */
 
 void emulation_set_memory(size_t bytes)
 {
