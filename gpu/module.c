@@ -56,8 +56,10 @@ static void *load(struct error *error)
     }
     void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!module)
-        error_set(error, ERROR_DEVICE, "the CUDA device cannot be loaded: %s; install NVIDIA's CUDA libraries, or use "
-                  "\"cpu\"", dlerror());
+        error_set(error, ERROR_DEVICE,
+                  "the CUDA device cannot be loaded: %s; install NVIDIA's CUDA libraries, or use "
+                  "\"cpu\"",
+                  dlerror());
     return module;
 }
 
@@ -76,7 +78,9 @@ int module_open_cuda(const char *name, struct device **device, struct error *err
     void *symbol = dlsym(module, "cuda_module_open");
     memcpy(&open, &symbol, sizeof open); /* ISO C has no conversion from an object's to a function's pointer */
     if (!contract || !open || memcmp(contract, &ours, sizeof ours) != 0)
-        return error_set(error, ERROR_DEVICE, "the module %s belongs to another version of this program; install them "
-                         "together", CUDA_MODULE_FILE);
+        return error_set(error, ERROR_DEVICE,
+                         "the module %s belongs to another version of this program; install them "
+                         "together",
+                         CUDA_MODULE_FILE);
     return open(number, device, error);
 }

@@ -16,8 +16,8 @@ static void run(struct stream *stream, struct attend_call *call, int probes, con
     const struct attention *a = &call->attention;
     int group = a->heads / a->kv_heads, rows = kernel_attend_rows(a->head_dim), n = 0;
     if (a->head_dim > ATTEND_HEAD_DIM) {
-        card_stream_fail(stream, ERROR_UNSUPPORTED, "heads of %d columns; a card's attention takes up to %d", a->head_dim,
-                         ATTEND_HEAD_DIM);
+        card_stream_fail(stream, ERROR_UNSUPPORTED, "heads of %d columns; a card's attention takes up to %d",
+                         a->head_dim, ATTEND_HEAD_DIM);
         return;
     }
     size_t most = 0;
@@ -51,7 +51,14 @@ void card_attend_delta(struct stream *stream, const struct attention *a, int pro
 {
     if (probes <= 0 || !card_stream_ready(stream))
         return;
-    struct attend_call call = {.attention = *a, .factor = factor, .query = query, .output = output, .dquery = dquery,
-                               .dkey = dkey, .dvalue = dvalue, .base_rows = true, .y = dy};
+    struct attend_call call = {.attention = *a,
+                               .factor = factor,
+                               .query = query,
+                               .output = output,
+                               .dquery = dquery,
+                               .dkey = dkey,
+                               .dvalue = dvalue,
+                               .base_rows = true,
+                               .y = dy};
     run(stream, &call, probes, span);
 }

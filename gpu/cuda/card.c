@@ -8,10 +8,10 @@
 #include "gpu/cuda/module.h"
 
 enum {
-    STREAMS = 2,              /* while one stream's host waits or plans, the other keeps the card busy */
+    STREAMS = 2, /* while one stream's host waits or plans, the other keeps the card busy */
     LEAST_ROWS = 512,
-    MOST_ROWS = 4096,         /* beyond that products gain nothing */
-    OLDEST_CARD = 75,         /* compute capability, times 10: what the kernels are compiled for at least */
+    MOST_ROWS = 4096, /* beyond that products gain nothing */
+    OLDEST_CARD = 75, /* compute capability, times 10: what the kernels are compiled for at least */
     OLDEST_BF16 = 80,
 };
 
@@ -149,10 +149,12 @@ static int find_card(int ordinal, struct error *error)
         cudaDriverGetVersion(&driver);
         cudaRuntimeGetVersion(&runtime);
         if (driver == 0)
-            return error_set(error, ERROR_DEVICE, "there is no NVIDIA driver here; install it, or use the device \"cpu\"");
-        return error_set(error, ERROR_DEVICE, "the NVIDIA driver serves CUDA %d.%d and this build needs %d.%d; renew it, "
-                         "or use the device \"cpu\"", driver / 1000, driver % 1000 / 10, runtime / 1000,
-                         runtime % 1000 / 10);
+            return error_set(error, ERROR_DEVICE,
+                             "there is no NVIDIA driver here; install it, or use the device \"cpu\"");
+        return error_set(error, ERROR_DEVICE,
+                         "the NVIDIA driver serves CUDA %d.%d and this build needs %d.%d; renew it, "
+                         "or use the device \"cpu\"",
+                         driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
     }
     if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
         return error_set(error, ERROR_DEVICE, "the NVIDIA driver shows no card; use the device \"cpu\"");

@@ -1,11 +1,11 @@
 /* card.h: what the files of the CUDA device share.
  *
- * A card is one NVIDIA device; it is compiled into a module of its own that gpu/module.c loads, so that the program runs
- * where there is no driver.  A stream is a CUDA stream with its own cuBLAS handle, scratch and staging memory.
+ * A card is one NVIDIA device; it is compiled into a module of its own that gpu/module.c loads, so that the program
+ * runs where there is no driver.  A stream is a CUDA stream with its own cuBLAS handle, scratch and staging memory.
  *
- * Weights lie on the card in the type the file stores them in; a product expands as many of their rows as fit a piece of
- * scratch to f32, bf16 or int8 and leaves the multiplication to cuBLAS.  Everything else is done by the card's own kernels
- * (kernels.h).  Nothing synchronises the whole card between two layers. */
+ * Weights lie on the card in the type the file stores them in; a product expands as many of their rows as fit a piece
+ * of scratch to f32, bf16 or int8 and leaves the multiplication to cuBLAS.  Everything else is done by the card's own
+ * kernels (kernels.h).  Nothing synchronises the whole card between two layers. */
 #ifndef GPU_CUDA_CARD_H
 #define GPU_CUDA_CARD_H
 
@@ -33,13 +33,13 @@ enum scratch {
     SCRATCH_WEIGHT_SCALE, /* their scales, int8 */
     SCRATCH_ROWS,         /* rounded rows of differences */
     SCRATCH_ROWS_SCALE,
-    SCRATCH_SUM,          /* an int8 product's accumulators */
-    SCRATCH_INDEX,        /* indices and tasks that came from the host */
-    SCRATCH_TARGET,       /* a second array of them */
-    SCRATCH_LOGIT,        /* a tile of baseline logits, or wanted rows of the head */
-    SCRATCH_CHANGE,       /* a tile of changes of logits */
-    SCRATCH_STATE,        /* what an operation keeps for each row */
-    SCRATCH_LSE,          /* the baseline's log-sum-exps */
+    SCRATCH_SUM,    /* an int8 product's accumulators */
+    SCRATCH_INDEX,  /* indices and tasks that came from the host */
+    SCRATCH_TARGET, /* a second array of them */
+    SCRATCH_LOGIT,  /* a tile of baseline logits, or wanted rows of the head */
+    SCRATCH_CHANGE, /* a tile of changes of logits */
+    SCRATCH_STATE,  /* what an operation keeps for each row */
+    SCRATCH_LSE,    /* the baseline's log-sum-exps */
     SCRATCH_COUNT
 };
 
@@ -47,11 +47,11 @@ struct stream {
     struct card *card;
     cudaStream_t cuda;
     cublasHandle_t blas;
-    void *workspace;       /* cuBLAS's; its own for each stream, so that results can be repeated */
-    struct error failure;  /* code 0: none */
-    char *staging;         /* pinned host memory from which small uploads leave */
-    size_t staged;         /* bytes of it that may still be on their way */
-    void *host;            /* memory of the host for building what is uploaded */
+    void *workspace;      /* cuBLAS's; its own for each stream, so that results can be repeated */
+    struct error failure; /* code 0: none */
+    char *staging;        /* pinned host memory from which small uploads leave */
+    size_t staged;        /* bytes of it that may still be on their way */
+    void *host;           /* memory of the host for building what is uploaded */
     size_t host_bytes;
     struct {
         void *data;
@@ -102,8 +102,8 @@ void card_linear_delta(struct stream *, const struct weight *, enum precision, c
 /* Rows made ready for products in a precision. */
 struct operand {
     enum precision precision;
-    const void *data;    /* [rows, stride] f32, bf16 or int8 */
-    const float *scale;  /* [rows] of int8 */
+    const void *data;   /* [rows, stride] f32, bf16 or int8 */
+    const float *scale; /* [rows] of int8 */
     int rows, stride;
 };
 /* x [rows, columns] f32; uses SCRATCH_ROWS and SCRATCH_ROWS_SCALE unless f32.  false: the stream is marked. */

@@ -1,6 +1,8 @@
-/* head.c: the output head on a card: logits of the baseline, and what a probe does to the log-sum-exp and single logits.
+/* head.c: the output head on a card: logits of the baseline, and what a probe does to the log-sum-exp and single
+ * logits.
  *
- * The vocabulary is walked in tiles; neither [rows, vocabulary] logits nor the whole of an expanded weight is stored. */
+ * The vocabulary is walked in tiles; neither [rows, vocabulary] logits nor the whole of an expanded weight is stored.
+ */
 #include "gpu/cuda/card.h"
 
 #include <math.h>
@@ -36,17 +38,19 @@ struct lse_work {
 static void add_tile(struct stream *stream, const struct lse_work *work, int first, int count)
 {
     const struct head *head = work->head;
-    float *logit = (float *)card_scratch(stream, SCRATCH_LOGIT, (size_t)work->base.rows * (size_t)count * sizeof *logit);
-    float *dlogit = (float *)card_scratch(stream, SCRATCH_CHANGE,
-                                          (size_t)work->change.rows * (size_t)count * sizeof *dlogit);
+    float *logit =
+        (float *)card_scratch(stream, SCRATCH_LOGIT, (size_t)work->base.rows * (size_t)count * sizeof *logit);
+    float *dlogit =
+        (float *)card_scratch(stream, SCRATCH_CHANGE, (size_t)work->change.rows * (size_t)count * sizeof *dlogit);
     if (!logit || !dlogit)
         return;
     card_product(stream, &work->base, head->weight, first, count, logit, count);
     if (!stream->failure.code)
         card_product(stream, &work->change, head->weight, first, count, dlogit, count);
     if (!stream->failure.code)
-        card_check(stream, kernel_lse_add(stream->cuda, head, head->bias ? head->bias + first : NULL, count, logit,
-                                          work->lse, dlogit, work->target, work->change.rows, work->state),
+        card_check(stream,
+                   kernel_lse_add(stream->cuda, head, head->bias ? head->bias + first : NULL, count, logit, work->lse,
+                                  dlogit, work->target, work->change.rows, work->state),
                    "log-sum-exp");
 }
 

@@ -1,7 +1,7 @@
 /* kernels.h: the card's own kernels, one function each, which puts the kernel on a stream and returns at once.
  *
- * All pointers are the card's unless they say "host".  A function returns cudaSuccess or why the kernel could not start;
- * what goes wrong while it runs is told by the next synchronisation.  Nothing to do (0 rows) is a success.
+ * All pointers are the card's unless they say "host".  A function returns cudaSuccess or why the kernel could not
+ * start; what goes wrong while it runs is told by the next synchronisation.  Nothing to do (0 rows) is a success.
  *
  * The bit rule.  What a kernel does to a row depends on that row alone, never on how rows are grouped into blocks, and
  * nothing is contracted by the compiler (-fmad=false; what is fused is written as fmaf()).  Baseline and probes go

@@ -9,8 +9,8 @@
  * (factor other than 1) are few: they are left out of the first walk over the keys, which finds the minimum, and added
  * in a second walk over the tiles that hold some.  So their cost is a tile or two, not a second product.
  *
- * Bits.  Tiles stand at multiples of KEYS from key 0 on, and a key that a row does not see adds an exact 0, so a row comes
- * out the same whatever block it stands in; without touched keys a probe's row is computed as the baseline's is.
+ * Bits.  Tiles stand at multiples of KEYS from key 0 on, and a key that a row does not see adds an exact 0, so a row
+ * comes out the same whatever block it stands in; without touched keys a probe's row is computed as the baseline's is.
  *
  * A thread owns two rows and every eighth key of their scores, and of the output four columns in every 32.  The eight
  * threads of a row pair are neighbours in one warp. */
@@ -18,9 +18,9 @@
 
 #include "gpu/cuda/launch.cuh"
 
-constexpr int row_lanes = 8;    /* threads that share their rows */
+constexpr int row_lanes = 8; /* threads that share their rows */
 constexpr int rows_a_thread = 2;
-constexpr int pad = 4;          /* floats between rows of shared memory: keeps them 16-byte aligned, and in other banks */
+constexpr int pad = 4; /* floats between rows of shared memory: keeps them 16-byte aligned, and in other banks */
 
 /* The tile sizes for heads of up to DIM columns. */
 template <int DIM> struct tile;
@@ -34,30 +34,31 @@ template <> struct tile<256> {
     static constexpr int rows = 32, keys = 16;
 };
 
-template <int DIM> constexpr int block_threads = tile<DIM>::rows / rows_a_thread * row_lanes;
-template <int DIM> constexpr size_t shared_floats =
-    (size_t)(tile<DIM>::rows + tile<DIM>::keys) * (DIM + pad) + (size_t)tile<DIM>::rows * (tile<DIM>::keys + pad);
+template <int DIM> constexpr int block_threads = (tile<DIM>::rows / rows_a_thread) * (row_lanes);
+template <int DIM>
+constexpr size_t shared_floats = (size_t)(tile<DIM>::rows + tile<DIM>::keys) * (DIM + pad) +
+                                 (size_t)(tile<DIM>::rows) * (tile<DIM>::keys + pad);
 
 /* What all threads of a block know. */
 struct block_work {
     const struct attend_call *call;
-    const float *factor;        /* of the probe, or NULL */
+    const float *factor; /* of the probe, or NULL */
     struct probe_span span;
     int kv_head;
-    int first, last;            /* positions of the block's first and last query */
-    int see_first;              /* the first key that some query sees */
+    int first, last;                /* positions of the block's first and last query */
+    int see_first;                  /* the first key that some query sees */
     int touched_first, touched_end; /* the keys whose factor is not 1 lie between; empty: first >= end */
-    bool deferred;              /* touched keys wait for the row's minimum, */
-    bool whole;                 /* which is that of all keys, seen or not */
-    int limit;                  /* keys from here on are not looked at */
+    bool deferred;                  /* touched keys wait for the row's minimum, */
+    bool whole;                     /* which is that of all keys, seen or not */
+    int limit;                      /* keys from here on are not looked at */
 };
 
 /* A row of a thread. */
 struct row_state {
-    int position;       /* of its query; -1: there is no such row */
-    int see_first;      /* it sees keys see_first .. position */
-    float low;          /* least score so far, of this thread's keys */
-    float most, sum;    /* greatest score so far; sum of the weights, of this thread's keys */
+    int position;    /* of its query; -1: there is no such row */
+    int see_first;   /* it sees keys see_first .. position */
+    float low;       /* least score so far, of this thread's keys */
+    float most, sum; /* greatest score so far; sum of the weights, of this thread's keys */
 };
 
 static __device__ int first_visible(const struct attention &a, int position)
@@ -143,8 +144,8 @@ static __device__ void load_keys(const struct block_work &work, const float *bas
         int position = key + j;
         bool changed = change && position >= work.span.key_position;
         size_t from = ((size_t)position * a.kv_heads + work.kv_head) * a.head_dim;
-        size_t own = ((size_t)(work.span.key_row + position - work.span.key_position) * a.kv_heads + work.kv_head) *
-                     a.head_dim;
+        size_t own =
+            ((size_t)(work.span.key_row + position - work.span.key_position) * a.kv_heads + work.kv_head) * a.head_dim;
         for (int d = lane; d < DIM; d += warp_lanes) {
             float value = 0;
             if (position < limit && d < a.head_dim) {
@@ -342,7 +343,11 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
     load_queries<DIM>(work, first, query);
 
     for (int walk = 0; walk < (work.deferred ? 2 : 1); walk++) {
-        int from = walk ? work.touched_first : work.whole ? 0 : work.see_first, to = walk ? work.touched_end : work.limit;
+        int from = work.whole ? 0 : work.see_first, to = work.limit;
+        if (walk) {
+            from = work.touched_first;
+            to = work.touched_end;
+        }
         for (int key = from / keys * keys; key < to; key += keys) {
             int mine = key + (int)threadIdx.x;
             if (walk && !__syncthreads_or((int)threadIdx.x < keys && mine < to && work.factor[mine] != 1.0f))
@@ -389,8 +394,8 @@ int kernel_attend_rows(int head_dim)
 template <int DIM> static cudaError_t launch(cudaStream_t stream, const struct attend_call *call, int tasks)
 {
     size_t bytes = shared_floats<DIM> * sizeof(float);
-    cudaError_t status = cudaFuncSetAttribute((const void *)attend_kernel<DIM>,
-                                              cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
+    cudaError_t status =
+        cudaFuncSetAttribute((const void *)attend_kernel<DIM>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
     if (status != cudaSuccess)
         return status;
     dim3 grid((unsigned)tasks, (unsigned)call->attention.kv_heads);

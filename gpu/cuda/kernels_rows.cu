@@ -1,7 +1,7 @@
 /* kernels_rows.cu: what goes over the columns of rows: norms, RoPE, gates and their differences, sums, gathering.
  *
- * Differences are formed without cancellation where there is a way: a norm's from the difference of its sums of squares,
- * so that a small change keeps its digits. */
+ * Differences are formed without cancellation where there is a way: a norm's from the difference of its sums of
+ * squares, so that a small change keeps its digits. */
 #include "gpu/cuda/kernels.h"
 
 #include "gpu/cuda/launch.cuh"
@@ -128,8 +128,8 @@ cudaError_t kernel_rope(cudaStream_t stream, const struct rope *rope, const int3
 
 /* -- gates --------------------------------------------------------------------------------------------------------- */
 
-/* GELU's (1 + tanh(y)) / 2 is 1 / (1 + exp(-2 y)), and its (1 + erf(y)) / 2 is erfc(-y) / 2: so nothing cancels where x is
- * far below 0. */
+/* GELU's (1 + tanh(y)) / 2 is 1 / (1 + exp(-2 y)), and its (1 + erf(y)) / 2 is erfc(-y) / 2: so nothing cancels where x
+ * is far below 0. */
 static __device__ float activate(enum activation activation, float x)
 {
     switch (activation) {
@@ -179,8 +179,8 @@ cudaError_t kernel_gate_delta(cudaStream_t stream, enum activation activation, c
     size_t n = (size_t)rows * width;
     if (n == 0)
         return cudaSuccess;
-    LAUNCH(gate_delta_kernel, blocks_for(n, ROW_THREADS), ROW_THREADS, 0, stream, activation, gate, up, position, dgate, dup, width,
-           n, dy);
+    LAUNCH(gate_delta_kernel, blocks_for(n, ROW_THREADS), ROW_THREADS, 0, stream, activation, gate, up, position, dgate,
+           dup, width, n, dy);
     return cudaGetLastError();
 }
 

@@ -136,14 +136,13 @@ cudaError_t kernel_unscale(cudaStream_t stream, const int32_t *sum, int sum_stri
     return cudaGetLastError();
 }
 
-cudaError_t kernel_product_row(cudaStream_t stream, const struct stored_rows *rows, int count, const float *x,
-                               float *y)
+cudaError_t kernel_product_row(cudaStream_t stream, const struct stored_rows *rows, int count, const float *x, float *y)
 {
     enum { WARPS = 4 };
     if (count <= 0)
         return cudaSuccess;
     int blocks = (count + WARPS - 1) / WARPS;
-#define PRODUCT_ROW(TYPE) LAUNCH(product_row_kernel<TYPE>, blocks, WARPS * warp_lanes, 0, stream, *rows, count, x, y)
+#define PRODUCT_ROW(TYPE) LAUNCH(product_row_kernel<TYPE>, blocks, WARPS *warp_lanes, 0, stream, *rows, count, x, y)
     FOR_STORED_TYPE(rows->type, PRODUCT_ROW)
 #undef PRODUCT_ROW
     return cudaGetLastError();

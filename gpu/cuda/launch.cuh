@@ -12,7 +12,7 @@
 
 #ifndef LAUNCH
 /* A function like macro would split a kernel's template arguments: put such a kernel in a variable first. */
-#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                          \
+#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                         \
     kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__)
 #define SHARED_ARRAY(type, name, count) __shared__ type name[count]
 #define DYNAMIC_SHARED_ARRAY(type, name) extern __shared__ __align__(16) type name[]

@@ -12,8 +12,10 @@ struct cuda_module_contract {
     uint32_t version, ops, info, attention, head, norm, rope, span;
 };
 #define CUDA_MODULE_CONTRACT                                                                                           \
-    {1, sizeof(struct device_ops), sizeof(struct device_info), sizeof(struct attention), sizeof(struct head),          \
-     sizeof(struct norm), sizeof(struct rope), sizeof(struct probe_span)}
+    {                                                                                                                  \
+        1, sizeof(struct device_ops), sizeof(struct device_info), sizeof(struct attention), sizeof(struct head),       \
+            sizeof(struct norm), sizeof(struct rope), sizeof(struct probe_span)                                        \
+    }
 
 /* CUDA_MODULE_CONTRACT, as the module was built with it */
 extern CUDA_MODULE_EXPORT const struct cuda_module_contract cuda_module_contract;

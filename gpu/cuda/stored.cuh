@@ -177,7 +177,7 @@ template <> struct stored<DTYPE_Q6_K> {
 };
 
 /* Put F(type) for the stored type that `type` is; what comes after runs for none of them. */
-#define FOR_STORED_TYPE(type, F)                                                                                        \
+#define FOR_STORED_TYPE(type, F)                                                                                       \
     switch (type) {                                                                                                    \
     case DTYPE_F32: F(DTYPE_F32); break;                                                                               \
     case DTYPE_F16: F(DTYPE_F16); break;                                                                               \

@@ -1,7 +1,7 @@
 /* stream.c: the CUDA device's streams: order, failures, scratch, and the way of bytes between host and card.
  *
- * What is uploaded leaves from a piece of pinned memory, so that the caller's array may change at once and the call does
- * not wait for the stream; only when that memory is full, or a stream is finished, does the host wait. */
+ * What is uploaded leaves from a piece of pinned memory, so that the caller's array may change at once and the call
+ * does not wait for the stream; only when that memory is full, or a stream is finished, does the host wait. */
 #include "gpu/cuda/card.h"
 
 #include <stdarg.h>
@@ -19,8 +19,10 @@ int card_error(struct error *error, cudaError_t status, const char *doing)
 {
     cudaGetLastError(); /* forget it: the next launch would report it again */
     if (status == cudaErrorMemoryAllocation)
-        return error_set(error, ERROR_MEMORY, "%s: the card has no memory left; use a smaller model or context, or the "
-                         "device \"cpu\"", doing);
+        return error_set(error, ERROR_MEMORY,
+                         "%s: the card has no memory left; use a smaller model or context, or the "
+                         "device \"cpu\"",
+                         doing);
     return error_set(error, ERROR_DEVICE, "%s: CUDA: %s (%s)", doing, cudaGetErrorString(status),
                      cudaGetErrorName(status));
 }
@@ -70,10 +72,11 @@ static void prepare_blas(struct stream *stream)
         card_check_blas(stream, cublasSetWorkspace(stream->blas, stream->workspace, workspace_bytes),
                         "starting cuBLAS");
     if (!stream->failure.code) /* f32 means f32 here: no TF32, and no bf16 sums of bf16 products */
-        card_check_blas(stream,
-                        cublasSetMathMode(stream->blas, (cublasMath_t)(CUBLAS_DEFAULT_MATH |
-                                          CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)),
-                        "starting cuBLAS");
+        card_check_blas(
+            stream,
+            cublasSetMathMode(stream->blas,
+                              (cublasMath_t)(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)),
+            "starting cuBLAS");
 }
 
 int card_stream_new(struct device *device, bool wide, struct stream **out, struct error *error)

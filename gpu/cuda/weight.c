@@ -1,8 +1,9 @@
 /* weight.c: weights of the CUDA device, in the type the file stores them in, and products with them.
  *
- * A product expands some rows of the weight into scratch, in the precision of the product, and leaves the multiplication
- * to cuBLAS.  For a batch of thousands of rows that costs a few percent of the product, and keeps a 7B model at the 4 GB
- * it has as a file.  A single row (generating text) is bound by memory instead: a kernel reads the weight as it is stored.
+ * A product expands some rows of the weight into scratch, in the precision of the product, and leaves the
+ * multiplication to cuBLAS.  For a batch of thousands of rows that costs a few percent of the product, and keeps a 7B
+ * model at the 4 GB it has as a file.  A single row (generating text) is bound by memory instead: a kernel reads the
+ * weight as it is stored.
  *
  * int8 follows design.md 1: one scale a row of differences, one an output channel, 32-bit sums. */
 #include "gpu/cuda/card.h"
@@ -33,8 +34,8 @@ int card_weight_new(struct device *device, uint32_t type, int rows, int columns,
     if (!w)
         return error_set(error, ERROR_MEMORY, "no memory for a weight");
     w->rows = rows;
-    w->stored = (struct stored_rows){.type = type, .columns = columns,
-                                     .row_bytes = (size_t)columns / (size_t)info->block * (size_t)info->bytes};
+    w->stored = (struct stored_rows){
+        .type = type, .columns = columns, .row_bytes = (size_t)columns / (size_t)info->block * (size_t)info->bytes};
     size_t bytes = (size_t)rows * w->stored.row_bytes;
     void *memory = device->ops->alloc(device, bytes, error);
     if (!memory) {
@@ -42,7 +43,8 @@ int card_weight_new(struct device *device, uint32_t type, int rows, int columns,
         return ERROR_MEMORY;
     }
     cudaError_t status = cudaMemcpy(memory, data, bytes, cudaMemcpyHostToDevice);
-    if (status == cudaSuccess) /* memory that is not pinned may still be on its way, and our streams do not wait for it */
+    if (status ==
+        cudaSuccess) /* memory that is not pinned may still be on its way, and our streams do not wait for it */
         status = cudaStreamSynchronize(NULL);
     if (status != cudaSuccess) {
         device->ops->free(device, memory);
@@ -101,8 +103,8 @@ bool card_operand(struct stream *stream, enum precision precision, const float *
                          stream->card->info.name);
         return false;
     }
-    struct stored_rows stored = {.type = DTYPE_F32, .data = x, .columns = columns,
-                                 .row_bytes = (size_t)columns * sizeof *x};
+    struct stored_rows stored = {
+        .type = DTYPE_F32, .data = x, .columns = columns, .row_bytes = (size_t)columns * sizeof *x};
     return round_rows(stream, precision, &stored, rows, SCRATCH_ROWS, SCRATCH_ROWS_SCALE, out);
 }
 

@@ -11,7 +11,8 @@ struct emulation_blas {
     cudaStream_t stream;
 };
 
-namespace {
+namespace
+{
 
 /* One product as cuBLAS counts: c [n columns of m] = a^T . b, a [m columns of k], b [n columns of k]. */
 struct product {

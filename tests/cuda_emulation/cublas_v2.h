@@ -1,5 +1,5 @@
-/* cublas_v2.h: stands in for NVIDIA's header of this name: the products that the CUDA device asks cuBLAS for, computed in
- * double (cublas.cc).  Shapes, leading dimensions and alignments are held to what the library documents. */
+/* cublas_v2.h: stands in for NVIDIA's header of this name: the products that the CUDA device asks cuBLAS for, computed
+ * in double (cublas.cc).  Shapes, leading dimensions and alignments are held to what the library documents. */
 #ifndef TESTS_CUDA_EMULATION_CUBLAS_V2_H
 #define TESTS_CUDA_EMULATION_CUBLAS_V2_H
 
@@ -29,9 +29,10 @@ cublasStatus_t cublasDestroy(cublasHandle_t);
 cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t);
 cublasStatus_t cublasSetWorkspace(cublasHandle_t, void *, size_t);
 cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t);
-cublasStatus_t cublasGemmEx(cublasHandle_t, cublasOperation_t, cublasOperation_t, int m, int n, int k, const void *alpha,
-                            const void *a, cudaDataType_t, int lda, const void *b, cudaDataType_t, int ldb,
-                            const void *beta, void *c, cudaDataType_t, int ldc, cublasComputeType_t, cublasGemmAlgo_t);
+cublasStatus_t cublasGemmEx(cublasHandle_t, cublasOperation_t, cublasOperation_t, int m, int n, int k,
+                            const void *alpha, const void *a, cudaDataType_t, int lda, const void *b, cudaDataType_t,
+                            int ldb, const void *beta, void *c, cudaDataType_t, int ldc, cublasComputeType_t,
+                            cublasGemmAlgo_t);
 
 #ifdef __cplusplus
 }

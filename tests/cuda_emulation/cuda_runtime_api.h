@@ -1,8 +1,9 @@
 /* cuda_runtime_api.h: stands in for NVIDIA's header of this name: the part of the run-time library that the CUDA device
  * uses, on a host without a card (runtime.cc).
  *
- * Work of a stream is put off until somebody waits for it, so that a result that is read too early, or a host array that
- * changes too soon, shows.  Pointers, sizes and directions are checked: what a card might forgive ends the program. */
+ * Work of a stream is put off until somebody waits for it, so that a result that is read too early, or a host array
+ * that changes too soon, shows.  Pointers, sizes and directions are checked: what a card might forgive ends the
+ * program. */
 #ifndef TESTS_CUDA_EMULATION_CUDA_RUNTIME_API_H
 #define TESTS_CUDA_EMULATION_CUDA_RUNTIME_API_H
 

@@ -14,13 +14,13 @@ enum { STACK = 256 << 10, GUARD = 4 << 10 };
 enum wait { RUNS, AT_BARRIER, AT_WARP, ENDED };
 
 struct fiber {
-    void *pointer;      /* its stack pointer while it does not run */
-    char *stack;        /* NULL until it first runs, and after its end */
-    void *fake;         /* AddressSanitizer's */
+    void *pointer; /* its stack pointer while it does not run */
+    char *stack;   /* NULL until it first runs, and after its end */
+    void *fake;    /* AddressSanitizer's */
     enum wait wait;
-    const char *file;   /* where it waits */
+    const char *file; /* where it waits */
     int line;
-    uint64_t value;     /* brought to a shuffle, or taken from it */
+    uint64_t value; /* brought to a shuffle, or taken from it */
     int source;
 };
 
@@ -28,14 +28,14 @@ static struct {
     struct fiber fiber[EMULATION_MOST_THREADS];
     int threads, alive, at_barrier, current;
     int predicate, answer;
-    unsigned mask[EMULATION_MOST_THREADS / EMULATION_WARP];    /* of the operation its lanes wait at */
+    unsigned mask[EMULATION_MOST_THREADS / EMULATION_WARP]; /* of the operation its lanes wait at */
     unsigned arrived[EMULATION_MOST_THREADS / EMULATION_WARP];
     unsigned living[EMULATION_MOST_THREADS / EMULATION_WARP]; /* lanes that exist and have not ended */
-    int first[EMULATION_MOST_THREADS / EMULATION_WARP];        /* lane that came first */
+    int first[EMULATION_MOST_THREADS / EMULATION_WARP];       /* lane that came first */
     int order[EMULATION_MOST_THREADS];
     void (*body)(void *);
     void *argument;
-    void *pointer, *fake;      /* the scheduler's own */
+    void *pointer, *fake; /* the scheduler's own */
     const void *stack_bottom;
     size_t stack_size;
     char *spare[EMULATION_MOST_THREADS];
@@ -108,7 +108,8 @@ static char *stack_take(void)
 {
     if (block.spares)
         return block.spare[--block.spares];
-    char *memory = mmap(NULL, GUARD + STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *memory =
+        mmap(NULL, GUARD + STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE) != 0)
         emulation_fail("no memory for the stack of a thread");
     return memory + GUARD;

@@ -1,9 +1,9 @@
 /* fiber.h: runs the threads of one emulated CUDA block as fibers of a single OS thread.
  *
- * A fiber runs until it waits: at a barrier of the block, or at an operation of its warp.  This is stricter than a card:
- * lanes missing from a mask, lanes that disagree about it, barriers met at different lines and threads that wait for
- * ever end the program with a sentence.  Threads run in one of several orders, and warps either in turns or each as far as it
- * gets, because a missing barrier shows in some only.  One block at a time: callers hold a lock. */
+ * A fiber runs until it waits: at a barrier of the block, or at an operation of its warp.  This is stricter than a
+ * card: lanes missing from a mask, lanes that disagree about it, barriers met at different lines and threads that wait
+ * for ever end the program with a sentence.  Threads run in one of several orders, and warps either in turns or each as
+ * far as it gets, because a missing barrier shows in some only.  One block at a time: callers hold a lock. */
 #ifndef TESTS_CUDA_EMULATION_FIBER_H
 #define TESTS_CUDA_EMULATION_FIBER_H
 

@@ -18,11 +18,12 @@ struct emulation_stream {
     std::deque<std::function<void()>> work;
 };
 
-namespace {
+namespace
+{
 
 constexpr size_t canary_bytes = 64, page = 256;
 constexpr unsigned char canary = 0xa5;
-constexpr size_t static_shared_limit = 48 << 10; /* what every card gives without asking */
+constexpr size_t static_shared_limit = 48 << 10;  /* what every card gives without asking */
 constexpr size_t dynamic_shared_limit = 64 << 10; /* what the least card gives when asked: compute capability 7.5 */
 
 struct memory {
@@ -281,14 +282,22 @@ cudaError_t cudaGetLastError(void)
 const char *cudaGetErrorName(cudaError_t status)
 {
     switch (status) {
-    case cudaSuccess: return "cudaSuccess";
-    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-    case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
-    case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
-    case cudaErrorNoDevice: return "cudaErrorNoDevice";
-    case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
-    case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
+    case cudaSuccess:
+        return "cudaSuccess";
+    case cudaErrorInvalidValue:
+        return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation:
+        return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidConfiguration:
+        return "cudaErrorInvalidConfiguration";
+    case cudaErrorInsufficientDriver:
+        return "cudaErrorInsufficientDriver";
+    case cudaErrorNoDevice:
+        return "cudaErrorNoDevice";
+    case cudaErrorInvalidDevice:
+        return "cudaErrorInvalidDevice";
+    case cudaErrorLaunchFailure:
+        return "cudaErrorLaunchFailure";
     }
     return "unknown";
 }

@@ -29,13 +29,30 @@ static inline uint8_t *random_blocks(uint32_t type, size_t elements)
         uint32_t bits;
         memcpy(&bits, &small, sizeof bits);
         switch (type) {
-        case DTYPE_F32: memcpy(block, &small, 4); break;
-        case DTYPE_BF16: block[0] = (uint8_t)(bits >> 16), block[1] = (uint8_t)(bits >> 24); break;
-        case DTYPE_Q2_K: put_half(block + 80), put_half(block + 82); break;
-        case DTYPE_Q3_K: put_half(block + 108); break;
-        case DTYPE_Q6_K: put_half(block + 208); break;
-        case DTYPE_Q4_1: case DTYPE_Q5_1: case DTYPE_Q4_K: case DTYPE_Q5_K: put_half(block), put_half(block + 2); break;
-        default: put_half(block); break;
+        case DTYPE_F32:
+            memcpy(block, &small, 4);
+            break;
+        case DTYPE_BF16:
+            block[0] = (uint8_t)(bits >> 16), block[1] = (uint8_t)(bits >> 24);
+            break;
+        case DTYPE_Q2_K:
+            put_half(block + 80), put_half(block + 82);
+            break;
+        case DTYPE_Q3_K:
+            put_half(block + 108);
+            break;
+        case DTYPE_Q6_K:
+            put_half(block + 208);
+            break;
+        case DTYPE_Q4_1:
+        case DTYPE_Q5_1:
+        case DTYPE_Q4_K:
+        case DTYPE_Q5_K:
+            put_half(block), put_half(block + 2);
+            break;
+        default:
+            put_half(block);
+            break;
         }
     }
     return data;

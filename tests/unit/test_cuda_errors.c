@@ -1,4 +1,5 @@
-/* What the CUDA device says when there is no driver, no card, no memory, or when a kernel fails; on the emulated card. */
+/* What the CUDA device says when there is no driver, no card, no memory, or when a kernel fails; on the emulated card.
+ */
 #include <cuda_runtime_api.h>
 
 #include "gpu/device.h"

@@ -13,7 +13,8 @@ static double greatest(const float *x, int n)
     return most;
 }
 
-/* What the product w . x may be off by: int8 rounds to 127 steps each side of 0 by a scale for each row, bf16 to 8 bits. */
+/* What the product w . x may be off by: int8 rounds to 127 steps each side of 0 by a scale for each row, bf16 to 8
+ * bits. */
 static double allowed(enum precision precision, const float *w, const float *x, int n)
 {
     double step_w = greatest(w, n) / 127, step_x = greatest(x, n) / 127, bound = 0, size = 1e-3;
@@ -125,8 +126,8 @@ static void check_lse(struct bench *b, enum precision precision, int vocabulary,
             sum += exp(logit[v] + dot(wv, row, width) - lse);
             bound = may > bound ? may : bound;
         }
-        CHECK(fabs(got[r] - log(sum)) <= bound + 1e-5, "%s: %s: lse_delta of %d x %d: %g, not %g", b->name, names[precision],
-              vocabulary, width, got[r], log(sum));
+        CHECK(fabs(got[r] - log(sum)) <= bound + 1e-5, "%s: %s: lse_delta of %d x %d: %g, not %g", b->name,
+              names[precision], vocabulary, width, got[r], log(sum));
     }
     bench_clear(b);
     b->ops->weight_free(b->device, weight);
