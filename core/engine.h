@@ -49,7 +49,7 @@ const struct tokenizer *engine_tokenizer(const struct engine *);
 
 /* -- request ------------------------------------------------------------------------------------------------------- */
 
-/* How units are suppressed (method.md 2, 3). */
+/* How units are suppressed (AtMan, arXiv 2301.08110, section 3). */
 struct method {
     enum suppression suppression;
     float factor;      /* 0 to 4; 1 leaves alone; default 0.1 */
@@ -87,7 +87,7 @@ struct request {
 enum { CANDIDATES = 8 }; /* kept per output token, most probable first */
 
 struct candidate {
-    int32_t id;
+    int32_t id;     /* -1: none, the vocabulary has no more */
     double logprob; /* nats, unmanipulated */
 };
 
@@ -169,7 +169,7 @@ int worker_fd(const struct worker *);
 uint64_t worker_submit(struct worker *, const struct request *);
 /* Stop what is running; events end with EVENT_CANCELLED within 100 ms. */
 void worker_cancel(struct worker *);
-/* Ask for the relevance of token `id` in place of output token `token`, from kept states, without a new pass (method.md 4). */
+/* Ask for the relevance of token `id` in place of output token `token`, from kept states, without a new pass. */
 void worker_retarget(struct worker *, int token, int32_t id);
 /* Take the next event, fold it into the explanation, and say what it was.  false: none waits.  Never blocks.
  * Thread: the reader's, always the same one. */

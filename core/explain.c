@@ -64,7 +64,7 @@ static int list_wanted(struct job *j, struct error *error)
         int32_t *wanted = j->wanted + (size_t)t * WANTED;
         wanted[0] = j->output[t].id;
         for (int k = 0; k < CANDIDATES; k++)
-            wanted[1 + k] = j->output[t].candidates[k].id;
+            wanted[1 + k] = j->output[t].candidates[k].id < 0 ? wanted[0] : j->output[t].candidates[k].id;
         wanted[WANTED - 1] = t == j->foil_token ? j->foil_id : wanted[0];
     }
     return 0;

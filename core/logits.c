@@ -23,6 +23,6 @@ void logits_best(const float *logits, int n, double lse, struct candidate *best)
             best[at] = best[at - 1];
         best[at] = (struct candidate){id, logits[id] - lse};
     }
-    for (; count > 0 && count < CANDIDATES; count++)
-        best[count] = best[count - 1];
+    for (; count < CANDIDATES; count++)
+        best[count] = (struct candidate){-1, -INFINITY};
 }
