@@ -34,7 +34,8 @@ static void describe(struct engine *e, const char *path)
     struct gguf_string name = {"", 0};
     gguf_text(e->file, "general.name", &name, NULL);
     snprintf(i->file, sizeof i->file, "%s", path);
-    snprintf(i->name, sizeof i->name, "%.*s", (int)name.length, name.data);
+    snprintf(i->name, sizeof i->name, "%.*s", (int)(name.length < sizeof i->name ? name.length : sizeof i->name),
+             name.data);
     snprintf(i->architecture, sizeof i->architecture, "%s", m->architecture);
     snprintf(i->quantisation, sizeof i->quantisation, "%s", m->quantisation);
     snprintf(i->tokenizer, sizeof i->tokenizer, "%s", tokenizer_name(e->tokenizer));
