@@ -205,7 +205,7 @@ static int run_steered(struct job *j, struct baseline *b, const struct steering 
     return status;
 }
 
-/* Generate with some units turned up or down (method.md 6).  While generating, later keys do not exist yet, so the row
+/* Generate with some units turned up or down.  While generating, later keys do not exist yet, so the row
  * minimum is taken over the keys that do. */
 static int generate_steered(struct job *j, float *logits, struct error *error)
 {

@@ -1,6 +1,6 @@
 /* plan.h: which keys each probe turns up or down, and in which order the probes run.
  *
- * Pure host arithmetic (method.md 2, 3, 5; AtMan, arXiv 2301.08110, sections 3.1 and 3.3). */
+ * Pure host arithmetic (AtMan, arXiv 2301.08110, sections 3.1 and 3.3). */
 #ifndef CORE_PLAN_H
 #define CORE_PLAN_H
 

@@ -1,4 +1,4 @@
-/* probe.h: the probe engine.  Runs the model again for every unit, as differences to the baseline (design.md 1).
+/* probe.h: the probe engine.  Runs the model again for every unit, as differences to the baseline.
  *
  * Probes are packed into groups of rows.  Each lane (a thread with a stream of the device) takes the next group, carries
  * it through all layers by itself and hands over what the probes did to the targets; the final hidden states are kept, so

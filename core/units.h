@@ -1,6 +1,6 @@
 /* units.h: cut a prompt into the units whose attention is turned down together.
  *
- * Pure functions over text and tokens (method.md 5; AtMan, arXiv 2301.08110, section 3). */
+ * Pure functions over text and tokens (AtMan, arXiv 2301.08110, section 3). */
 #ifndef CORE_UNITS_H
 #define CORE_UNITS_H
 

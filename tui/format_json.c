@@ -1,4 +1,4 @@
-/* The JSON of design.md: an explanation, a generation, and the reference repository's own schema. */
+/* JSON: an explanation, a generation, and the reference repository's own schema. */
 #include "tui/format_json.h"
 
 #include <math.h>

@@ -5,7 +5,7 @@
  * model at the 4 GB it has as a file.  A single row (generating text) is bound by memory instead: a kernel reads the
  * weight as it is stored.
  *
- * int8 follows design.md 1: one scale a row of differences, one an output channel, 32-bit sums. */
+ * int8: one scale a row of differences, one an output channel, 32-bit sums. */
 #include "gpu/cuda/card.h"
 
 #include <stdlib.h>

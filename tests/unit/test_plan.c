@@ -1,4 +1,4 @@
-/* Which keys a probe touches, against the formulas of method.md 2, 3 and 5 worked out by hand. */
+/* Which keys a probe touches, against the formulas in plan.h worked out by hand. */
 #include "core/plan.h"
 
 #include "tests/test.h"
