@@ -131,7 +131,7 @@ struct explanation {
     float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until measured */
     int32_t chosen_id;             /* of the last worker_retarget(), else -1 */
     int chosen_token;
-    float *chosen;                 /* [unit_count] its relevance, or NULL */
+    float *chosen;                 /* [unit_count] its relevance, NAN where not measured by then, or NULL */
     struct method method;          /* with the layers resolved */
     double noise_floor;            /* nats: how far off a value may be; NAN until known */
     bool busy, complete;

@@ -1,5 +1,6 @@
 #include "core/probe.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,8 +127,9 @@ int probes_retarget(struct probes *p, struct stream *s, int t, int32_t id, float
     }
     pthread_mutex_lock(&p->results);
     for (size_t u = 0; u < units; u++) {
-        relevance[u] = 0;
-        if (atomic_load(&p->measured[u]) && probes_first_target(p, (int)u) <= t)
+        bool measured = atomic_load(&p->measured[u]);
+        relevance[u] = measured ? 0 : NAN;
+        if (measured && probes_first_target(p, (int)u) <= t)
             row[n++] = (int32_t)(u * targets + (size_t)t);
     }
     ops->gather(s, p->change, row, n, m->width, change);

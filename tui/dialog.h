@@ -12,8 +12,8 @@
 #include "tui/paint.h"
 #include "tui/paths.h"
 
-/* DIALOG_SAVE: the name of a file. */
-enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_SAVE };
+/* DIALOG_SAVE: the name of a file.  DIALOG_FOIL: what could stand in place of an output token. */
+enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_SAVE, DIALOG_FOIL };
 
 struct dialog {
     enum dialog_kind kind;

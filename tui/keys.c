@@ -32,6 +32,8 @@ static const struct key_binding table[] = {
     {ACTION_TOKEN_LAST, PLACE_OUTPUT, {KEY_END, 'G'}, "choose the last token"},
     {ACTION_CHOICE_UP, PLACE_OUTPUT, {KEY_UP, 'k'}, "ask for a likelier candidate"},
     {ACTION_CHOICE_DOWN, PLACE_OUTPUT, {KEY_DOWN, 'j'}, "ask for a less likely candidate"},
+    {ACTION_CONTRAST, PLACE_OUTPUT, {'r'}, "why this, not the model's choice or its runner-up"},
+    {ACTION_FOIL, PLACE_OUTPUT, {'t'}, "type what could stand here, and compare with it"},
     {ACTION_APPEND, PLACE_OUTPUT, {'a'}, "take the output up to this choice into the prompt"},
     {ACTION_SCALE, PLACE_OUTPUT, {'c'}, "colour scale: each token's own, or one for all"},
     {ACTION_UNITS, PLACE_OUTPUT, {'u'}, "units"},

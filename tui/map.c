@@ -14,28 +14,43 @@ bool map_sets_scale(const struct explanation *e, size_t unit)
     return e->units[unit].kind != UNIT_SPECIAL && e->units[unit].first > 0;
 }
 
-/* The greatest absolute relevance of units that set the scale; all: of the others but specials as well. */
-static double greatest(const struct explanation *e, size_t token, int choice, bool all)
+static double relevance(const struct explanation *e, size_t unit, const struct map_question *q, int choice)
+{
+    if (choice != MAP_TYPED)
+        return explanation_relevance(e, unit, q->token, choice);
+    bool answered = e->chosen && e->chosen_token == (int)q->token && e->chosen_id == q->typed;
+    return answered ? e->chosen[unit] : NAN;
+}
+
+static double value_of(const struct explanation *e, size_t unit, const struct map_question *q)
+{
+    return relevance(e, unit, q, q->choice) - (q->contrast ? relevance(e, unit, q, q->against) : 0);
+}
+
+/* The greatest absolute value of units that set the scale; all: of the others but specials as well. */
+static double greatest(const struct explanation *e, const struct map_question *q, bool all)
 {
     double most = 0;
     for (size_t u = 0; u < e->unit_count; u++)
         if (counts(e, u) && (all || map_sets_scale(e, u)))
-            most = fmax(most, fabs(explanation_relevance(e, u, token, choice)));
+            most = fmax(most, fabs(value_of(e, u, q))); /* of a NAN and a number it is the number */
     return most;
 }
 
-struct map map_of(const struct explanation *e, size_t token, int choice, bool shared)
+struct map map_of(const struct explanation *e, const struct map_question *q)
 {
-    struct map map = {.explanation = e, .token = token, .choice = choice};
+    struct map map = {.explanation = e, .question = *q};
     for (size_t u = 0; u < e->unit_count; u++)
         map.measured += counts(e, u);
-    if (token >= e->output_count)
+    if (q->token >= e->output_count)
         return map;
-    map.limit = fmax(greatest(e, token, 0, false), greatest(e, token, choice, false));
-    for (size_t t = 0; shared && t < e->output_count; t++)
-        map.limit = fmax(map.limit, greatest(e, t, 0, false));
+    map.limit = greatest(e, q, false);
+    if (!q->contrast)
+        map.limit = fmax(map.limit, greatest(e, &(struct map_question){.token = q->token}, false));
+    for (size_t t = 0; q->shared && t < e->output_count; t++)
+        map.limit = fmax(map.limit, greatest(e, &(struct map_question){.token = t}, false));
     if (!(map.limit > 0)) /* a prompt of one unit */
-        map.limit = greatest(e, token, choice, true);
+        map.limit = greatest(e, q, true);
     return map;
 }
 
@@ -76,9 +91,9 @@ long map_unit_of_output(const struct explanation *e, size_t t)
 double map_value(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
-    if (unit < 0 || (size_t)unit >= e->unit_count || !e->measured[unit] || map->token >= e->output_count)
+    if (unit < 0 || (size_t)unit >= e->unit_count || !e->measured[unit] || map->question.token >= e->output_count)
         return NAN;
-    return explanation_relevance(e, (size_t)unit, map->token, map->choice);
+    return value_of(e, (size_t)unit, &map->question);
 }
 
 bool map_estimated(const struct map *map, long unit)
@@ -116,6 +131,8 @@ size_t map_top(const struct map *map, long *units, size_t n)
         if (!counts(e, u))
             continue;
         double value = fabs(map_value(map, (long)u));
+        if (isnan(value))
+            continue;
         size_t at = found;
         while (at > 0 && fabs(map_value(map, units[at - 1])) < value)
             at--;

@@ -1,10 +1,11 @@
-/* map.h: what an explanation says about one choice, as a view wants to know it.
+/* map.h: what an explanation says about one choice, or about one rather than another, as a view wants to know it.
  *
  * Pure questions to an explanation: which unit lies at a byte, its relevance, its rank, and the scale that the colours
  * share.  A *choice* of an output token is numbered as in explanation_relevance(): 0 the token itself, 1 + k candidate
- * k.  Special units are answered for, but never set the scale or take a rank.  Nor does the unit of the very first
- * token set the scale: models let attention that has nowhere to go rest on that position, so suppressing it breaks them
- * for reasons that have nothing to do with meaning (measured: 18 nats where the greatest other unit has 5). */
+ * k, and MAP_TYPED that of the last worker_retarget().  Special units are answered for, but never set the scale or take
+ * a rank.  Nor does the unit of the very first token set the scale: models let attention that has nowhere to go rest on
+ * that position, so suppressing it breaks them for reasons that have nothing to do with meaning (measured: 18 nats
+ * where the greatest other unit has 5). */
 #ifndef TUI_MAP_H
 #define TUI_MAP_H
 
@@ -16,17 +17,28 @@
 /* Whether a unit's relevance may set the scale. */
 bool map_sets_scale(const struct explanation *, size_t unit);
 
-struct map {
-    const struct explanation *explanation;
+enum { MAP_TYPED = CANDIDATES + 1 };
+
+struct map_question {
     size_t token;
     int choice;
+    bool contrast; /* choice rather than against */
+    int against;
+    int32_t typed; /* MAP_TYPED is this id: another answer of worker_retarget() does not count */
+    bool shared;   /* the scale is that of all output tokens */
+};
+
+struct map {
+    const struct explanation *explanation;
+    struct map_question question;
     double limit;    /* nats at the scale's ends; 0 while nothing is measured */
     size_t measured; /* units with a relevance, specials left out */
 };
 
-/* Look at a choice.  The scale is that of the output token, and of the choice if that needs more; shared: that of all
- * output tokens.  O(units * outputs). */
-struct map map_of(const struct explanation *, size_t token, int choice, bool shared);
+/* Look at a choice, or at the difference of two: of the relevances of A and B, as what suppression does to the sum over
+ * the vocabulary is in both.  The scale is that of the output token, and of the choice if that needs more; that of the
+ * difference alone in a contrast.  O(units * outputs). */
+struct map map_of(const struct explanation *, const struct map_question *);
 
 /* The unit that holds the byte of the prompt, or -1; a byte of two units belongs to the first.
  * from: start with 0; keeps the place for the next question, whose byte is not smaller. */

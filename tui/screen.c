@@ -95,6 +95,7 @@ static void set_up(struct screen *screen)
         .loading = "",
         .dialog = &screen->dialog,
         .focus = PLACE_EDITOR,
+        .typed.id = -1,
     };
     samples_read(&screen->samples, options->samples);
     if (options->prompt_length > 0)

@@ -47,7 +47,7 @@ static unsigned choose_token(struct screen *screen, long token)
 
 static unsigned choose_candidate(struct screen *screen, int by)
 {
-    int choices[CANDIDATES + 1], count = view_choices(&screen->view, choices), at = 0;
+    int choices[VIEW_CHOICES], count = view_choices(&screen->view, choices), at = 0;
     while (at < count && choices[at] != screen->view.choice)
         at++;
     at += by;
@@ -172,6 +172,10 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return DIRTY_DRAW;
     case ACTION_APPEND:
         return append_output(screen);
+    case ACTION_CONTRAST:
+        return screen_contrast(screen);
+    case ACTION_FOIL:
+        return screen_ask_foil(screen);
     case ACTION_SCALE:
         view->shared_scale = !view->shared_scale;
         return DIRTY_DRAW;
@@ -217,6 +221,8 @@ static unsigned dialog_takes(struct screen *screen, const struct key *key)
     }
     if (screen->dialog.kind == DIALOG_SAVE)
         return screen_save(screen, answer);
+    if (screen->dialog.kind == DIALOG_FOIL)
+        return screen_foil(screen, answer);
     unsigned dirty = screen_load(screen, answer);
     dialog_close(&screen->dialog);
     return dirty | DIRTY_DRAW;

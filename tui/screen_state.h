@@ -1,7 +1,7 @@
 /* screen_state.h: what the parts of the interactive screen share.
  *
- * screen.c has its life and its loop, screen_work.c talks to the worker, screen_save.c writes files, screen_keys.c
- * turns keys into actions.  None of their handlers draws: they return what has become dirty. */
+ * screen.c has its life and its loop, screen_work.c talks to the worker, screen_contrast.c compares choices, screen_save.c
+ * writes files, screen_keys.c turns keys into actions.  None of their handlers draws: they return what has become dirty. */
 #ifndef TUI_SCREEN_STATE_H
 #define TUI_SCREEN_STATE_H
 
@@ -55,6 +55,17 @@ unsigned screen_load(struct screen *, const char *path);
 unsigned screen_loaded(struct screen *);
 /* The next (or former) value of a setting; the prompt is explained anew. */
 unsigned screen_setting(struct screen *, enum action);
+
+/* -- screen_contrast.c --------------------------------------------------------------------------------------------- */
+
+/* The chosen one rather than another, or back to what supports it. */
+unsigned screen_contrast(struct screen *);
+/* Ask for what could stand in place of the chosen token. */
+unsigned screen_ask_foil(struct screen *);
+/* Compare the output with it, at the first token where they differ. */
+unsigned screen_foil(struct screen *, const char *text);
+/* Ask the worker for what was typed, where that is needed: the answer is an EVENT_CHOSEN. */
+void screen_retarget(struct screen *);
 
 /* -- screen_save.c ------------------------------------------------------------------------------------------------- */
 

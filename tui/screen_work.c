@@ -32,6 +32,8 @@ unsigned screen_submit(struct screen *screen)
     request.explain = true;
     if (view_is_stale(&screen->view))
         screen->view.token = 0;
+    if (view_is_stale(&screen->view))
+        screen->view.typed.id = -1;
     screen->view.choice = 0;
     screen->submitted = worker_submit(screen->loaded.worker, &request);
     if (screen->submitted == 0)
@@ -70,6 +72,8 @@ static unsigned event(struct screen *screen, enum event_kind kind)
         screen_say(screen, true, "%s", e->error.message);
     if (kind == EVENT_CANCELLED && latest)
         screen_say(screen, false, "stopped; Enter measures anew");
+    if (kind == EVENT_UNITS)
+        screen_retarget(screen);
     if (kind == EVENT_PROMPT || kind == EVENT_TOKEN)
         return DIRTY_TEXT | (e->output_count == screen->view.token + 1 ? DIRTY_FOLLOW : 0);
     return DIRTY_DRAW;
@@ -132,6 +136,7 @@ unsigned screen_loaded(struct screen *screen)
     screen->explanation = explanation;
     screen->loaded = loaded;
     screen->first_load = screen->view.pending = false;
+    screen->view.typed.id = -1; /* another model's vocabulary is another */
     screen->view.token = 0;
     view_arrange(&screen->view);
     return (screen->editor.length > 0 ? screen_submit(screen) : 0) | DIRTY_ALL;

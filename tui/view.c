@@ -115,7 +115,7 @@ static int scroll_to(int first, int row, int rows, int total)
 
 void view_follow(struct view *view)
 {
-    int row, column, choices[CANDIDATES + 1], at = 0, count = view_choices(view, choices);
+    int row, column, choices[VIEW_CHOICES], at = 0, count = view_choices(view, choices);
     if (view->too_small)
         return;
     layout_place(&view->prompt_layout, view->editor->cursor, &row, &column);
@@ -159,8 +159,8 @@ bool view_token_at(const struct view *view, int row, int column, size_t *token)
 
 bool view_choice_at(const struct view *view, int row, int column, int *choice)
 {
-    int choices[CANDIDATES + 1], count = view_choices(view, choices),
-                                 at = row - view->candidates.row + view->candidate_first;
+    int choices[VIEW_CHOICES], count = view_choices(view, choices),
+                               at = row - view->candidates.row + view->candidate_first;
     if (view->too_small || at >= count || !view_inside(view->candidates, row, column))
         return false;
     *choice = choices[at];
@@ -204,7 +204,9 @@ void view_draw(struct view *view)
         paint_string(0, 0, view->terminal->columns, paint_plain(0), text);
         curs_set(0);
     } else {
-        view->map = map_of(view->explanation, view->token, view->choice, view->shared_scale);
+        int against = view_against(view);
+        view->map = map_of(view->explanation, &(struct map_question){view->token, view->choice, against >= 0, against,
+                                                                     view->typed.id, view->shared_scale});
         view_draw_prompt(view);
         view_draw_output(view);
         view_draw_lines(view);

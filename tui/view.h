@@ -17,7 +17,7 @@
 #include "tui/paint.h"
 #include "tui/terminal.h"
 
-enum { VIEW_MESSAGE = 1024 };
+enum { VIEW_MESSAGE = 1024, VIEW_CHOICES = CANDIDATES + 2 };
 
 struct view {
     /* what is shown; borrowed */
@@ -31,8 +31,13 @@ struct view {
 
     /* how */
     enum key_place focus;
-    size_t token; /* the chosen output token */
-    int choice;   /* 0: itself, 1 + k: candidate k */
+    size_t token;  /* the chosen output token */
+    int choice;    /* as in map.h: 0: itself, 1 + k: candidate k, or what was typed */
+    bool contrast; /* the choice is compared with another one, view_against() */
+    struct {
+        size_t token;
+        int32_t id; /* -1: none */
+    } typed;        /* what could stand in place of a token */
     bool shared_scale;
     bool pending; /* a request waits for its first event */
     char message[VIEW_MESSAGE];
@@ -65,11 +70,16 @@ void view_draw(struct view *);
 
 /* The edited prompt is not what was explained. */
 bool view_is_stale(const struct view *);
-/* Choices of the chosen token from top to bottom: numbers as in map.h; returns how many, at most CANDIDATES + 1. */
+/* Choices of the chosen token from top to bottom: numbers as in map.h; returns how many, at most VIEW_CHOICES. */
 int view_choices(const struct view *, int *choices);
 /* The token's text as the model would write it; not terminated. */
 const char *view_token_text(const struct view *, int32_t id, size_t *length);
 int32_t view_choice_id(const struct view *, int choice);
+/* What a contrast compares the chosen one with: what was typed, else the model's choice, else its runner-up; -1: no
+ * contrast is wanted, or there is nothing to compare with. */
+int view_against(const struct view *);
+/* The choice that what was typed is, or -1: nothing was typed for this token. */
+int view_typed(const struct view *);
 
 /* What a click means: the byte of the prompt, the output token or the choice that is drawn there; false: none. */
 bool view_prompt_at(const struct view *, int row, int column, size_t *byte);
@@ -78,6 +88,10 @@ bool view_choice_at(const struct view *, int row, int column, int *choice);
 bool view_inside(struct area, int row, int column);
 
 /* -- its parts, for view.c ----------------------------------------------------------------------------------------- */
+
+/* "F2 word": the first key of an action that works in the focused pane, and its value, up to a column; all or nothing.
+ * Returns the columns used. */
+int view_draw_key(const struct view *, int row, int column, int end, enum action, const char *value);
 
 void view_draw_prompt(struct view *); /* view_prompt.c */
 void view_draw_output(struct view *); /* view_output.c */

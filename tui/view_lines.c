@@ -10,8 +10,7 @@ enum { SCALE_WIDTH = 15 };
 
 /* -- settings ------------------------------------------------------------------------------------------------------ */
 
-/* "F2 word": the first key of an action that works in the focused pane, and its value; all or nothing. */
-static int draw_setting(struct view *view, int row, int at, enum action action, const char *value)
+int view_draw_key(const struct view *view, int row, int column, int end, enum action action, const char *value)
 {
     size_t count;
     const struct key_binding *table = keys_table(&count);
@@ -20,11 +19,54 @@ static int draw_setting(struct view *view, int row, int at, enum action action, 
         if (table[i].action == action && (table[i].place == PLACE_ANY || table[i].place == view->focus))
             keys_name(table[i].keys[0], name, sizeof name);
     int width = paint_width(value, strlen(value)) + (int)strlen(name) + 1;
-    if (at + width > view->terminal->columns - 1)
+    if (column + width > end)
         return 0;
-    paint_string(row, at, width, paint_plain(COLOUR_BOLD), name);
-    paint_string(row, at + (int)strlen(name) + 1, width, paint_plain(0), value);
-    return width + 2;
+    column += paint_string(row, column, width, paint_plain(COLOUR_BOLD), name);
+    column += paint_string(row, column, width, paint_plain(0), " ");
+    paint_string(row, column, width, paint_plain(0), value);
+    return width;
+}
+
+/* A setting of the row of settings, and the space behind it. */
+static int draw_setting(const struct view *view, int row, int at, enum action action, const char *value)
+{
+    int width = view_draw_key(view, row, at, view->terminal->columns - 1, action, value);
+    return width > 0 ? width + 2 : 0;
+}
+
+/* Draw at most `most` columns of a text in quotes, without the spaces around it. */
+static int draw_quoted(int row, int at, int columns, int most, const char *text, size_t length)
+{
+    int from = at;
+    for (; length > 1 && *text == ' '; text++)
+        length--;
+    while (length > 1 && text[length - 1] == ' ')
+        length--;
+    at += paint_string(row, at, columns - at, paint_plain(0), "\"");
+    int room = columns - at < most ? columns - at : most, width = paint_width(text, length);
+    at += paint_text(row, at, width > room ? room - 2 : room, paint_plain(COLOUR_BOLD), text, length);
+    at += paint_string(row, at, columns - at, paint_plain(0), width > room ? "..\"" : "\"");
+    return at - from;
+}
+
+/* "blue" of a choice; at most `most` columns of it. */
+static int draw_choice(const struct view *view, int row, int at, int columns, int most, int choice)
+{
+    size_t length;
+    const char *text = view_token_text(view, view_choice_id(view, choice), &length);
+    return draw_quoted(row, at, columns, most, text, length);
+}
+
+/* "blue", or in a contrast "blue" rather than "red". */
+static int draw_chosen(const struct view *view, int row, int at, int columns)
+{
+    int from = at, against = view_against(view);
+    at += draw_choice(view, row, at, columns, 16, view->choice);
+    if (against >= 0) {
+        at += paint_string(row, at, columns - at, paint_plain(0), " rather than ");
+        at += draw_choice(view, row, at, columns, 16, against);
+    }
+    return at - from;
 }
 
 /* -- the legend ---------------------------------------------------------------------------------------------------- */
@@ -41,7 +83,14 @@ static void draw_legend(struct view *view, int row)
     colour_nats(nats, limit, sizeof limit);
     colour_times(nats, times, sizeof times);
     bool narrow = columns < 60;
-    at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "against -" : "contradicts -");
+    int against = view_against(view);
+    if (against >= 0) {
+        at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "" : "for ");
+        at += draw_choice(view, row, at, columns, narrow ? 6 : 14, against);
+    } else {
+        at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "against" : "contradicts");
+    }
+    at += paint_string(row, at, columns - at, paint_plain(0), " -");
     at += paint_string(row, at, columns - at, paint_plain(0), limit + 1);
     at++;
     for (int i = 0; i < bar; i++) {
@@ -52,8 +101,13 @@ static void draw_legend(struct view *view, int row)
     }
     at++;
     at += paint_string(row, at, columns - at, paint_plain(0), limit);
-    at += paint_string(row, at, columns - at, paint_plain(0), narrow ? " for" : " nats supports");
-    if (columns - at > 26 + (view->focus == PLACE_OUTPUT ? SCALE_WIDTH : 0)) {
+    if (against >= 0) {
+        at += paint_string(row, at, columns - at, paint_plain(0), narrow ? " " : " nats for ");
+        at += draw_choice(view, row, at, columns, narrow ? 6 : 14, view->choice);
+    } else {
+        at += paint_string(row, at, columns - at, paint_plain(0), narrow ? " for" : " nats supports");
+    }
+    if (against < 0 && columns - at > 26 + (view->focus == PLACE_OUTPUT ? SCALE_WIDTH : 0)) {
         at += paint_string(row, at, columns - at, paint_plain(0), " (");
         at += paint_string(row, at, columns - at, paint_plain(0), times);
         at += paint_string(row, at, columns - at, paint_plain(0), ")");
@@ -79,26 +133,11 @@ static const char *unit_text(const struct view *view, long unit, size_t *length)
     return e->prompt + u->start;
 }
 
-/* Draw at most `most` columns of a text in quotes, without the spaces around it. */
-static int draw_quoted(int row, int at, int columns, int most, const char *text, size_t length)
-{
-    int from = at;
-    for (; length > 1 && *text == ' '; text++)
-        length--;
-    while (length > 1 && text[length - 1] == ' ')
-        length--;
-    at += paint_string(row, at, columns - at, paint_plain(0), "\"");
-    int room = columns - at < most ? columns - at : most, width = paint_width(text, length);
-    at += paint_text(row, at, width > room ? room - 2 : room, paint_plain(COLOUR_BOLD), text, length);
-    at += paint_string(row, at, columns - at, paint_plain(0), width > room ? "..\"" : "\"");
-    return at - from;
-}
-
 /* The unit under the prompt's cursor: its value, in words, and its rank. */
 static void draw_unit(struct view *view, int row)
 {
     const struct explanation *e = view->explanation;
-    int columns = view->terminal->columns - 1, at = 1;
+    int columns = view->terminal->columns - 1, at = 1, against = view_against(view);
     size_t from = 0, cursor = view->editor->cursor, length;
     char nats[32], times[64], text[160];
     size_t now = view->editor->length, then = e->prompt_length;
@@ -118,10 +157,16 @@ static void draw_unit(struct view *view, int row)
     colour_times(value, times, sizeof times);
     snprintf(text, sizeof text, " %s%s nats", map_estimated(&view->map, unit) ? "about " : "", nats);
     at += paint_string(row, at, columns - at, paint_plain(0), text);
-    snprintf(text, sizeof text, ", rank %zu of %zu: without it ", map_rank(&view->map, unit), view->map.measured);
-    at += paint_string(row, at, columns - at, paint_plain(0), text);
-    words = view_token_text(view, view_choice_id(view, view->choice), &length);
-    at += draw_quoted(row, at, columns, 16, words, length);
+    if (against < 0 || columns >= 100) {
+        snprintf(text, sizeof text, ", rank %zu of %zu", map_rank(&view->map, unit), view->map.measured);
+        at += paint_string(row, at, columns - at, paint_plain(0), text);
+    }
+    at += paint_string(row, at, columns - at, paint_plain(0), ": without it ");
+    at += draw_choice(view, row, at, columns, 16, view->choice);
+    if (against >= 0) {
+        at += paint_string(row, at, columns - at, paint_plain(0), " over ");
+        at += draw_choice(view, row, at, columns, 16, against);
+    }
     at += paint_string(row, at, columns - at, paint_plain(0), " is ");
     paint_string(row, at, columns - at, paint_plain(0), times);
 }
@@ -134,13 +179,12 @@ static void draw_top(struct view *view, int row)
     int columns = view->terminal->columns - 1, at = 1;
     if (view->token >= view->explanation->output_count)
         return;
-    const char *words = view_token_text(view, view_choice_id(view, view->choice), &length);
-    at += draw_quoted(row, at, columns, 16, words, length);
+    at += draw_chosen(view, row, at, columns);
     at += paint_string(row, at, columns - at, paint_plain(0), count ? " rests on" : " is not measured yet");
     for (size_t i = 0; i < count && columns - at > 14; i++) {
         char nats[32];
         double value = map_value(&view->map, units[i]);
-        words = unit_text(view, units[i], &length);
+        const char *words = unit_text(view, units[i], &length);
         colour_nats(value, nats, sizeof nats);
         int width = paint_width(words, length);
         if (columns - at < (width < 16 ? width : 16) + 10)

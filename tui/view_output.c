@@ -15,6 +15,8 @@ int view_choices(const struct view *view, int *choices)
     const struct output_token *token = &e->output[view->token];
     for (int k = 0; k < CANDIDATES; k++)
         among = among || token->candidates[k].id == token->id;
+    if (view_typed(view) == MAP_TYPED) /* first, as it has no probability to stand by */
+        choices[count++] = MAP_TYPED;
     if (!among)
         choices[count++] = 0;
     for (int k = 0; k < CANDIDATES; k++)
@@ -23,19 +25,49 @@ int view_choices(const struct view *view, int *choices)
     return count;
 }
 
+int view_typed(const struct view *view)
+{
+    const struct explanation *e = view->explanation;
+    if (view->typed.id < 0 || view->typed.token != view->token || view->token >= e->output_count ||
+        e->output[view->token].id == view->typed.id)
+        return -1;
+    for (int k = 0; k < CANDIDATES; k++)
+        if (e->output[view->token].candidates[k].id == view->typed.id)
+            return 1 + k;
+    return MAP_TYPED;
+}
+
+int view_against(const struct view *view)
+{
+    const struct explanation *e = view->explanation;
+    int typed = view_typed(view);
+    if (!view->contrast || view->token >= e->output_count)
+        return -1;
+    if (typed >= 0 && view->choice != typed)
+        return typed;
+    if (view->choice != 0)
+        return 0;
+    const struct output_token *token = &e->output[view->token];
+    for (int k = 0; k < CANDIDATES; k++)
+        if (token->candidates[k].id >= 0 && token->candidates[k].id != token->id)
+            return 1 + k;
+    return -1;
+}
+
 int32_t view_choice_id(const struct view *view, int choice)
 {
     const struct explanation *e = view->explanation;
     if (view->token >= e->output_count)
         return -1;
     const struct output_token *token = &e->output[view->token];
-    return choice == 0 ? token->id : token->candidates[choice - 1].id;
+    return choice == 0 ? token->id : choice == MAP_TYPED ? view->typed.id : token->candidates[choice - 1].id;
 }
 
+/* NAN for what was typed: only the likeliest are kept. */
 static double choice_logprob(const struct view *view, int choice)
 {
     const struct output_token *token = &view->explanation->output[view->token];
-    return choice == 0 ? token->logprob : token->candidates[choice - 1].logprob;
+    return choice == 0 ? token->logprob : choice == MAP_TYPED ? NAN : token->candidates[choice - 1].logprob;
 }
 
 /* -- the output ---------------------------------------------------------------------------------------------------- */
@@ -52,7 +84,11 @@ static void draw_titles(struct view *view)
     if (e->output_count > 0) {
         snprintf(text, sizeof text, " %zu of %zu ", view->token + 1, e->output_count);
         paint_string(row, left, side - left, paint_plain(0), text);
-        paint_string(row, side + 1, columns - side - 2, paint_plain(COLOUR_BOLD), " Candidates ");
+        int at = side + 1 + paint_string(row, side + 1, columns - side - 2, paint_plain(COLOUR_BOLD), " Candidates ");
+        if (focus)
+            at += view_draw_key(view, row, at, columns, ACTION_CONTRAST, "compare ");
+        if (focus)
+            view_draw_key(view, row, at, columns, ACTION_FOIL, "type ");
     }
     paint_string(row, side, 1, paint_plain(focus ? 0 : COLOUR_DIM), view->terminal->ascii ? "+" : "┬");
     paint_vertical(view->candidates.row, side, view->candidates.rows, paint_plain(COLOUR_DIM));
@@ -105,20 +141,25 @@ static void draw_candidate(const struct view *view, int row, int choice)
     char percent[16];
     int bar = area.columns >= 44 ? 21 : area.columns >= 28 ? 7 : 0, right = area.column + area.columns - bar - 7;
     struct style style = paint_plain(chosen ? COLOUR_REVERSE | (view->focus == PLACE_OUTPUT ? COLOUR_BOLD : 0) : 0);
-    snprintf(percent, sizeof percent, p >= 0.00995 ? "%5.1f %%" : "%5.2f %%", 100 * p);
+    if (choice == view_against(view))
+        style.attributes |= COLOUR_UNDERLINE;
+    if (choice == MAP_TYPED)
+        snprintf(percent, sizeof percent, "  typed");
+    else
+        snprintf(percent, sizeof percent, p >= 0.00995 ? "%5.1f %%" : "%5.2f %%", 100 * p);
     if (chosen)
         paint_blank(row, area.column, area.columns - bar, style);
     draw_token(view, row, area.column, right - area.column, style, view_choice_id(view, choice));
     if (choice == 0) /* what the output says */
         paint_string(row, area.column - 1, 1, paint_plain(COLOUR_BOLD), view->terminal->ascii ? "*" : "•");
     paint_string(row, right, 7, style, percent);
-    if (bar)
+    if (bar && choice != MAP_TYPED)
         paint_bar(row, right + 8, bar - 1, paint_plain(0), p);
 }
 
 void view_draw_output(struct view *view)
 {
-    int choices[CANDIDATES + 1], count = view_choices(view, choices);
+    int choices[VIEW_CHOICES], count = view_choices(view, choices);
     draw_titles(view);
     draw_tokens(view);
     for (int i = view->candidate_first; i < count && i - view->candidate_first < view->candidates.rows; i++)

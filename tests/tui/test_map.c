@@ -34,23 +34,29 @@ static void test_values(const struct explanation *e)
     size_t from = 0;
     long blue = map_unit_at(e, 31, &from), special = 0, none = map_unit_at(e, sizeof prompt + 5, &from);
     CHECK(blue > 0 && none == -1, "%ld %ld", blue, none);
-    struct map map = map_of(e, 1, 0, false); /* token 1 is " blue" */
+    struct map map = map_of(e, &(struct map_question){.token = 1}); /* token 1 is " blue" */
     CHECK(map.limit == 2, "specials do not set the scale: %g", map.limit);
     CHECK(e->units[special].kind == UNIT_SPECIAL && map_value(&map, special) == 9 && map_rank(&map, special) == 0);
     bool estimated[64] = {false};
     struct explanation low = *e;
     estimated[blue] = true;
     low.estimated = estimated;
-    struct map low_map = map_of(&low, 1, 0, false);
+    struct map low_map = map_of(&low, &(struct map_question){.token = 1});
     CHECK(map_estimated(&low_map, blue) && !map_estimated(&low_map, blue - 1) && !map_estimated(&map, blue) &&
           !map_estimated(&low_map, none));
     CHECK(map_value(&map, blue) == 2 && map_position(&map, blue) == 1 && map_rank(&map, blue) == 1);
     CHECK(map.measured == e->unit_count - 1);
+    struct map_question red = {.token = 1, .contrast = true, .against = 2}, typed = {.token = 1, .choice = MAP_TYPED};
+    struct map rather = map_of(e, &red), unasked = map_of(e, &typed);
+    CHECK(rather.limit == 3 && map_value(&rather, blue) == 3 && map_value(&rather, special) == 0, "%g %g", rather.limit,
+          map_value(&rather, blue));
+    CHECK(isnan(map_value(&unasked, blue)) && map_position(&unasked, blue) == 0 && map_top(&unasked, NULL, 0) == 0 &&
+          map_rank(&unasked, blue) == 0);
     long top[3];
     CHECK(map_top(&map, top, 3) == 3 && top[0] == blue);
     CHECK(fabs(map_value(&map, top[1])) == 1, "red is next: %g", map_value(&map, top[1]));
     CHECK(map_unit_of_output(e, 0) > 0 && map_unit_of_output(e, 3) == -1, "the last output token is no unit");
-    struct map outside = map_of(e, 99, 0, true);
+    struct map outside = map_of(e, &(struct map_question){.token = 99, .shared = true});
     CHECK(outside.limit == 0 && isnan(map_value(&outside, blue)));
 }
 
@@ -58,7 +64,9 @@ static void test_scale(struct worker *worker)
 {
     enum event_kind last;
     struct explanation *e = explain(worker, "Is the hat of Tom \n\n here?", &last);
-    struct map own = map_of(e, 1, 0, false), all = map_of(e, 1, 0, true), choice = map_of(e, 1, 8, false);
+    struct map own = map_of(e, &(struct map_question){.token = 1}),
+               all = map_of(e, &(struct map_question){.token = 1, .shared = true}),
+               choice = map_of(e, &(struct map_question){.token = 1, .choice = 8});
     size_t from = 0;
     CHECK(own.limit < 2 && all.limit == 2 && choice.limit >= own.limit, "%g %g %g", own.limit, all.limit, choice.limit);
     long hat = map_unit_at(e, 8, &from);
@@ -67,7 +75,7 @@ static void test_scale(struct worker *worker)
     explanation_free(e);
     e = explain(worker, "hat", &last);
     from = 0;
-    struct map first = map_of(e, 2, 0, false);
+    struct map first = map_of(e, &(struct map_question){.token = 2});
     CHECK(first.limit == 2 || e->units[map_unit_at(e, 0, &from)].first > 0, "a prompt of one unit has a scale");
     explanation_free(e);
 }
@@ -79,7 +87,7 @@ int main(void)
     struct worker *worker = NULL;
     struct explanation *empty = explanation_new();
     enum event_kind last = EVENT_FAILED;
-    struct map map = map_of(empty, 0, 0, true);
+    struct map map = map_of(empty, &(struct map_question){.shared = true});
     size_t from = 0;
     CHECK(map.limit == 0 && map.measured == 0 && map_unit_at(empty, 0, &from) == -1 &&
           map_unit_of_output(empty, 0) == -1);

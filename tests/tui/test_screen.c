@@ -338,6 +338,60 @@ static void test_choose(void)
     pty_stop(pty);
 }
 
+static void test_contrast(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, "\t" RIGHT "r"); /* " blue" rather than its runner-up " red" */
+    CHECK(pty_wait(pty, "for \"red\" -3.000") && pty_wait(pty, "+3.000 nats for \"blue\""), "%s", pty_row(pty, 20));
+    CHECK(pty_wait(pty, "\"blue\" rather than \"red\" rests on \"red\" -3.000 \"blue\" +3.000"), "%s",
+          pty_row(pty, 21));
+    CHECK(wait_background(pty, "blue hat. What", PTY_INDEX + 216, false) &&
+          wait_background(pty, "red ball", PTY_INDEX + 117, false),
+          "%d", cell_of(pty, "red ball").background - PTY_INDEX);
+    CHECK(cell_of(pty, "red    ").underline, "what it is compared with is marked");
+    pty_send(pty, DOWN DOWN); /* " Anna" rather than " blue" */
+    CHECK(pty_wait(pty, "\"Anna\" rather than \"blue\" rests on") && pty_wait(pty, "nats for \"Anna\""), "%s",
+          pty_row(pty, 21));
+    pty_send(pty, "\t");
+    pty_send(pty, CONTROL('A'));
+    CHECK(pty_wait(pty, "\"Anna\" over \"blue\" is 6.2 times less likely"), "%s", pty_row(pty, 21));
+    CHECK(pty_wait(pty, DONE), "no new work");
+    pty_send(pty, "\tr");
+    CHECK(pty_wait(pty, "nats supports") && pty_wait(pty, "\"Anna\" rests on"));
+    pty_stop(pty);
+}
+
+static void test_foil(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, "\tt");
+    CHECK(pty_wait(pty, "What could stand in place of \"A\""));
+    pty_send(pty, "\r");
+    CHECK(pty_wait(pty, "type what could stand there"));
+    pty_send(pty, "A blue\r");
+    CHECK(pty_wait(pty, "the output says the same there"));
+    pty_send(pty, CONTROL('U'));
+    pty_send(pty, "A ball\r"); /* differs at the second token */
+    CHECK(pty_wait_gone(pty, "What could") && pty_wait(pty, " 2 of 12") && pty_wait(pty, "typed"), "%s",
+          pty_screen(pty));
+    CHECK(pty_wait(pty, "for \"ball\" -3.0") && pty_wait(pty, "nats for \"blue\""), "%s", pty_row(pty, 20));
+    CHECK(wait_background(pty, "ball. Tom", PTY_INDEX + 31, false));
+    pty_send(pty, "G" LEFT); /* the last choice of another token */
+    CHECK(pty_wait(pty, "11 of 12") && pty_wait_gone(pty, "typed"));
+    pty_send(pty, "g" RIGHT);
+    pty_send(pty, UP);
+    CHECK(pty_wait(pty, "\"ball\" rather than \"blue\" rests on \"blue\" -3.000 \"ball\" +2.000"), "%s", pty_row(pty, 21));
+    pty_send(pty, F(2)); /* measured anew: what was typed is asked for again */
+    CHECK(pty_wait(pty, "u sentence") && pty_wait(pty, "nats for \"blue\"") && pty_wait(pty, "for \"ball\""), "%s",
+          pty_screen(pty));
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, "tred\r"); /* one of the candidates */
+    CHECK(pty_wait(pty, "for \"red\" -3.0") && pty_wait_gone(pty, "typed"));
+    pty_stop(pty);
+}
+
 static void test_units_under_cursor(void)
 {
     struct pty *pty = guest_start(&(struct guest){0});
@@ -685,6 +739,8 @@ int main(void)
     test_plain_locale();
     test_paste();
     test_choose();
+    test_contrast();
+    test_foil();
     test_units_under_cursor();
     test_mouse();
     test_settings();
