@@ -79,8 +79,8 @@ int job_explain(struct job *, struct error *);
 int job_run_probes(struct job *, const int *units, int count, struct error *);
 /* Relevance of a measured unit, as struct explanation has it. */
 double job_relevance(const struct job *, int unit, int t, int choice);
-/* refine.c: f32 values in place of the estimates of the strongest units, and of some others, whose deviation is the
- * noise floor. */
+/* refine.c: f32 values in place of the estimates of the strongest units and of some others; the greatest deviation is
+ * the noise floor. */
 int job_refine(struct job *, struct error *);
 /* Repeat some probes as plain passes; where they deviate more, that is the noise floor. */
 int job_check(struct job *, struct error *);

@@ -1,8 +1,8 @@
 /* refine.c: how far the probes' values can be trusted, and better values where it matters.
  *
  * Values formed in low precision are estimates.  The units that come out strongest are measured again in f32, and so
- * are some of the others, spread over all strengths: by how much these move is the noise floor of those that stay
- * estimates.  Last, a few probes are repeated as plain passes, which share no step with them. */
+ * are some of the others, spread over all strengths: by how much these move, at most, is the noise floor.  Last, a few
+ * probes are repeated as plain passes, which share no step with them. */
 #include "core/job.h"
 
 #include <math.h>
@@ -78,33 +78,32 @@ static int choose_others(const struct job *j, int *unit, int *count, struct erro
     return 0;
 }
 
-static int measure_again(struct job *j, const int *unit, int count, bool *exact, struct error *error)
+/* Whether a unit's deviation may set the noise floor.  Models let attention that has nowhere to go rest on the first
+ * position and on specials: without it all changes, and so much that it says nothing of the other units. */
+static bool counts(const struct job *j, int unit)
 {
-    int status = job_run_probes(j, unit, count, error);
-    for (int i = 0; status == 0 && i < count; i++)
-        exact[unit[i]] = true;
-    return status;
+    return j->units[unit].kind != UNIT_SPECIAL && j->units[unit].first > 0;
 }
 
-/* Measure the others again; their greatest deviation is the noise floor. */
-static int refine_others(struct job *j, bool *exact, struct error *error)
+/* Measure units again; the greatest deviation of their estimates raises the noise floor. */
+static int measure_again(struct job *j, const int *unit, int count, bool *exact, struct error *error)
 {
-    int unit[OTHERS], count, status = choose_others(j, unit, &count, error);
     size_t targets = (size_t)j->output_count;
-    double *before = malloc((OTHERS * targets) * sizeof *before), deviation = 0;
-    if (status == 0 && !before)
-        status = error_set(error, ERROR_MEMORY, "out of memory");
-    for (int i = 0; status == 0 && i < count; i++)
+    double *estimate = malloc(((size_t)count * targets + 1) * sizeof *estimate);
+    if (!estimate)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    for (int i = 0; i < count; i++)
         for (size_t t = 0; t < targets; t++)
-            before[(size_t)i * targets + t] = job_relevance(j, unit[i], (int)t, 0);
-    if (status == 0)
-        status = measure_again(j, unit, count, exact, error);
-    for (int i = 0; status == 0 && i < count; i++)
-        for (size_t t = 0; t < targets; t++)
-            deviation = fmax(deviation, fabs(job_relevance(j, unit[i], (int)t, 0) - before[(size_t)i * targets + t]));
-    if (status == 0)
-        j->noise_floor = deviation;
-    free(before);
+            estimate[(size_t)i * targets + t] = job_relevance(j, unit[i], (int)t, 0);
+    int status = job_run_probes(j, unit, count, error);
+    for (int i = 0; status == 0 && i < count; i++) {
+        exact[unit[i]] = true;
+        for (size_t t = 0; counts(j, unit[i]) && t < targets; t++) {
+            double off = fabs(job_relevance(j, unit[i], (int)t, 0) - estimate[(size_t)i * targets + t]);
+            j->noise_floor = fmax(off, j->noise_floor); /* NAN does not count */
+        }
+    }
+    free(estimate);
     return status;
 }
 
@@ -118,13 +117,15 @@ int job_refine(struct job *j, struct error *error)
         return error_set(error, ERROR_MEMORY, "out of memory");
     j->refining = true;
     j->probes->precision = PRECISION_F32;
-    int unit[STRONGEST], count, status;
+    int unit[STRONGEST > OTHERS ? STRONGEST : OTHERS], count, status;
     /* An f32 value may be smaller than its estimate, so that another unit moves up. */
     while ((status = choose_strongest(j, exact, unit, &count, error)) == 0 && count > 0)
         if ((status = measure_again(j, unit, count, exact, error)) < 0)
             break;
     if (status == 0)
-        status = refine_others(j, exact, error);
+        status = choose_others(j, unit, &count, error);
+    if (status == 0)
+        status = measure_again(j, unit, count, exact, error);
     free(exact);
     j->refining = false;
     return status;
@@ -190,7 +191,7 @@ int job_check(struct job *j, struct error *error)
     for (int i = 0; status == 0 && i < n; i++)
         status = repeat(j, b, factor, logits, sample[i], &deviation, error);
     if (status == 0)
-        j->noise_floor = fmax(deviation, j->noise_floor); /* NAN does not count */
+        j->noise_floor = fmax(deviation, j->noise_floor);
     free(logits);
     pool_free(&pool);
     baseline_free(b);
