@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/gguf.h"
+#include "core/precision.h"
 
 static const char *precision_name(enum precision precision)
 {
@@ -13,17 +14,30 @@ static const char *precision_name(enum precision precision)
     return names[precision];
 }
 
-static int choose_precision(struct engine *e, int wanted, struct error *error)
+/* Before the model is loaded: what is asked for and cannot be had is said at once. */
+static int check_precision(const struct engine *e, int wanted, struct error *error)
 {
     const struct device_info *info = e->device->ops->info(e->device);
-    e->precision = info->preferred;
     if (wanted < 0)
         return 0;
     if (wanted > PRECISION_INT8 || !info->precision[wanted])
         return error_set(error, ERROR_UNSUPPORTED, "the %s device does not offer %s products; use --precision f32",
                          info->kind, wanted > PRECISION_INT8 ? "such" : precision_name((enum precision)wanted));
-    e->precision = (enum precision)wanted;
     return 0;
+}
+
+static int choose_precision(struct engine *e, int wanted, struct error *error)
+{
+    if (wanted >= 0) {
+        e->precision = (enum precision)wanted;
+        return 0;
+    }
+    e->precision = e->device->ops->info(e->device)->preferred;
+    if (e->precision != PRECISION_F32)
+        return 0;
+    int status = precision_time(e->model, e->info.product_seconds, error);
+    e->precision = precision_choose(e->info.product_seconds);
+    return status < 0 ? error_add(error, status, "timing products") : 0;
 }
 
 static void describe(struct engine *e, const char *path)
@@ -66,9 +80,11 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
         error_add(error, status, "%s", options->model);
     } else if ((status = device_open(&device, &e->device, error)) < 0) {
         error_add(error, status, "device %s", device.name);
-    } else if ((status = choose_precision(e, options->precision, error)) == 0 &&
-               (status = model_load(e->file, e->device, &e->model, error)) < 0) {
-        error_add(error, status, "%s", options->model);
+    } else if ((status = check_precision(e, options->precision, error)) == 0) {
+        if ((status = model_load(e->file, e->device, &e->model, error)) < 0)
+            error_add(error, status, "%s", options->model);
+        else
+            status = choose_precision(e, options->precision, error);
     }
     if (status < 0) {
         engine_close(e);

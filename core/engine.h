@@ -36,6 +36,7 @@ struct engine_info {
     char tokenizer[64];
     char device_kind[8], device_name[96];
     char precision[8];       /* "f32", "bf16", "int8" */
+    double product_seconds[3]; /* a product, by enum precision, where the engine chose by time; 0: not timed */
     int threads;
     int layers, width, heads, vocabulary, context;
     uint64_t parameters;

@@ -30,6 +30,19 @@ static bool interrupted(const struct run *run)
     return poll(&fd, 1, 0) > 0;
 }
 
+/* What was opened; how long a product takes in each precision, where the engine chose among them. */
+static void describe(const struct engine_info *info)
+{
+    static const char *const names[] = {"f32", "bf16", "int8"};
+    fprintf(stderr, "%s: %s, %s, %s; %d layers, %.0f million parameters\n%s: %d threads, %s products\n", info->file,
+            info->architecture, info->quantisation, info->tokenizer, info->layers, (double)info->parameters / 1e6,
+            info->device_name, info->threads, info->precision);
+    for (int p = 0; p < 3; p++)
+        if (info->product_seconds[p] > 0)
+            fprintf(stderr, "%s: %.3f ms a product, %.2f times the rate of f32\n", names[p],
+                    1e3 * info->product_seconds[p], info->product_seconds[0] / info->product_seconds[p]);
+}
+
 int run_open(struct run *run, const struct options *options, const struct context *context, struct error *error)
 {
     *run = (struct run){.options = options, .context = context};
@@ -54,11 +67,8 @@ int run_open(struct run *run, const struct options *options, const struct contex
         run_close(run);
         return code;
     }
-    const struct engine_info *info = engine_info(run->engine);
     if (options->verbose)
-        fprintf(stderr, "%s: %s, %s, %s; %d layers, %.0f million parameters\n%s: %d threads, %s products\n", info->file,
-                info->architecture, info->quantisation, info->tokenizer, info->layers, (double)info->parameters / 1e6,
-                info->device_name, info->threads, info->precision);
+        describe(engine_info(run->engine));
     return 0;
 }
 

@@ -9,12 +9,12 @@ from cli import PROMPT, check, end, environment, run, small_model
 import models
 
 MODEL = small_model()
-GIVEN = ["-m", MODEL, "-p", PROMPT]
+GIVEN = ["-m", MODEL, "-p", PROMPT, "--precision", "f32"]
 NUMBER = (int, float)
 
 
 def explain(*arguments, prompt=PROMPT):
-    code, out, said = run("explain", "-m", MODEL, "-p", prompt, "--format", "json", *arguments)
+    code, out, said = run("explain", "-m", MODEL, "-p", prompt, "--precision", "f32", "--format", "json", *arguments)
     check(code == 0 and said == b"", f"explain {arguments}: status {code}, {said!r}")
     check(out.endswith(b"}\n") and out.count(b"\n") == 1, "one object on one line")
     return json.loads(out)

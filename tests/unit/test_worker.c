@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/decoder.h"
 #include "core/engine_internal.h"
+#include "core/precision.h"
 #include "core/probe.h"
 
 #include "tests/test.h"
@@ -392,6 +393,29 @@ static void test_refined(const struct engine_options *options)
     engine = exact;
 }
 
+/* By the clock, the more exact one where that decides nothing. */
+static void test_precision(const struct engine_options *options)
+{
+    static const struct { double seconds[3]; enum precision best; } cases[] = {
+        {{1, 0, 0}, PRECISION_F32},      {{1, 0, 0.6}, PRECISION_F32},    {{1, 0, 0.3}, PRECISION_INT8},
+        {{1, 0.4, 0}, PRECISION_BF16},   {{1, 0.4, 0.3}, PRECISION_BF16}, {{1, 0.4, 0.1}, PRECISION_INT8},
+        {{1, 3, 0.3}, PRECISION_INT8},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CHECK(precision_choose(cases[i].seconds) == cases[i].best, "case %zu", i);
+    struct engine_options any = *options;
+    struct engine *e = NULL;
+    struct error error = {0};
+    any.precision = -1;
+    CHECK(engine_open(&any, &e, &error) == 0, "%s", error.message);
+    if (!e)
+        return;
+    const double *seconds = engine_info(e)->product_seconds;
+    CHECK(seconds[PRECISION_F32] > 0 && e->precision == precision_choose(seconds), "%g s in f32", seconds[0]);
+    CHECK(engine_info(engine)->product_seconds[PRECISION_F32] == 0, "a precision asked for is not timed");
+    engine_close(e);
+}
+
 int main(int count, char **argument)
 {
     char path[4096];
@@ -413,6 +437,7 @@ int main(int count, char **argument)
     test_refusals();
     test_recomputed_baseline();
     test_refined(&options);
+    test_precision(&options);
     engine_close(engine);
     return test_end();
 }
