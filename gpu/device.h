@@ -104,7 +104,7 @@ struct device_info {
     int batch_rows;  /* rows a stream likes to be given at once */
     size_t memory;   /* bytes free for this process when opened, as far as known; else 0 */
     bool precision[3]; /* which enum precision are offered, */
-    enum precision preferred; /* and which of them is right without timing where nobody asks for one; f32: none */
+    enum precision preferred; /* and which is taken where nobody asks for one; f32: the fastest by timing */
 };
 
 /* An operation's arguments come in the order: stream, what it is, what it reads, what it writes. */
