@@ -121,19 +121,26 @@ double job_relevance(const struct job *j, int unit, int t, int choice)
     return p->dlse[at] - dlogit[choice];
 }
 
-/* Called by the lanes, one at a time, after each group; n = 0 when the last lane is done.  A unit measured again counts
- * once. */
-static void report(void *context, const int *units, int n, int64_t rows)
+/* What a group of n probes cost.  A unit measured again counts once. */
+static void count_cost(struct job *j, int n, int64_t rows)
 {
-    struct job *j = context;
-    size_t row = (size_t)j->output_count * CHOICES;
     double seconds = clock_now() - j->probes_started;
+    pthread_mutex_lock(&j->lock);
     if (j->cost.probes == 0 && n > 0)
         j->cost.first_seconds = clock_now() - j->started;
     j->cost.probes += j->refining ? 0 : n;
     j->cost.rows += rows;
     j->cost.seconds = seconds;
     j->cost.tokens_per_second = seconds > 0 ? (double)j->cost.rows / seconds : 0;
+    pthread_mutex_unlock(&j->lock);
+}
+
+/* Called by the lanes, one at a time, after each group; n = 0 when the last lane is done. */
+static void report(void *context, const int *units, int n, int64_t rows)
+{
+    struct job *j = context;
+    size_t row = (size_t)j->output_count * CHOICES;
+    count_cost(j, n, rows);
     struct event *v = job_event(j, EVENT_RELEVANCE);
     if (v) {
         v->unit = malloc(((size_t)n + 1) * sizeof *v->unit);
@@ -141,7 +148,9 @@ static void report(void *context, const int *units, int n, int64_t rows)
     }
     if (!v || !v->unit || !v->values) { /* seen as units never measured: the run ends incomplete */
         event_free(v);
+        pthread_mutex_lock(&j->lock);
         j->complete = false;
+        pthread_mutex_unlock(&j->lock);
         return;
     }
     v->n = n;

@@ -18,6 +18,7 @@ int job_new(struct engine *engine, struct job **out, struct error *error)
         free(j);
         return status;
     }
+    pthread_mutex_init(&j->lock, NULL);
     *out = j;
     return 0;
 }
@@ -54,6 +55,7 @@ void job_free(struct job *j)
     lanes_free(j->lanes);
     baseline_free(j->baseline);
     j->engine->device->ops->stream_free(j->stream);
+    pthread_mutex_destroy(&j->lock);
     free(j);
 }
 
@@ -63,12 +65,14 @@ struct event *job_event(struct job *j, enum event_kind kind)
     if (!v)
         return NULL;
     struct rusage usage;
+    pthread_mutex_lock(&j->lock);
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         j->cost.peak_bytes = (size_t)usage.ru_maxrss * 1024;
     v->kind = kind;
     v->request = j->number;
     v->cost = j->cost;
     v->complete = j->complete;
+    pthread_mutex_unlock(&j->lock);
     v->stopped = j->stopped;
     v->noise_floor = j->noise_floor;
     return v;

@@ -5,6 +5,7 @@
 #ifndef CORE_JOB_H
 #define CORE_JOB_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "core/engine_internal.h"
@@ -45,6 +46,7 @@ struct job {
     double *lse;      /* [output_count] of the baseline */
     int32_t *wanted;  /* [output_count, WANTED] */
     double probes_started;
+    pthread_mutex_t lock; /* the next two, while lanes report and the worker's thread answers */
     struct cost cost;
     bool complete;
     bool refining;      /* units are being measured again */
