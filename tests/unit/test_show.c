@@ -23,6 +23,13 @@ static void test_colours(void)
     CHECK(colour_cell(COLOUR_TRUE, GROUND_DARK, 99).background == colour_cell(COLOUR_TRUE, GROUND_DARK, 1).background,
           "positions are clamped");
     CHECK(colour_cell(COLOUR_TRUE, GROUND_DARK, NAN).background == -1, "no number, no colour");
+    for (int step = 1; step <= 5; step++) { /* red (1) says support, blue (4) or cyan (6) the opposite */
+        struct colour_cell support = colour_cell(COLOUR_16, GROUND_DARK, step / 5.0);
+        struct colour_cell against = colour_cell(COLOUR_16, GROUND_DARK, -step / 5.0);
+        CHECK((support.background < 0 ? support.ink : support.background) == 1, "step %d", step);
+        CHECK((against.background < 0 ? against.ink : against.background) == (against.background < 0 ? 6 : 4),
+              "step -%d", step);
+    }
     CHECK(colour_cell(COLOUR_NONE, GROUND_DARK, 1).attributes != colour_cell(COLOUR_NONE, GROUND_DARK, -1).attributes,
           "the sign shows without colours");
     char sgr[48];

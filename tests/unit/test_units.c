@@ -142,6 +142,21 @@ static void test_sharing(void)
     free(units);
 }
 
+/* 44 tokens in 21 words: of the two, 21 is nearer to 30. */
+static void test_auto_aim(void)
+{
+    char text[45] = "";
+    struct token tokens[44];
+    struct unit *units;
+    size_t count;
+    for (int i = 0; i < 44; i++) {
+        text[i] = i < 40 && i % 2 ? ' ' : 'a';
+        tokens[i] = (struct token){i, TOKEN_TEXT, (size_t)i, (size_t)i + 1};
+    }
+    CHECK(!units_cut(text, 44, tokens, 44, "auto", &units, &count, NULL) && count == 21, "%zu", count);
+    free(units);
+}
+
 static void test_auto(void)
 {
     char text[400] = "";
@@ -191,6 +206,7 @@ int main(void)
     test_paragraphs_and_custom();
     test_sharing();
     test_auto();
+    test_auto_aim();
     test_hostile();
     return test_end();
 }
