@@ -202,8 +202,10 @@ int options_parse(struct options *o, int argc, char **argv, struct error *error)
         }
     if (o->command == COMMAND_GENERATE)
         o->generate = 64;
-    if (o->command != COMMAND_SCREEN) /* which has a default of its own */
+    if (o->command != COMMAND_SCREEN) { /* a record wants the same numbers every time, the screen wants them soon */
         o->units = "token";
+        o->precision = PRECISION_F32;
+    }
     bool operands_only = false;
     while (a.next < a.count) {
         const char *argument = a.values[a.next++];
