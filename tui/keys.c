@@ -21,6 +21,7 @@ static const struct key_binding table[] = {
     {ACTION_OPEN, PLACE_ANY, {CONTROL('O'), KEY_F(9)}, "open another model"},
     {ACTION_SAVE, PLACE_ANY, {CONTROL('S')}, "save the explanation: .html, .json, .txt or .ansi"},
     {ACTION_SAMPLE, PLACE_ANY, {CONTROL('T')}, "try the next sample prompt"},
+    {ACTION_MIX_RESET, PLACE_ANY, {ALT('0')}, "mix: set all units back"},
     {ACTION_HELP, PLACE_ANY, {KEY_F(1)}, "this list"},
     {ACTION_REDRAW, PLACE_ANY, {CONTROL('L')}, "draw the screen anew"},
     {ACTION_SUSPEND, PLACE_ANY, {CONTROL('Z')}, "suspend; fg comes back"},
@@ -46,6 +47,8 @@ static const struct key_binding table[] = {
     {ACTION_HELP, PLACE_OUTPUT, {'?'}, "this list"},
     {ACTION_QUIT, PLACE_OUTPUT, {'q'}, "quit"},
 
+    {ACTION_MIX_UP, PLACE_EDITOR, {KEY_ALT_UP, ALT(KEY_UP), ALT('+'), ALT('=')}, "mix: this unit counts more, to 4x"},
+    {ACTION_MIX_DOWN, PLACE_EDITOR, {KEY_ALT_DOWN, ALT(KEY_DOWN), ALT('-')}, "mix: this unit counts less, to 0"},
     {ACTION_NEWLINE, PLACE_EDITOR, {CONTROL('J'), ALT(ENTER)}, "new line"},
     {ACTION_LEFT, PLACE_EDITOR, {KEY_LEFT, CONTROL('B')}, "left"},
     {ACTION_RIGHT, PLACE_EDITOR, {KEY_RIGHT, CONTROL('F')}, "right"},
@@ -104,7 +107,7 @@ void keys_name(int key, char *name, size_t size)
         {KEY_BTAB, "Shift-Tab"}, {KEY_LEFT, "Left"}, {KEY_RIGHT, "Right"}, {KEY_UP, "Up"}, {KEY_DOWN, "Down"},
         {KEY_HOME, "Home"}, {KEY_END, "End"}, {KEY_PPAGE, "Page Up"}, {KEY_NPAGE, "Page Down"}, {KEY_DC, "Delete"},
         {KEY_CONTROL_LEFT, "Ctrl-Left"}, {KEY_CONTROL_RIGHT, "Ctrl-Right"}, {KEY_CONTROL_HOME, "Ctrl-Home"},
-        {KEY_CONTROL_END, "Ctrl-End"},
+        {KEY_CONTROL_END, "Ctrl-End"}, {KEY_ALT_UP, "Alt-Up"}, {KEY_ALT_DOWN, "Alt-Down"},
     };
     const char *alt = key & KEY_ALT ? "Alt-" : "";
     int plain = *alt ? key & ~KEY_ALT : key;

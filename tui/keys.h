@@ -15,6 +15,7 @@ enum action {
     ACTION_CONTINUE, ACTION_CANCEL, ACTION_TOKENS_MORE, ACTION_TOKENS_LESS, ACTION_APPEND, ACTION_SAMPLE,
     /* how it is measured and shown */
     ACTION_UNITS, ACTION_FACTOR, ACTION_SUPPRESSION, ACTION_SIMILARITY, ACTION_SCALE, ACTION_CONTRAST, ACTION_FOIL,
+    ACTION_MIX_UP, ACTION_MIX_DOWN, ACTION_MIX_RESET,
     /* the screen */
     ACTION_PANE, ACTION_OPEN, ACTION_SAVE, ACTION_HELP, ACTION_REDRAW, ACTION_SUSPEND, ACTION_QUIT,
     /* choosing in the output */
@@ -37,7 +38,7 @@ enum { KEY_ALT = 1 << 24, KEY_TEXT = 1 << 25, KEY_PASTED = 1 << 26, KEY_CHARACTE
 /* Keys that curses has no number for; terminal.c teaches them to it. */
 enum key_own {
     KEY_OWN = 2000, /* beyond what curses gives out, within the 16 bits that it keeps */
-    KEY_CONTROL_LEFT, KEY_CONTROL_RIGHT, KEY_CONTROL_HOME, KEY_CONTROL_END,
+    KEY_CONTROL_LEFT, KEY_CONTROL_RIGHT, KEY_CONTROL_HOME, KEY_CONTROL_END, KEY_ALT_UP, KEY_ALT_DOWN,
     KEY_PASTE_START, KEY_PASTE_END, /* brackets around pasted text */
     KEY_LATE_CSI, KEY_LATE_OSC,     /* the beginning of a late answer of the terminal */
     KEY_CLICK, KEY_WHEEL_UP, KEY_WHEEL_DOWN,

@@ -91,6 +91,8 @@ static void set_up(struct screen *screen)
         .terminal = &screen->terminal,
         .editor = &screen->editor,
         .explanation = screen->explanation,
+        .mixed = screen->mixed,
+        .steers = screen->steers,
         .settings = &screen->settings,
         .loading = "",
         .dialog = &screen->dialog,
@@ -114,8 +116,12 @@ int screen_run(const struct screen_options *options, struct error *error)
     screen.options = options;
     loader_init(&screen.loader);
     screen.explanation = explanation_new();
-    if (!screen.explanation)
+    screen.mixed = explanation_new();
+    if (!screen.explanation || !screen.mixed) {
+        explanation_free(screen.explanation);
+        explanation_free(screen.mixed);
         return error_set(error, ERROR_MEMORY, "there is no memory for the screen");
+    }
     int code = terminal_open(&screen.terminal, &options->terminal, error);
     if (code == 0) {
         set_up(&screen);
@@ -136,5 +142,6 @@ int screen_run(const struct screen_options *options, struct error *error)
     view_free(&screen.view);
     editor_free(&screen.editor);
     explanation_free(screen.explanation);
+    explanation_free(screen.mixed);
     return code;
 }

@@ -40,7 +40,11 @@ unsigned screen_ask_foil(struct screen *screen)
 void screen_retarget(struct screen *screen)
 {
     const struct view *view = &screen->view;
-    if (view->typed.id >= 0 && view->typed.token < screen->explanation->output_count)
+    if (view->typed.id < 0 || view->typed.token >= screen->explanation->output_count)
+        return;
+    if (screen->mix_latest) /* the probes' states are gone: once more, which comes here again */
+        screen_measure(screen);
+    else
         worker_retarget(screen->loaded.worker, (int)view->typed.token, view->typed.id);
 }
 

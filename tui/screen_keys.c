@@ -67,12 +67,12 @@ static unsigned append_output(struct screen *screen)
         return DIRTY_DRAW;
     }
     const char *text = view_token_text(view, view_choice_id(view, view->choice), &length);
-    size_t before = view->token > 0 ? view->output_ends[view->token - 1] : 0;
+    size_t before = view->token > 0 ? view->said.ends[view->token - 1] : 0;
     char *joined = malloc(before + length + 1);
     if (!joined)
         return DIRTY_NONE;
     for (size_t i = 0; i < before; i++)
-        joined[i] = view->output_text[i];
+        joined[i] = view->said.text[i];
     for (size_t i = 0; i < length; i++)
         joined[before + i] = text[i];
     editor_move(&screen->editor, MOTION_TEXT_END);
@@ -120,7 +120,7 @@ static unsigned wheel(struct screen *screen, const struct key *key)
     if (view_inside(view->prompt, key->row, key->column))
         view->prompt_first = clamp_first(view->prompt_first + by, view->prompt.rows, view->prompt_layout.rows);
     else if (view_inside(view->output, key->row, key->column))
-        view->output_first = clamp_first(view->output_first + by, view->output.rows, view->output_layout.rows);
+        view->output_first = clamp_first(view->output_first + by, view->output.rows, view->said.layout.rows);
     else if (view_inside(view->candidates, key->row, key->column))
         return choose_candidate(screen, by / 2);
     return DIRTY_DRAW;
@@ -176,6 +176,12 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return screen_contrast(screen);
     case ACTION_FOIL:
         return screen_ask_foil(screen);
+    case ACTION_MIX_UP:
+        return screen_mix(screen, 1);
+    case ACTION_MIX_DOWN:
+        return screen_mix(screen, -1);
+    case ACTION_MIX_RESET:
+        return screen_mix_reset(screen);
     case ACTION_SCALE:
         view->shared_scale = !view->shared_scale;
         return DIRTY_DRAW;

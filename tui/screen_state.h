@@ -1,7 +1,8 @@
 /* screen_state.h: what the parts of the interactive screen share.
  *
- * screen.c has its life and its loop, screen_work.c talks to the worker, screen_contrast.c compares choices, screen_save.c
- * writes files, screen_keys.c turns keys into actions.  None of their handlers draws: they return what has become dirty. */
+ * screen.c has its life and its loop, screen_work.c talks to the worker, screen_contrast.c compares choices,
+ * screen_mix.c turns units up and down, screen_save.c writes files, screen_keys.c turns keys into actions.  None of
+ * their handlers draws: they return what has become dirty. */
 #ifndef TUI_SCREEN_STATE_H
 #define TUI_SCREEN_STATE_H
 
@@ -10,6 +11,8 @@
 #include "tui/samples.h"
 #include "tui/screen.h"
 #include "tui/view.h"
+
+enum { MIX_UNITS = 32 };
 
 enum dirty {
     DIRTY_NONE = 0,
@@ -24,6 +27,10 @@ struct screen {
     struct terminal terminal;
     struct editor editor;
     struct explanation *explanation;
+    struct explanation *mixed;       /* the output with the units below turned up or down */
+    struct steer steers[MIX_UNITS];
+    bool mix_latest; /* the worker's latest request is that of the mix: events are about it */
+    bool mix_wanted; /* as soon as the measurement is done */
     struct loaded loaded;
     struct loader loader;
     struct dialog dialog;
@@ -45,6 +52,8 @@ struct screen {
 void screen_say(struct screen *, bool bad, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Continue and explain the prompt as it is now. */
 unsigned screen_submit(struct screen *);
+/* The same again: the mix stays. */
+unsigned screen_measure(struct screen *);
 /* Put the next sample prompt in the place of the prompt; false: there is none. */
 bool screen_sample(struct screen *);
 unsigned screen_cancel(struct screen *);
@@ -66,6 +75,17 @@ unsigned screen_ask_foil(struct screen *);
 unsigned screen_foil(struct screen *, const char *text);
 /* Ask the worker for what was typed, where that is needed: the answer is an EVENT_CHOSEN. */
 void screen_retarget(struct screen *);
+
+/* -- screen_mix.c -------------------------------------------------------------------------------------------------- */
+
+/* Turn the unit under the cursor up (1) or down (-1), and write the output anew with it. */
+unsigned screen_mix(struct screen *, int by);
+/* All units as they are, and the mixed output gone. */
+unsigned screen_mix_reset(struct screen *);
+/* Write the mixed output, now or when the measurement is done. */
+void screen_mix_start(struct screen *);
+/* An event of the mix was folded. */
+unsigned screen_mix_event(struct screen *, enum event_kind);
 
 /* -- screen_save.c ------------------------------------------------------------------------------------------------- */
 

@@ -20,6 +20,11 @@ void screen_say(struct screen *screen, bool bad, const char *format, ...)
 
 unsigned screen_submit(struct screen *screen)
 {
+    return screen_mix_reset(screen) | screen_measure(screen);
+}
+
+unsigned screen_measure(struct screen *screen)
+{
     struct request request = screen->settings;
     if (!screen->loaded.worker)
         return DIRTY_DRAW; /* explained as soon as the model is there */
@@ -35,6 +40,7 @@ unsigned screen_submit(struct screen *screen)
     if (view_is_stale(&screen->view))
         screen->view.typed.id = -1;
     screen->view.choice = 0;
+    screen->mix_latest = false;
     screen->submitted = worker_submit(screen->loaded.worker, &request);
     if (screen->submitted == 0)
         screen_say(screen, true, "there is no memory for this prompt; shorten it");
@@ -53,8 +59,9 @@ bool screen_sample(struct screen *screen)
 
 unsigned screen_cancel(struct screen *screen)
 {
-    if (!screen->view.pending && !screen->explanation->busy)
+    if (!screen->view.pending && !screen->explanation->busy && !screen->view.mixing)
         return DIRTY_NONE;
+    screen->mix_wanted = false;
     worker_cancel(screen->loaded.worker);
     screen_say(screen, false, "stopping");
     return DIRTY_DRAW;
@@ -72,6 +79,8 @@ static unsigned event(struct screen *screen, enum event_kind kind)
         screen_say(screen, true, "%s", e->error.message);
     if (kind == EVENT_CANCELLED && latest)
         screen_say(screen, false, "stopped; Enter measures anew");
+    if (latest && screen->mix_wanted && !e->busy)
+        screen_mix_start(screen);
     if (kind == EVENT_UNITS)
         screen_retarget(screen);
     if (kind == EVENT_PROMPT || kind == EVENT_TOKEN)
@@ -83,8 +92,9 @@ unsigned screen_events(struct screen *screen)
 {
     enum event_kind kind;
     unsigned dirty = DIRTY_NONE;
-    while (screen->loaded.worker && worker_next(screen->loaded.worker, screen->explanation, &kind))
-        dirty |= event(screen, kind);
+    while (screen->loaded.worker &&
+           worker_next(screen->loaded.worker, screen->mix_latest ? screen->mixed : screen->explanation, &kind))
+        dirty |= screen->mix_latest ? screen_mix_event(screen, kind) : event(screen, kind);
     return dirty;
 }
 
@@ -129,6 +139,8 @@ unsigned screen_loaded(struct screen *screen)
         screen_say(screen, true, "there is no memory for another model");
         return DIRTY_DRAW;
     }
+    screen_mix_reset(screen);
+    screen->mix_latest = false;
     screen->view.engine = loaded.engine;
     screen->view.explanation = explanation;
     loaded_close(&screen->loaded);

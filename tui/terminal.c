@@ -201,6 +201,8 @@ static void teach_keys(void)
     define_key("\033Oc", KEY_CONTROL_RIGHT);
     define_key("\033[1;5H", KEY_CONTROL_HOME);
     define_key("\033[1;5F", KEY_CONTROL_END);
+    define_key("\033[1;3A", KEY_ALT_UP);
+    define_key("\033[1;3B", KEY_ALT_DOWN);
     define_key("\033[H", KEY_HOME);
     define_key("\033[F", KEY_END);
     define_key("\033[200~", KEY_PASTE_START);

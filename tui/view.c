@@ -4,12 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/changes.h"
+
+static void free_words(struct view_words *words)
+{
+    layout_free(&words->layout);
+    free(words->text);
+    free(words->ends);
+    free(words->changed);
+}
+
 void view_free(struct view *view)
 {
     layout_free(&view->prompt_layout);
-    layout_free(&view->output_layout);
-    free(view->output_text);
-    free(view->output_ends);
+    free_words(&view->said);
+    free_words(&view->remixed);
 }
 
 /* -- texts --------------------------------------------------------------------------------------------------------- */
@@ -38,35 +47,41 @@ static void compare_prompts(struct view *view)
     view->same_behind = k;
 }
 
-/* The output's tokens one behind the other, and where each ends. */
-static void join_output(struct view *view)
+static bool reserve_tokens(struct view_words *words, size_t count)
 {
-    const struct explanation *e = view->explanation;
-    size_t used = 0;
-    if (e->output_count > view->ends_capacity) {
-        size_t *ends = realloc(view->output_ends, 2 * e->output_count * sizeof *ends);
-        view->ends_capacity = ends ? 2 * e->output_count : view->ends_capacity;
-        view->output_ends = ends ? ends : view->output_ends;
-    }
-    size_t count = e->output_count < view->ends_capacity ? e->output_count : view->ends_capacity;
+    if (count <= words->ends_capacity)
+        return true;
+    size_t *ends = realloc(words->ends, 2 * count * sizeof *ends);
+    words->ends = ends ? ends : words->ends;
+    bool *changed = realloc(words->changed, 2 * count * sizeof *changed);
+    words->changed = changed ? changed : words->changed;
+    if (ends && changed)
+        words->ends_capacity = 2 * count;
+    return ends && changed;
+}
+
+/* An output's tokens one behind the other, and where each ends. */
+static void join_output(const struct view *view, const struct explanation *e, struct view_words *words)
+{
+    size_t used = 0, count = reserve_tokens(words, e->output_count) ? e->output_count : words->ends_capacity;
     for (size_t t = 0; t < count; t++) {
         size_t length;
         const char *text = view_token_text(view, e->output[t].id, &length);
-        if (used + length > view->output_capacity) {
+        if (used + length > words->capacity) {
             size_t capacity = 2 * (used + length);
-            char *larger = realloc(view->output_text, capacity);
+            char *larger = realloc(words->text, capacity);
             if (!larger)
                 length = 0;
-            view->output_text = larger ? larger : view->output_text;
-            view->output_capacity = larger ? capacity : view->output_capacity;
+            words->text = larger ? larger : words->text;
+            words->capacity = larger ? capacity : words->capacity;
         }
         if (length > 0)
-            memcpy(view->output_text + used, text, length);
+            memcpy(words->text + used, text, length);
         used += length;
-        view->output_ends[t] = used;
+        words->ends[t] = used;
+        words->changed[t] = false;
     }
-    layout_text(&view->output_layout, view->output_text, used, view->output.columns,
-                view->terminal->ascii ? L'|' : L'↵');
+    layout_text(&words->layout, words->text, used, view->output.columns, view->terminal->ascii ? L'|' : L'↵');
 }
 
 /* -- places -------------------------------------------------------------------------------------------------------- */
@@ -89,6 +104,14 @@ static void place_panes(struct view *view)
     view->output_title = panes - output + 1;
     view->output = (struct area){view->output_title + 1, 1, output, columns - side - 2};
     view->candidates = (struct area){view->output_title + 1, columns - side + 1, output, side - 2};
+    view->mix = (struct area){0};
+    if (view->steer_count > 0) {
+        int upper = (output - 1) / 2;
+        view->mix = view->output;
+        view->output.rows = upper;
+        view->mix.row += upper + 1;
+        view->mix.rows = output - upper - 1;
+    }
 }
 
 void view_arrange(struct view *view)
@@ -98,7 +121,13 @@ void view_arrange(struct view *view)
         return;
     compare_prompts(view);
     layout_text(&view->prompt_layout, view->editor->text, view->editor->length, view->prompt.columns, L' ');
-    join_output(view);
+    join_output(view, view->explanation, &view->said);
+    if (view->steer_count == 0)
+        return;
+    join_output(view, view->mixed, &view->remixed);
+    if (!view->mixing && view->said.ends_capacity >= view->explanation->output_count &&
+        view->remixed.ends_capacity >= view->mixed->output_count)
+        changes_mark(view->explanation, view->said.changed, view->mixed, view->remixed.changed);
 }
 
 /* The first row to show so that `row` is among `rows`, moving no more than needed. */
@@ -120,9 +149,9 @@ void view_follow(struct view *view)
         return;
     layout_place(&view->prompt_layout, view->editor->cursor, &row, &column);
     view->prompt_first = scroll_to(view->prompt_first, row, view->prompt.rows, view->prompt_layout.rows);
-    bool any = view->token < view->explanation->output_count && view->token < view->ends_capacity;
-    layout_place(&view->output_layout, any && view->token > 0 ? view->output_ends[view->token - 1] : 0, &row, &column);
-    view->output_first = scroll_to(view->output_first, row, view->output.rows, view->output_layout.rows);
+    bool any = view->token < view->explanation->output_count && view->token < view->said.ends_capacity;
+    layout_place(&view->said.layout, any && view->token > 0 ? view->said.ends[view->token - 1] : 0, &row, &column);
+    view->output_first = scroll_to(view->output_first, row, view->output.rows, view->said.layout.rows);
     while (at + 1 < count && choices[at] != view->choice)
         at++;
     view->candidate_first = scroll_to(view->candidate_first, at, view->candidates.rows, count);
@@ -151,8 +180,8 @@ bool view_token_at(const struct view *view, int row, int column, size_t *token)
     if (view->too_small || count == 0 || !view_inside(view->output, row, column))
         return false;
     size_t byte =
-        layout_byte(&view->output_layout, row - view->output.row + view->output_first, column - view->output.column);
-    for (*token = 0; *token + 1 < count && view->output_ends[*token] <= byte;)
+        layout_byte(&view->said.layout, row - view->output.row + view->output_first, column - view->output.column);
+    for (*token = 0; *token + 1 < count && view->said.ends[*token] <= byte;)
         ++*token;
     return true;
 }
@@ -185,8 +214,8 @@ static void place_cursor(const struct view *view)
         row -= view->prompt_first;
     } else {
         size_t start =
-            view->token > 0 && view->token < view->explanation->output_count ? view->output_ends[view->token - 1] : 0;
-        layout_place(&view->output_layout, start, &row, &column);
+            view->token > 0 && view->token < view->explanation->output_count ? view->said.ends[view->token - 1] : 0;
+        layout_place(&view->said.layout, start, &row, &column);
         row -= view->output_first;
     }
     bool seen = row >= 0 && row < area.rows;

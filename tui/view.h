@@ -19,6 +19,15 @@
 
 enum { VIEW_MESSAGE = 1024, VIEW_CHOICES = CANDIDATES + 2 };
 
+/* Output tokens one behind the other, laid out. */
+struct view_words {
+    char *text;
+    size_t *ends;  /* [count] byte of text behind each token */
+    bool *changed; /* [count] not in the other output, where there is another */
+    size_t capacity, ends_capacity;
+    struct layout layout;
+};
+
 struct view {
     /* what is shown; borrowed */
     const struct terminal *terminal;
@@ -28,6 +37,9 @@ struct view {
     const struct request *settings; /* of the next request: units, method, generate */
     const char *loading;            /* the model that is being loaded, or "" */
     struct dialog *dialog;
+    const struct explanation *mixed; /* the output with units turned up or down */
+    const struct steer *steers;      /* those units */
+    size_t steer_count;
 
     /* how */
     enum key_place focus;
@@ -40,6 +52,7 @@ struct view {
     } typed;        /* what could stand in place of a token */
     bool shared_scale;
     bool pending; /* a request waits for its first event */
+    bool mixing;  /* the mixed output is being written */
     char message[VIEW_MESSAGE];
     bool message_bad;
 
@@ -47,11 +60,10 @@ struct view {
     bool too_small;
     struct area prompt, output, candidates;
     int prompt_title, output_title, lines, line_count; /* rows; the lines at the bottom */
-    struct layout prompt_layout, output_layout;
+    struct area mix; /* below the output, with a row for its title above; no rows: nothing is mixed */
+    struct layout prompt_layout;
+    struct view_words said, remixed;                 /* the output, the mixed one */
     int prompt_first, output_first, candidate_first; /* first rows shown */
-    char *output_text;
-    size_t *output_ends; /* [output_count] byte of output_text behind each token */
-    size_t output_capacity, ends_capacity;
     size_t same_before, same_behind; /* bytes of the edited prompt that are still those that were explained */
     struct map map;
 };
@@ -80,6 +92,10 @@ int32_t view_choice_id(const struct view *, int choice);
 int view_against(const struct view *);
 /* The choice that what was typed is, or -1: nothing was typed for this token. */
 int view_typed(const struct view *);
+
+/* The unit of the explanation under the prompt's cursor, or -1; its text, of prompt or output. */
+long view_unit(const struct view *);
+const char *view_unit_text(const struct view *, long unit, size_t *length);
 
 /* What a click means: the byte of the prompt, the output token or the choice that is drawn there; false: none. */
 bool view_prompt_at(const struct view *, int row, int column, size_t *byte);

@@ -119,10 +119,12 @@ static void draw_legend(struct view *view, int row)
 
 /* -- what it says -------------------------------------------------------------------------------------------------- */
 
-/* The unit's own text: bytes of the prompt, or the output token that it is. */
-static const char *unit_text(const struct view *view, long unit, size_t *length)
+const char *view_unit_text(const struct view *view, long unit, size_t *length)
 {
     const struct explanation *e = view->explanation;
+    *length = 0;
+    if ((size_t)unit >= e->unit_count) /* mixed, and being measured anew */
+        return "";
     const struct unit *u = &e->units[unit];
     size_t t = (size_t)u->first - e->token_count;
     if (u->kind == UNIT_TARGET)
@@ -133,22 +135,39 @@ static const char *unit_text(const struct view *view, long unit, size_t *length)
     return e->prompt + u->start;
 }
 
+long view_unit(const struct view *view)
+{
+    size_t from = 0, cursor = view->editor->cursor, now = view->editor->length, then = view->explanation->prompt_length;
+    bool before = cursor < view->same_before, same = before || cursor >= now - view->same_behind;
+    return same && then > 0 && cursor < now
+               ? map_unit_at(view->explanation, before ? cursor : cursor + then - now, &from)
+               : -1;
+}
+
+static double steer_of(const struct view *view, long unit)
+{
+    for (size_t i = 0; i < view->steer_count; i++)
+        if (view->steers[i].unit == unit)
+            return (double)view->steers[i].factor;
+    return 1;
+}
+
 /* The unit under the prompt's cursor: its value, in words, and its rank. */
 static void draw_unit(struct view *view, int row)
 {
-    const struct explanation *e = view->explanation;
     int columns = view->terminal->columns - 1, at = 1, against = view_against(view);
-    size_t from = 0, cursor = view->editor->cursor, length;
+    size_t length;
     char nats[32], times[64], text[160];
-    size_t now = view->editor->length, then = e->prompt_length;
-    bool same = cursor < view->same_before || cursor >= now - view->same_behind;
-    long unit =
-        same && then > 0 ? map_unit_at(e, cursor < view->same_before ? cursor : cursor + then - now, &from) : -1;
+    long unit = view_unit(view);
     if (unit < 0)
         return;
     double value = map_value(&view->map, unit);
-    const char *words = unit_text(view, unit, &length);
+    const char *words = view_unit_text(view, unit, &length);
     at += draw_quoted(row, at, columns, 24, words, length);
+    if (steer_of(view, unit) != 1) {
+        snprintf(text, sizeof text, " x%g", steer_of(view, unit));
+        at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), text);
+    }
     if (isnan(value)) {
         paint_string(row, at, columns - at, paint_plain(0), ": not measured yet");
         return;
@@ -184,7 +203,7 @@ static void draw_top(struct view *view, int row)
     for (size_t i = 0; i < count && columns - at > 14; i++) {
         char nats[32];
         double value = map_value(&view->map, units[i]);
-        const char *words = unit_text(view, units[i], &length);
+        const char *words = view_unit_text(view, units[i], &length);
         colour_nats(value, nats, sizeof nats);
         int width = paint_width(words, length);
         if (columns - at < (width < 16 ? width : 16) + 10)
@@ -229,6 +248,8 @@ static void describe_work(const struct view *view, char *text, size_t size)
     const struct cost *cost = &e->cost;
     if (view->loading[0])
         snprintf(text, size, "loading %s", view->loading);
+    else if (view->mixing)
+        snprintf(text, size, "mixing, %zu of %d tokens", view->mixed->output_count, view->settings->generate);
     else if (view->pending)
         snprintf(text, size, "starting");
     else if (e->busy && e->unit_count == 0)
@@ -250,11 +271,13 @@ static void draw_status(struct view *view, int row)
 {
     const struct explanation *e = view->explanation;
     int columns = view->terminal->columns, at = 1;
-    bool busy = view->pending || e->busy;
+    bool busy = view->pending || view->mixing || e->busy;
     const char *hint = view->focus == PLACE_EDITOR
                            ? busy ? "Esc stops  F1 help  ^Q quit" : "Tab: output  F1 help  ^Q quit"
                        : busy ? "Esc stops  ? help  q quit"
                               : "Tab: prompt  ? help  q quit";
+    if (view->focus == PLACE_EDITOR && !busy && view_unit(view) >= 0)
+        hint = "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
     char text[VIEW_MESSAGE];
     int hint_width = (int)strlen(hint);
     if (columns < 60)

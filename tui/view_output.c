@@ -97,17 +97,19 @@ static void draw_titles(struct view *view)
 static void draw_tokens(struct view *view)
 {
     const struct explanation *e = view->explanation;
-    const struct layout *layout = &view->output_layout;
+    const struct layout *layout = &view->said.layout;
     for (size_t i = 0, t = 0; i < layout->count; i++) {
         const struct glyph *glyph = &layout->glyphs[i];
-        while (t + 1 < e->output_count && view->output_ends[t] <= glyph->start)
+        while (t + 1 < e->output_count && view->said.ends[t] <= glyph->start)
             t++;
-        size_t start = view->token > 0 && view->token < e->output_count ? view->output_ends[view->token - 1] : 0;
+        size_t start = view->token > 0 && view->token < e->output_count ? view->said.ends[view->token - 1] : 0;
         bool chosen = view->token < e->output_count &&
-                      (t == view->token || (glyph->start < view->output_ends[view->token] && start < glyph->end));
+                      (t == view->token || (glyph->start < view->said.ends[view->token] && start < glyph->end));
         struct style style = paint_relevance(map_position(&view->map, map_unit_of_output(e, t)));
         if (t >= view->token)
             style = paint_plain(0);
+        if (view->steer_count > 0 && view->said.changed[t])
+            style.attributes |= COLOUR_UNDERLINE;
         if (chosen)
             style = paint_plain(COLOUR_REVERSE | (view->focus == PLACE_OUTPUT ? COLOUR_BOLD : 0));
         paint_glyph(view->output, view->output_first, glyph, style);
@@ -115,6 +117,50 @@ static void draw_tokens(struct view *view)
     if (e->output_count == 0)
         paint_string(view->output.row, view->output.column, view->output.columns, paint_plain(COLOUR_DIM),
                      view->pending || e->busy ? "..." : "Nothing yet.");
+}
+
+/* -- the mixed output ---------------------------------------------------------------------------------------------- */
+
+/* ' With "blue" x0.5, "Tom" x2 ' */
+static void draw_mix_title(const struct view *view, int row, int columns)
+{
+    int at = 1;
+    paint_rule(row, 0, columns, paint_plain(COLOUR_DIM));
+    at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), " With");
+    for (size_t i = 0; i < view->steer_count; i++) {
+        char factor[32];
+        size_t length;
+        const char *text = view_unit_text(view, view->steers[i].unit, &length);
+        for (; length > 1 && *text == ' '; text++)
+            length--;
+        while (length > 1 && text[length - 1] == ' ')
+            length--;
+        at += paint_string(row, at, columns - at, paint_plain(0), " ");
+        at += paint_text(row, at, columns - at < 14 ? columns - at : 14, paint_plain(COLOUR_BOLD), text, length);
+        snprintf(factor, sizeof factor, " x%g%s", (double)view->steers[i].factor, i + 1 < view->steer_count ? "," : "");
+        at += paint_string(row, at, columns - at, paint_plain(0), factor);
+    }
+    bool same = !view->mixing && view->mixed->output_count == view->explanation->output_count;
+    for (size_t t = 0; same && t < view->mixed->output_count; t++)
+        same = !view->remixed.changed[t];
+    paint_string(row, at, columns - at, paint_plain(0), same ? ": the same " : " ");
+}
+
+static void draw_mixed(const struct view *view)
+{
+    const struct explanation *e = view->mixed;
+    const struct layout *layout = &view->remixed.layout;
+    int most = layout->rows - view->mix.rows, first = view->output_first < most ? view->output_first : most;
+    draw_mix_title(view, view->mix.row - 1, view->mix.columns + 1);
+    for (size_t i = 0, t = 0; i < layout->count && t < e->output_count; i++) {
+        while (t + 1 < e->output_count && view->remixed.ends[t] <= layout->glyphs[i].start)
+            t++;
+        bool changed = view->remixed.changed[t];
+        paint_glyph(view->mix, first > 0 ? first : 0, &layout->glyphs[i],
+                    paint_plain(changed ? COLOUR_BOLD | COLOUR_UNDERLINE : 0));
+    }
+    if (e->output_count == 0)
+        paint_string(view->mix.row, view->mix.column, view->mix.columns, paint_plain(COLOUR_DIM), "...");
 }
 
 /* -- candidates ---------------------------------------------------------------------------------------------------- */
@@ -162,6 +208,8 @@ void view_draw_output(struct view *view)
     int choices[VIEW_CHOICES], count = view_choices(view, choices);
     draw_titles(view);
     draw_tokens(view);
+    if (view->mix.rows > 0)
+        draw_mixed(view);
     for (int i = view->candidate_first; i < count && i - view->candidate_first < view->candidates.rows; i++)
         draw_candidate(view, view->candidates.row + i - view->candidate_first, choices[i]);
 }

@@ -49,6 +49,41 @@ static void draw_title(struct view *view)
         paint_string(view->prompt_title, columns - 2 - width, width, paint_plain(0), text);
 }
 
+/* The mixed unit whose words begin behind the space at a byte of the explained prompt, or NULL. */
+static const struct steer *steer_behind(const struct view *view, size_t byte)
+{
+    const struct explanation *e = view->explanation;
+    for (size_t i = 0; i < view->steer_count && (size_t)view->steers[i].unit < e->unit_count; i++) {
+        size_t start = e->units[view->steers[i].unit].start;
+        while (start < e->prompt_length && e->prompt[start] == ' ')
+            start++;
+        if (start == byte + 1 && e->prompt[byte] == ' ')
+            return &view->steers[i];
+    }
+    return NULL;
+}
+
+static bool is_mixed(const struct view *view, long unit)
+{
+    for (size_t i = 0; i < view->steer_count; i++)
+        if (view->steers[i].unit == unit)
+            return true;
+    return false;
+}
+
+/* A unit's factor on the space before it. */
+static void draw_mark(const struct view *view, struct glyph glyph, float factor)
+{
+    bool ascii = view->terminal->ascii;
+    glyph.show[0] = factor <= 0     ? L'0'
+                    : factor < 0.3f ? (ascii ? L'v' : L'↓')
+                    : factor < 1    ? (ascii ? L'-' : L'½')
+                    : factor < 3    ? L'2'
+                                    : L'4';
+    glyph.show[1] = 0;
+    paint_glyph(view->prompt, view->prompt_first, &glyph, paint_plain(COLOUR_REVERSE | COLOUR_BOLD));
+}
+
 void view_draw_prompt(struct view *view)
 {
     const struct layout *layout = &view->prompt_layout;
@@ -63,7 +98,13 @@ void view_draw_prompt(struct view *view)
         long unit = byte == (size_t)-1 ? -1 : map_unit_at(view->explanation, byte, &from);
         if (map_is_margin(view->explanation, unit, byte))
             unit = -1;
-        paint_glyph(view->prompt, view->prompt_first, glyph, paint_relevance(map_position(&view->map, unit)));
+        struct style style = paint_relevance(map_position(&view->map, unit));
+        if (is_mixed(view, unit))
+            style.attributes |= COLOUR_UNDERLINE;
+        paint_glyph(view->prompt, view->prompt_first, glyph, style);
+        const struct steer *steer = byte == (size_t)-1 ? NULL : steer_behind(view, byte);
+        if (steer)
+            draw_mark(view, *glyph, steer->factor);
     }
     if (view->editor->length == 0)
         paint_string(view->prompt.row, view->prompt.column, view->prompt.columns, paint_plain(COLOUR_DIM),

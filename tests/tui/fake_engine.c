@@ -4,7 +4,8 @@
  * numbers from a hash; events are folded by the real explanation.c.  What it says for a request:
  *   output     words of a list, chosen by the prompt; the answer to a prompt with "hat" starts " A blue hat."
  *   relevance  a unit that holds the word of the choice: +2 nats; one that holds another colour: -1; special units: 9;
- * all others within 0.2 A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that
+ * all others within 0.2; with such a unit steered below 0.3 the output says " red" where it said " blue"
+ * A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that
  * holds "CRASH" crashes. It does not pretend to keep anything between requests. */
 #include "tests/tui/fake_engine.h"
 
@@ -94,6 +95,7 @@ const struct tokenizer *engine_tokenizer(const struct engine *engine)
 
 struct job {
     char *prompt, *target, *units;
+    struct steer *steers;
     struct request request;
 };
 
@@ -127,6 +129,7 @@ static void job_free(struct job *job)
     free(job->prompt);
     free(job->target);
     free(job->units);
+    free(job->steers);
     free(job);
 }
 
@@ -253,6 +256,18 @@ static int32_t next_word(const struct job *job, size_t t)
     return FAKE_FIRST + (int32_t)(hash(strlen(prompt), t, prompt[0]) * FAKE_WORDS);
 }
 
+/* A steered unit that holds "blue" and counts less turns " blue" into " red". */
+static int32_t steered_word(struct worker *worker, const struct job *job, int32_t id)
+{
+    for (size_t i = 0; i < job->request.steer_count; i++) {
+        const struct unit *unit = &worker->units[job->steers[i].unit];
+        if (id == FAKE_FIRST + 1 && job->steers[i].factor < 0.3f &&
+            holds(worker->prompt + unit->start, unit->end - unit->start, "blue", 4))
+            return FAKE_FIRST + 4;
+    }
+    return id;
+}
+
 static bool run_output(struct worker *worker, struct job *job, uint64_t number, bool *stopped)
 {
     struct token *forced = NULL;
@@ -265,7 +280,7 @@ static bool run_output(struct worker *worker, struct job *job, uint64_t number, 
             break;
         struct event *event = event_new(EVENT_TOKEN, number);
         struct output_token *token = &event->token;
-        token->id = forced ? forced[t].id : next_word(job, t);
+        token->id = forced ? forced[t].id : steered_word(worker, job, next_word(job, t));
         token->logprob = log(0.6);
         for (int c = 0; c < CANDIDATES; c++)
             token->candidates[c] = (struct candidate){FAKE_FIRST + (token->id - FAKE_FIRST + 3 * c) % FAKE_WORDS,
@@ -379,6 +394,8 @@ static void run_job(struct worker *worker, struct job *job, uint64_t number)
         event->prompt = copy(job->prompt, length);
         event->prompt_length = length;
         post(worker, event);
+        if (job->request.steer_count > 0)
+            cut_units(worker, job->units && strcmp(job->units, "token") != 0);
         done = run_output(worker, job, number, &stopped) && (!job->request.explain || run_probes(worker, job, number));
     }
     end_request(worker, number, done, stopped, &error);
@@ -482,6 +499,8 @@ uint64_t worker_submit(struct worker *worker, const struct request *request)
     job->request = *request;
     job->prompt = copy(request->prompt, request->prompt_length);
     job->target = request->target ? copy(request->target, request->target_length) : NULL;
+    if (request->steer_count > 0)
+        job->steers = (struct steer *)copy((const char *)request->steers, request->steer_count * sizeof *job->steers);
     job->units = request->units ? copy(request->units, strlen(request->units)) : NULL;
     pthread_mutex_lock(&worker->lock);
     job_free(worker->pending);

@@ -4,6 +4,18 @@
 
 #include "tests/tui/pty.h"
 
+/* What stands at the end of a run of the prompt that it begins with. */
+#define DONE "26 probes in"
+
+/* Keys as the terminals of the tests send them. */
+#define LEFT "\033OD"
+#define RIGHT "\033OC"
+#define UP "\033OA"
+#define DOWN "\033OB"
+#define F(n)                                                                                                           \
+    (n == 1 ? "\033OP" : n == 2 ? "\033OQ" : n == 3 ? "\033OR" : n == 4 ? "\033OS" : n == 6 ? "\033[17~" : "\033[19~")
+#define CONTROL(letter) ((const char[]){(letter)&31, 0})
+
 enum { GUEST_SETTINGS = 12 };
 
 struct guest {

@@ -448,3 +448,30 @@ bool pty_cooked(const struct pty *pty)
     return tcgetattr(pty->fd, &modes) == 0 && (modes.c_lflag & (ICANON | ECHO | ISIG)) == (ICANON | ECHO | ISIG) &&
            modes.c_iflag & ICRNL && modes.c_oflag & OPOST && modes.c_cc[VINTR] == 3;
 }
+
+/* -- colours of words --------------------------------------------------------------------------------------------- */
+
+struct pty_cell pty_cell_of(struct pty *pty, const char *text)
+{
+    int row, column;
+    struct pty_cell none = {.background = -2};
+    return pty_find(pty, text, &row, &column) ? pty_cell(pty, row, column) : none;
+}
+
+struct wanted {
+    const char *text;
+    int background;
+    bool inverted;
+};
+
+static bool has_background(struct pty *pty, const void *data)
+{
+    const struct wanted *wanted = data;
+    return (pty_cell_of(pty, wanted->text).background == wanted->background) != wanted->inverted;
+}
+
+bool pty_wait_background(struct pty *pty, const char *text, int background, bool inverted)
+{
+    struct wanted wanted = {text, background, inverted};
+    return pty_until(pty, has_background, &wanted);
+}

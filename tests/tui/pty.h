@@ -56,6 +56,10 @@ const char *pty_row(struct pty *, int row);
 const char *pty_screen(struct pty *);
 bool pty_find(struct pty *, const char *text, int *row, int *column);
 struct pty_cell pty_cell(struct pty *, int row, int column);
+/* The cell in which a text begins; its background is -2 where there is none. */
+struct pty_cell pty_cell_of(struct pty *, const char *text);
+/* Wait until a text's background is a colour, or, inverted, another. */
+bool pty_wait_background(struct pty *, const char *text, int background, bool inverted);
 void pty_cursor(struct pty *, int *row, int *column, bool *visible);
 size_t pty_received(const struct pty *); /* bytes so far */
 

@@ -9,47 +9,11 @@
 #include "tests/tui/guest.h"
 #include "tui/keys.h"
 
-#define DONE "26 probes in"
-#define F(n)                                                                                                           \
-    (n == 1 ? "\033OP" : n == 2 ? "\033OQ" : n == 3 ? "\033OR" : n == 4 ? "\033OS" : n == 6 ? "\033[17~" : "\033[19~")
-#define LEFT "\033OD"
-#define RIGHT "\033OC"
-#define UP "\033OA"
-#define DOWN "\033OB"
-#define CONTROL(letter) ((const char[]){(letter)&31, 0})
-
 static double now_ms(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
-}
-
-/* The cell in which a text begins. */
-static struct pty_cell cell_of(struct pty *pty, const char *text)
-{
-    int row, column;
-    struct pty_cell none = {.background = -2};
-    return pty_find(pty, text, &row, &column) ? pty_cell(pty, row, column) : none;
-}
-
-/* Wait until a text's background is (or is not) a colour. */
-struct wanted {
-    const char *text;
-    int background;
-    bool not ;
-};
-
-static bool has_background(struct pty *pty, const void *data)
-{
-    const struct wanted *wanted = data;
-    return (cell_of(pty, wanted->text).background == wanted->background) != wanted->not ;
-}
-
-static bool wait_background(struct pty *pty, const char *text, int background, bool not )
-{
-    struct wanted wanted = {text, background, not };
-    return pty_until(pty, has_background, &wanted);
 }
 
 /* Wait until the cursor stands in a place. */
@@ -140,9 +104,10 @@ static void test_first_view(void)
     struct pty *pty = guest_start(&(struct guest){0});
     CHECK(pty_wait(pty, DONE));
     CHECK(pty_wait(pty, "Anna has a red ball") && pty_wait(pty, "A blue hat"));
-    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 216, "%d", cell_of(pty, "Anna").background);
-    CHECK(cell_of(pty, "red").background == PTY_INDEX + 31, "%d", cell_of(pty, "red").background);
-    CHECK(cell_of(pty, "Prompt").reverse && cell_of(pty, "A blue").reverse && !cell_of(pty, "blue hat").reverse);
+    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 216, "%d", pty_cell_of(pty, "Anna").background);
+    CHECK(pty_cell_of(pty, "red").background == PTY_INDEX + 31, "%d", pty_cell_of(pty, "red").background);
+    CHECK(pty_cell_of(pty, "Prompt").reverse && pty_cell_of(pty, "A blue").reverse &&
+          !pty_cell_of(pty, "blue hat").reverse);
     CHECK(pty_wait(pty, "+2.000 nats supports"), "the special unit's 9 nats do not set the scale");
     CHECK(wait_cursor(pty, 1, 61), "the cursor is behind the prompt");
     CHECK(pty_mouse(pty) && pty_paste(pty) && pty_alternate(pty));
@@ -164,14 +129,14 @@ static void test_batches(void)
     snprintf(setting, sizeof setting, "FAKE_GATE=%s", gate);
     struct pty *pty = guest_start(&(struct guest){.settings = {setting}});
     CHECK(pty_wait(pty, "measuring 0 of 26"));
-    CHECK(cell_of(pty, "Anna").background == -1);
+    CHECK(pty_cell_of(pty, "Anna").background == -1);
     CHECK(write(fd, "x", 1) == 1 && pty_wait(pty, "measuring 4 of 26"));
-    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 216 && cell_of(pty, "blue").background == -1);
+    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 216 && pty_cell_of(pty, "blue").background == -1);
     CHECK(write(fd, "xx", 2) == 2 && pty_wait(pty, "measuring 12 of 26"));
-    CHECK(cell_of(pty, "blue").background == PTY_INDEX + 31);
+    CHECK(pty_cell_of(pty, "blue").background == PTY_INDEX + 31);
     pty_send(pty, "\033");
     CHECK(pty_wait(pty, "stopped; Enter measures anew"));
-    CHECK(cell_of(pty, "blue").background == PTY_INDEX + 31, "what was measured stays");
+    CHECK(pty_cell_of(pty, "blue").background == PTY_INDEX + 31, "what was measured stays");
     pty_stop(pty);
     close(fd);
     unlink(gate);
@@ -183,8 +148,8 @@ static void test_light(void)
 {
     struct pty *pty = guest_start(&(struct guest){.background = "rgb:ffff/ffff/dddd"});
     CHECK(pty_wait(pty, DONE));
-    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 52 && cell_of(pty, "red").background == PTY_INDEX + 31,
-          "%d %d", cell_of(pty, "Anna").background, cell_of(pty, "red").background);
+    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 52 && pty_cell_of(pty, "red").background == PTY_INDEX + 31,
+          "%d %d", pty_cell_of(pty, "Anna").background, pty_cell_of(pty, "red").background);
     pty_stop(pty);
 }
 
@@ -192,7 +157,7 @@ static void test_few_colours(void)
 {
     struct pty *pty = guest_start(&(struct guest){.term = "xterm"});
     CHECK(pty_wait(pty, DONE));
-    struct pty_cell anna = cell_of(pty, "Anna"), red = cell_of(pty, "red");
+    struct pty_cell anna = pty_cell_of(pty, "Anna"), red = pty_cell_of(pty, "red");
     CHECK(anna.background == PTY_INDEX + 1 && anna.bold, "%d", anna.background);
     CHECK(red.background == -1 && red.ink == PTY_INDEX + 6 && red.bold, "%d %d", red.background, red.ink);
     pty_stop(pty);
@@ -206,7 +171,7 @@ static void test_no_colour(const char *term, const char *setting)
         for (int column = 0; column < 80; column++)
             if (pty_cell(pty, row, column).background != -1 || pty_cell(pty, row, column).ink != -1)
                 CHECK(false, "%s: a colour in row %d, column %d", term, row, column);
-    struct pty_cell anna = cell_of(pty, "Anna");
+    struct pty_cell anna = pty_cell_of(pty, "Anna");
     CHECK(anna.bold && anna.reverse, "support is bold, strong support reversed");
     pty_stop(pty);
 }
@@ -221,9 +186,9 @@ static void test_direct(const char *term, const char *colorterm)
     }
     struct pty *pty = guest_start(&(struct guest){.term = term, .settings = {colorterm}});
     CHECK(pty_wait(pty, DONE));
-    CHECK(cell_of(pty, "Anna").background == 0xf9b193, "%x", cell_of(pty, "Anna").background);
-    CHECK(cell_of(pty, "red").background == 0x2b6e9a || cell_of(pty, "red").background > 8, "%x",
-          cell_of(pty, "red").background);
+    CHECK(pty_cell_of(pty, "Anna").background == 0xf9b193, "%x", pty_cell_of(pty, "Anna").background);
+    CHECK(pty_cell_of(pty, "red").background == 0x2b6e9a || pty_cell_of(pty, "red").background > 8, "%x",
+          pty_cell_of(pty, "red").background);
     pty_stop(pty);
 }
 
@@ -235,12 +200,12 @@ static void test_edit(void)
     CHECK(pty_wait(pty, DONE));
     pty_send(pty, " Really?");
     CHECK(pty_wait(pty, "edited: Enter measures anew") && pty_wait(pty, "have? Really?"));
-    CHECK(cell_of(pty, "Anna").background == PTY_INDEX + 216, "the map is kept where the text is");
+    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 216, "the map is kept where the text is");
     pty_send(pty, CONTROL('_'));
     pty_send(pty, CONTROL('A'));
     pty_send(pty, "Yes, ");
-    CHECK(pty_wait(pty, "Yes, Anna") && wait_background(pty, "Anna", PTY_INDEX + 216, false) &&
-          wait_background(pty, "Yes", -1, false));
+    CHECK(pty_wait(pty, "Yes, Anna") && pty_wait_background(pty, "Anna", PTY_INDEX + 216, false) &&
+          pty_wait_background(pty, "Yes", -1, false));
     pty_send(pty, "\r");
     CHECK(pty_wait(pty, "tokens") && pty_wait_gone(pty, "edited:"));
     pty_send(pty, CONTROL('U'));
@@ -318,15 +283,15 @@ static void test_choose(void)
     struct pty *pty = guest_start(&(struct guest){0});
     CHECK(pty_wait(pty, DONE));
     pty_send(pty, "\t" RIGHT);
-    CHECK(wait_background(pty, "blue hat. What", PTY_INDEX + 216, false), "%s", pty_screen(pty));
-    CHECK(cell_of(pty, "Anna").background != PTY_INDEX + 216);
+    CHECK(pty_wait_background(pty, "blue hat. What", PTY_INDEX + 216, false), "%s", pty_screen(pty));
+    CHECK(pty_cell_of(pty, "Anna").background != PTY_INDEX + 216);
     CHECK(pty_wait(pty, "\"blue\" rests on \"blue\" +2.000"), "%s", pty_row(pty, 21));
     CHECK(pty_wait(pty, DONE), "no new work");
     pty_send(pty, DOWN); /* " red" in place of " blue" */
-    CHECK(wait_background(pty, "red ball", PTY_INDEX + 216, false) &&
-          wait_background(pty, "blue hat. What", PTY_INDEX + 31, false));
+    CHECK(pty_wait_background(pty, "red ball", PTY_INDEX + 216, false) &&
+          pty_wait_background(pty, "blue hat. What", PTY_INDEX + 31, false));
     pty_send(pty, UP);
-    CHECK(wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
+    CHECK(pty_wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
     pty_send(pty, "G");
     CHECK(pty_wait(pty, "12 of 12"));
     pty_send(pty, "g");
@@ -335,60 +300,6 @@ static void test_choose(void)
     CHECK(pty_wait(pty, "What does Tom have? A blue"), "%s", pty_screen(pty));
     pty_send(pty, "q");
     CHECK(pty_wait_end(pty) == 0);
-    pty_stop(pty);
-}
-
-static void test_contrast(void)
-{
-    struct pty *pty = guest_start(&(struct guest){0});
-    CHECK(pty_wait(pty, DONE));
-    pty_send(pty, "\t" RIGHT "r"); /* " blue" rather than its runner-up " red" */
-    CHECK(pty_wait(pty, "for \"red\" -3.000") && pty_wait(pty, "+3.000 nats for \"blue\""), "%s", pty_row(pty, 20));
-    CHECK(pty_wait(pty, "\"blue\" rather than \"red\" rests on \"red\" -3.000 \"blue\" +3.000"), "%s",
-          pty_row(pty, 21));
-    CHECK(wait_background(pty, "blue hat. What", PTY_INDEX + 216, false) &&
-          wait_background(pty, "red ball", PTY_INDEX + 117, false),
-          "%d", cell_of(pty, "red ball").background - PTY_INDEX);
-    CHECK(cell_of(pty, "red    ").underline, "what it is compared with is marked");
-    pty_send(pty, DOWN DOWN); /* " Anna" rather than " blue" */
-    CHECK(pty_wait(pty, "\"Anna\" rather than \"blue\" rests on") && pty_wait(pty, "nats for \"Anna\""), "%s",
-          pty_row(pty, 21));
-    pty_send(pty, "\t");
-    pty_send(pty, CONTROL('A'));
-    CHECK(pty_wait(pty, "\"Anna\" over \"blue\" is 6.2 times less likely"), "%s", pty_row(pty, 21));
-    CHECK(pty_wait(pty, DONE), "no new work");
-    pty_send(pty, "\tr");
-    CHECK(pty_wait(pty, "nats supports") && pty_wait(pty, "\"Anna\" rests on"));
-    pty_stop(pty);
-}
-
-static void test_foil(void)
-{
-    struct pty *pty = guest_start(&(struct guest){0});
-    CHECK(pty_wait(pty, DONE));
-    pty_send(pty, "\tt");
-    CHECK(pty_wait(pty, "What could stand in place of \"A\""));
-    pty_send(pty, "\r");
-    CHECK(pty_wait(pty, "type what could stand there"));
-    pty_send(pty, "A blue\r");
-    CHECK(pty_wait(pty, "the output says the same there"));
-    pty_send(pty, CONTROL('U'));
-    pty_send(pty, "A ball\r"); /* differs at the second token */
-    CHECK(pty_wait_gone(pty, "What could") && pty_wait(pty, " 2 of 12") && pty_wait(pty, "typed"), "%s",
-          pty_screen(pty));
-    CHECK(pty_wait(pty, "for \"ball\" -3.0") && pty_wait(pty, "nats for \"blue\""), "%s", pty_row(pty, 20));
-    CHECK(wait_background(pty, "ball. Tom", PTY_INDEX + 31, false));
-    pty_send(pty, "G" LEFT); /* the last choice of another token */
-    CHECK(pty_wait(pty, "11 of 12") && pty_wait_gone(pty, "typed"));
-    pty_send(pty, "g" RIGHT);
-    pty_send(pty, UP);
-    CHECK(pty_wait(pty, "\"ball\" rather than \"blue\" rests on \"blue\" -3.000 \"ball\" +2.000"), "%s", pty_row(pty, 21));
-    pty_send(pty, F(2)); /* measured anew: what was typed is asked for again */
-    CHECK(pty_wait(pty, "u sentence") && pty_wait(pty, "nats for \"blue\"") && pty_wait(pty, "for \"ball\""), "%s",
-          pty_screen(pty));
-    CHECK(pty_wait(pty, DONE));
-    pty_send(pty, "tred\r"); /* one of the candidates */
-    CHECK(pty_wait(pty, "for \"red\" -3.0") && pty_wait_gone(pty, "typed"));
     pty_stop(pty);
 }
 
@@ -413,11 +324,11 @@ static void test_mouse(void)
     CHECK(pty_find(pty, "blue hat. not", &row, &column));
     sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
     pty_send(pty, click);
-    CHECK(pty_wait(pty, " 2 of 12") && wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
+    CHECK(pty_wait(pty, " 2 of 12") && pty_wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
     CHECK(pty_wait(pty, "␣red") && pty_find(pty, "␣red", &row, &column));
     sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
     pty_send(pty, click);
-    CHECK(wait_background(pty, "red ball", PTY_INDEX + 216, false));
+    CHECK(pty_wait_background(pty, "red ball", PTY_INDEX + 216, false));
     pty_send(pty, "\033[<0;7;2M"); /* the prompt's sixth character */
     CHECK(pty_wait(pty, "\"has\""), "%s", pty_row(pty, 21));
     CHECK(wait_cursor(pty, 1, 6));
@@ -739,8 +650,6 @@ int main(void)
     test_plain_locale();
     test_paste();
     test_choose();
-    test_contrast();
-    test_foil();
     test_units_under_cursor();
     test_mouse();
     test_settings();
