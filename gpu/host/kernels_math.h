@@ -139,14 +139,15 @@ static inline float exp_parts(float x, float *scale)
     return madd(r * r, p, r);
 }
 
-/* 0 below -87, infinite above 88.4 */
+/* 0 below -87, infinite above 88.3: from 127.5 ln 2 on the scale is infinite and the rest may be negative, which together
+ * would be no number. */
 static inline float fast_exp(float x)
 {
-    float scale, clamped = x > 89.0f ? 89.0f : x;
+    float scale, clamped = x > 88.3f ? 88.3f : x;
     clamped = clamped < -87.0f ? -87.0f : clamped;
     float rest = exp_parts(clamped, &scale);
     float y = madd(scale, rest, scale);
-    return x < -87.0f ? 0.0f : y;
+    return x < -87.0f ? 0.0f : x > 88.3f ? __builtin_inff() : y;
 }
 
 /* exp(x) - 1, with all digits near 0; -1 below -87; x at most 88 */
