@@ -318,7 +318,7 @@ static void run_layer(const struct baseline *b, struct stream *s, int l, int fir
     pass_add(&p, &layer->down, &layer->ffn_post, scratch->wide, a->ffn_branch, next + p.first * d);
 }
 
-/* -- the whole model ------------------------------------------------------------------------------------------------- */
+/* -- the whole model ----------------------------------------------------------------------------------------------- */
 
 /* What enters layer 0 at rows first .. first + rows - 1. */
 static void enter(const struct baseline *b, struct stream *s, size_t first, size_t rows, float *input)

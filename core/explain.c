@@ -10,7 +10,7 @@
 
 enum { CHOICES = 1 + CANDIDATES };
 
-/* -- what is asked ----------------------------------------------------------------------------------------------------- */
+/* -- what is asked ------------------------------------------------------------------------------------------------- */
 
 /* Find where the foil leaves the target and cut the target there. */
 static int find_foil(struct job *j, struct error *error)
@@ -106,7 +106,7 @@ static int post_units(struct job *j, struct error *error)
     return 0;
 }
 
-/* -- the probes -------------------------------------------------------------------------------------------------------- */
+/* -- the probes ---------------------------------------------------------------------------------------------------- */
 
 /* log p - log p_u is (change of log-sum-exp) - (change of the logit); with a foil the former cancels. */
 double job_relevance(const struct job *j, int unit, int t, int choice)
@@ -187,7 +187,7 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
     return status < 0 ? status : finished;
 }
 
-/* -- all of it --------------------------------------------------------------------------------------------------------- */
+/* -- all of it ----------------------------------------------------------------------------------------------------- */
 
 /* The decoder's input embeddings on the host, where the method looks for similar tokens; else *host stays NULL. */
 static int read_embedding(struct job *j, int positions, float **host, struct error *error)

@@ -69,7 +69,7 @@ struct event *job_event(struct job *, enum event_kind);
 /* Relevance of all units measured so far for another token: posts EVENT_CHOSEN. */
 int job_retarget(struct job *, int token, int32_t id, struct error *);
 
-/* -- the steps, in their files --------------------------------------------------------------------------------------- */
+/* -- the steps, in their files ------------------------------------------------------------------------------------- */
 
 /* output.c: the greedy or forced output and its candidates; fills output, lse. */
 int job_output(struct job *, struct error *);

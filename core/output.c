@@ -8,7 +8,7 @@
 #include "core/clock.h"
 #include "core/logits.h"
 
-/* -- one more token ---------------------------------------------------------------------------------------------------- */
+/* -- one more token ------------------------------------------------------------------------------------------------ */
 
 /* Room for one more output token. */
 static int grow(struct job *j, struct error *error)
@@ -54,7 +54,7 @@ static int say_token(struct job *j, struct baseline *b, int p, int32_t id, float
     return 0;
 }
 
-/* -- the baseline ------------------------------------------------------------------------------------------------------ */
+/* -- the baseline -------------------------------------------------------------------------------------------------- */
 
 static int make_room(struct job *j, int positions, struct error *error)
 {
@@ -100,7 +100,7 @@ static int feed_prompt(struct job *j, int more, struct error *error)
     return status;
 }
 
-/* -- greedy ---------------------------------------------------------------------------------------------------------- */
+/* -- greedy -------------------------------------------------------------------------------------------------------- */
 
 static int generate_greedy(struct job *j, float *logits, struct error *error)
 {
@@ -121,7 +121,7 @@ static int generate_greedy(struct job *j, float *logits, struct error *error)
     return 0;
 }
 
-/* -- forced ---------------------------------------------------------------------------------------------------------- */
+/* -- forced -------------------------------------------------------------------------------------------------------- */
 
 static int force_target(struct job *j, float *logits, struct error *error)
 {
@@ -150,7 +150,7 @@ static int force_target(struct job *j, float *logits, struct error *error)
     return status;
 }
 
-/* -- steered --------------------------------------------------------------------------------------------------------- */
+/* -- steered ------------------------------------------------------------------------------------------------------- */
 
 /* The product of what all steers ask of every key; device array of `capacity` factors. */
 static int steering_factors(struct job *j, struct baseline *b, float *device, struct error *error)

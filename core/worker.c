@@ -83,7 +83,7 @@ static struct order *order_new(const struct request *r)
     return o;
 }
 
-/* -- events ---------------------------------------------------------------------------------------------------------- */
+/* -- events -------------------------------------------------------------------------------------------------------- */
 
 static void post_locked(struct worker *w, struct event *v)
 {
@@ -130,7 +130,7 @@ bool worker_next(struct worker *w, struct explanation *e, enum event_kind *kind)
     return true;
 }
 
-/* -- the thread ------------------------------------------------------------------------------------------------------ */
+/* -- the thread ---------------------------------------------------------------------------------------------------- */
 
 /* Take the wish for another target, if there is one. */
 static bool take_choice(struct worker *w, int *token, int32_t *id)
@@ -216,7 +216,7 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
-/* -- the reader's side ------------------------------------------------------------------------------------------------ */
+/* -- the reader's side --------------------------------------------------------------------------------------------- */
 
 int worker_new(struct engine *engine, struct worker **out, struct error *error)
 {

@@ -150,7 +150,7 @@ struct device_ops {
     /* logits [rows, vocabulary] */
     void (*logits)(struct stream *, const struct head *, const float *h, int rows, float *logits);
 
-    /* -- differences: the probes ------------------------------------------------------------------------------------ */
+    /* -- differences: the probes ----------------------------------------------------------------------------------- */
     /* dy[r] = norm(x[position[r]] + dx[r]) - norm(x[position[r]]) */
     void (*norm_delta)(struct stream *, const struct norm *, const float *x, const int32_t *position, const float *dx,
                        int rows, float *dy);

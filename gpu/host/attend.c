@@ -72,7 +72,7 @@ static struct call call_start(struct stream *stream, const struct attention *a, 
     return call;
 }
 
-/* -- buffers --------------------------------------------------------------------------------------------------------- */
+/* -- buffers ------------------------------------------------------------------------------------------------------- */
 
 static size_t round_up(size_t bytes)
 {
@@ -104,7 +104,7 @@ static size_t buffers_lay(const struct call *call, char *memory, struct buffers 
     return total;
 }
 
-/* -- factors --------------------------------------------------------------------------------------------------------- */
+/* -- factors ------------------------------------------------------------------------------------------------------- */
 
 /* factor [positions] or NULL; log [positions] is memory for their logarithms. */
 static struct factors factors_prepare(const struct attention *a, const float *factor, float *log)
@@ -125,7 +125,7 @@ static struct factors factors_prepare(const struct attention *a, const float *fa
     return f;
 }
 
-/* -- keys and values ------------------------------------------------------------------------------------------------- */
+/* -- keys and values ----------------------------------------------------------------------------------------------- */
 
 /* Pack the baseline's keys first .. end - 1 of a head into panels, where first is a panel's start; the rest of the last
  * panel becomes 0. */
@@ -176,7 +176,7 @@ static void sum_values(const struct call *call, int kv_head, const struct probe_
     }
 }
 
-/* -- tiles ----------------------------------------------------------------------------------------------------------- */
+/* -- tiles --------------------------------------------------------------------------------------------------------- */
 
 /* Queries first .. first + count - 1 of a span, for the heads of one key-value head. */
 static void attend_tile(const struct call *call, int kv_head, const struct probe_span *span, int first, int count,
@@ -261,7 +261,7 @@ static void attend_probe(const struct call *call, int kv_head, const struct prob
         attend_tile(call, kv_head, span, i, least(call->tile_positions, span->query_count - i), &tile, b);
 }
 
-/* -- operations ------------------------------------------------------------------------------------------------------ */
+/* -- operations ---------------------------------------------------------------------------------------------------- */
 
 struct packing {
     const struct call *call;

@@ -18,7 +18,7 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/* -- logits ---------------------------------------------------------------------------------------------------------- */
+/* -- logits -------------------------------------------------------------------------------------------------------- */
 
 struct capping {
     const struct kernels *kernels;
@@ -41,7 +41,7 @@ void host_logits(struct stream *stream, const struct head *head, const float *h,
         team_run(stream->team, (size_t)rows, cap_row, &(struct capping){stream->kernels, head, logits});
 }
 
-/* -- the change of the log-sum-exp ------------------------------------------------------------------------------------ */
+/* -- the change of the log-sum-exp --------------------------------------------------------------------------------- */
 
 /* A call.  Tiles of the vocabulary are tasks; those of a round write sums of their own, which are then added in the
  * tiles' order, so that the result does not depend on how many threads there are. */
@@ -161,7 +161,7 @@ void host_lse_delta(struct stream *stream, const struct head *head, enum precisi
         dlse[r] = sum_change(&total[r]);
 }
 
-/* -- single logits --------------------------------------------------------------------------------------------------- */
+/* -- single logits ------------------------------------------------------------------------------------------------- */
 
 static double dot(const float *x, const float *y, int n)
 {

@@ -16,7 +16,7 @@ enum {
 
 static const size_t huge_page = 2u << 20;
 
-/* -- memory ---------------------------------------------------------------------------------------------------------- */
+/* -- memory -------------------------------------------------------------------------------------------------------- */
 
 void *host_memory_new(size_t bytes)
 {
@@ -51,7 +51,7 @@ static void transfer(struct stream *stream, const void *from, size_t bytes, void
         memcpy(to, from, bytes);
 }
 
-/* -- streams --------------------------------------------------------------------------------------------------------- */
+/* -- streams ------------------------------------------------------------------------------------------------------- */
 
 static void stream_free(struct stream *stream)
 {
@@ -111,7 +111,7 @@ void *host_scratch(struct stream *stream, enum scratch which, size_t bytes)
     return stream->scratch[which].data;
 }
 
-/* -- the device ------------------------------------------------------------------------------------------------------ */
+/* -- the device ---------------------------------------------------------------------------------------------------- */
 
 static void host_close(struct device *device)
 {

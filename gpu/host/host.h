@@ -50,7 +50,7 @@ struct stream {
     } scratch[SCRATCH_COUNT];
 };
 
-/* -- host.c ---------------------------------------------------------------------------------------------------------- */
+/* -- host.c -------------------------------------------------------------------------------------------------------- */
 
 /* Open the CPU device.  threads as in device_options; level names the kernels to use ("generic", "avx2", "avx512", "vnni") or is
  * NULL for the best that this processor runs.  0, ERROR_ARGUMENT (no such level here) or ERROR_MEMORY. */
@@ -66,7 +66,7 @@ void host_stream_fail(struct stream *, int code, const char *format, ...) __attr
  * NULL when there is no memory: the stream is then marked. */
 void *host_scratch(struct stream *, enum scratch, size_t bytes);
 
-/* -- machine.c ------------------------------------------------------------------------------------------------------- */
+/* -- machine.c ----------------------------------------------------------------------------------------------------- */
 
 /* The processor's name, at most size - 1 bytes. */
 void machine_processor(char *name, size_t size);
@@ -75,7 +75,7 @@ int machine_cores(void);
 /* Bytes of memory this process may still take, as far as the system says; else 0. */
 size_t machine_memory(void);
 
-/* -- weight.c: device_ops of weights and their products ------------------------------------------------------------- */
+/* -- weight.c: device_ops of weights and their products ------------------------------------------------------------ */
 
 int host_weight_new(struct device *, uint32_t type, int rows, int columns, const void *data, struct weight **,
                     struct error *);
@@ -98,7 +98,7 @@ bool host_precision_offered(struct stream *, enum precision);
 void host_product(struct stream *, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride);
 
-/* -- rows.c: device_ops that go row by row ---------------------------------------------------------------------------- */
+/* -- rows.c: device_ops that go row by row ------------------------------------------------------------------------- */
 
 void host_norm(struct stream *, const struct norm *, const float *x, int rows, float *y);
 void host_norm_delta(struct stream *, const struct norm *, const float *x, const int32_t *position, const float *dx,
@@ -110,7 +110,7 @@ void host_gate_delta(struct stream *, enum activation, const float *gate, const 
 void host_add(struct stream *, const float *x, float scale, size_t n, float *y);
 void host_gather(struct stream *, const float *from, const int32_t *index, int n, int width, float *to);
 
-/* -- attend.c --------------------------------------------------------------------------------------------------------- */
+/* -- attend.c ------------------------------------------------------------------------------------------------------ */
 
 void host_attend(struct stream *, const struct attention *, const float *factor, int first, const float *x, int rows,
                  float *y);
@@ -118,7 +118,7 @@ void host_attend_delta(struct stream *, const struct attention *, int probes, co
                        const float *factor, const float *query, const float *output, const float *dquery,
                        const float *dkey, const float *dvalue, float *dy);
 
-/* -- head.c ----------------------------------------------------------------------------------------------------------- */
+/* -- head.c -------------------------------------------------------------------------------------------------------- */
 
 void host_logits(struct stream *, const struct head *, const float *h, int rows, float *logits);
 void host_lse_delta(struct stream *, const struct head *, enum precision, const float *h, int targets,

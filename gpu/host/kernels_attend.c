@@ -11,7 +11,7 @@
 
 enum { TILE_ROWS = 6 }; /* rows of a register tile */
 
-/* -- scores ---------------------------------------------------------------------------------------------------------- */
+/* -- scores -------------------------------------------------------------------------------------------------------- */
 
 static void pack(const float *key, size_t stride, int count, int dim, int column, float *panel)
 {
@@ -66,7 +66,7 @@ static void scores(int rows, const float *query, int dim, const float *panel, fl
     }
 }
 
-/* -- softmax --------------------------------------------------------------------------------------------------------- */
+/* -- softmax ------------------------------------------------------------------------------------------------------- */
 
 static float least(const float *x, int n)
 {
@@ -168,7 +168,7 @@ static float weights(const struct attend_tile *tile, const int see[2], int first
     return exponentials(score + first, end - first);
 }
 
-/* -- values ---------------------------------------------------------------------------------------------------------- */
+/* -- values -------------------------------------------------------------------------------------------------------- */
 
 /* output [rows, columns of a strip] += weight [rows, keys] . value [keys, strip]; vectors: the strip's width. */
 static inline __attribute__((always_inline)) void value_tile(int rows, int vectors, const float *weight, size_t stride,
@@ -228,7 +228,7 @@ static void values(int rows, const float *weight, size_t stride, int keys, const
     }
 }
 
-/* -- a tile ---------------------------------------------------------------------------------------------------------- */
+/* -- a tile -------------------------------------------------------------------------------------------------------- */
 
 static int first_key(const struct attention *a, int position)
 {

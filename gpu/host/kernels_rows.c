@@ -5,7 +5,7 @@
 
 #include "gpu/host/kernels_math.h"
 
-/* -- norms ----------------------------------------------------------------------------------------------------------- */
+/* -- norms --------------------------------------------------------------------------------------------------------- */
 
 /* y = (x + dx - mean) * scale * weight + bias */
 struct moments {
@@ -82,7 +82,7 @@ static void norm_delta_row(const struct norm *norm, const float *x, const float 
     }
 }
 
-/* -- RoPE ------------------------------------------------------------------------------------------------------------ */
+/* -- RoPE ---------------------------------------------------------------------------------------------------------- */
 
 static void rope_row(const struct rope *rope, const float *cos, const float *sin, float *x)
 {
@@ -107,7 +107,7 @@ static void rope_row(const struct rope *rope, const float *cos, const float *sin
     }
 }
 
-/* -- gates ----------------------------------------------------------------------------------------------------------- */
+/* -- gates --------------------------------------------------------------------------------------------------------- */
 
 /* One loop for each activation, with and without the second factor. */
 #define GATE_LOOPS(kind, function)                                                                                     \
@@ -149,7 +149,7 @@ static void gate_delta_row(enum activation activation, const float *gate, const 
     }
 }
 
-/* -- sums and products ----------------------------------------------------------------------------------------------- */
+/* -- sums and products --------------------------------------------------------------------------------------------- */
 
 static void add_row(const float *x, float scale, size_t n, float *y)
 {

@@ -117,7 +117,7 @@ int host_weight_columns(const struct weight *w)
     return w->columns;
 }
 
-/* -- expansion ------------------------------------------------------------------------------------------------------- */
+/* -- expansion ----------------------------------------------------------------------------------------------------- */
 
 void host_weight_expand(const struct weight *w, int first, int count, float *out)
 {
@@ -172,7 +172,7 @@ void host_embed(struct stream *stream, const struct weight *w, const int32_t *id
     }
 }
 
-/* -- products -------------------------------------------------------------------------------------------------------- */
+/* -- products ------------------------------------------------------------------------------------------------------ */
 
 void host_product(struct stream *stream, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride)

@@ -78,7 +78,7 @@ static struct weight *weight(const struct model *m, uint32_t type, int rows, int
     return w;
 }
 
-/* -- operations ------------------------------------------------------------------------------------------------------ */
+/* -- operations ---------------------------------------------------------------------------------------------------- */
 
 static void run_up(struct task *t)
 {
@@ -144,7 +144,7 @@ static const struct operation {
     {"linear 1 x 576 x 49152, Q4_1", run_packed, 1e-9 * WIDTH * VOCABULARY / 32 * 20, "GB/s stored", false},
 };
 
-/* -- measuring ------------------------------------------------------------------------------------------------------- */
+/* -- measuring ----------------------------------------------------------------------------------------------------- */
 
 static void task_start(struct task *t, const struct model *m, bool wide)
 {

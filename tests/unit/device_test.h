@@ -25,7 +25,7 @@ struct bench {
     int count;
 };
 
-/* -- numbers --------------------------------------------------------------------------------------------------------- */
+/* -- numbers ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t random_state = 88172645463325252ull;
 
@@ -72,7 +72,7 @@ static inline bool all_zero(const float *x, size_t n)
     return true;
 }
 
-/* -- device memory --------------------------------------------------------------------------------------------------- */
+/* -- device memory ------------------------------------------------------------------------------------------------- */
 
 static inline void *bench_room(struct bench *b, size_t bytes)
 {
@@ -119,7 +119,7 @@ static inline void bench_clear(struct bench *b)
         b->ops->free(b->device, b->memory[--b->count]);
 }
 
-/* -- devices --------------------------------------------------------------------------------------------------------- */
+/* -- devices ------------------------------------------------------------------------------------------------------- */
 
 static inline void bench_device(struct device *device, const char *name, void (*test)(struct bench *))
 {

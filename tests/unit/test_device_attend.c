@@ -129,7 +129,7 @@ static struct attention on_device(struct bench *b, const struct problem *p)
     return a;
 }
 
-/* -- values ---------------------------------------------------------------------------------------------------------- */
+/* -- values -------------------------------------------------------------------------------------------------------- */
 
 static void check_values(struct bench *b, const struct problem *p)
 {
@@ -168,7 +168,7 @@ static void check_values(struct bench *b, const struct problem *p)
     bench_clear(b);
 }
 
-/* -- differences ----------------------------------------------------------------------------------------------------- */
+/* -- differences --------------------------------------------------------------------------------------------------- */
 
 enum { PROBES = 3 };
 

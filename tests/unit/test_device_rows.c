@@ -5,7 +5,7 @@ static const double tolerance = 2e-6;
 static const int sizes[] = {1, 2, 31, 32, 33, 64, 257, 1100};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-/* -- norms ----------------------------------------------------------------------------------------------------------- */
+/* -- norms --------------------------------------------------------------------------------------------------------- */
 
 static void reference_norm(const struct norm *norm, const float *weight, const float *bias, const double *x, double *y)
 {
@@ -75,7 +75,7 @@ static void check_norm(struct bench *b, enum norm_kind kind, int groups, int wid
     bench_clear(b);
 }
 
-/* -- RoPE ------------------------------------------------------------------------------------------------------------ */
+/* -- RoPE ---------------------------------------------------------------------------------------------------------- */
 
 static void check_rope(struct bench *b, int heads, int dim, int pairs, bool neox)
 {
@@ -115,7 +115,7 @@ static void check_rope(struct bench *b, int heads, int dim, int pairs, bool neox
     bench_clear(b);
 }
 
-/* -- gates ----------------------------------------------------------------------------------------------------------- */
+/* -- gates --------------------------------------------------------------------------------------------------------- */
 
 static double reference_gate(enum activation activation, double x)
 {
@@ -173,7 +173,10 @@ static void check_gate(struct bench *b, enum activation activation, int width, b
 /* What functions do at the ends of their range. */
 static void check_gate_ends(struct bench *b)
 {
-    static const float x[] = {-1e30f, -200, -100, -88, -87, -20, -9, -1e-6f, -0.0f, 0, 1e-30f, 1e-6f, 9, 20, 87, 88, 200, 1e30f, NAN};
+    /* around -88.5 exp(-x) leaves f32's range */
+    static const float x[] = {-1e30f, -200,   -100, -89,    -88.72f, -88.5f, -88.38f, -88, -87, -20,   -9,
+                              -1e-6f, -0.0f,  0,    1e-30f, 1e-6f,   9,      20,      87,  88,  88.5f, 200,
+                              1e30f,  NAN};
     enum { N = sizeof x / sizeof *x };
     for (int activation = 0; activation < 3; activation++) {
         float *y = bench_output(b, N);
@@ -190,7 +193,7 @@ static void check_gate_ends(struct bench *b)
     bench_clear(b);
 }
 
-/* -- sums and gathers ------------------------------------------------------------------------------------------------ */
+/* -- sums and gathers ---------------------------------------------------------------------------------------------- */
 
 static void check_add(struct bench *b, size_t n)
 {
