@@ -105,11 +105,6 @@ static const struct pretokenizer_rule rules[] = {
     {"bailingmoe", bailing, false, false, false},
 };
 
-const struct pretokenizer_rule *pretokenizer_at(size_t i)
-{
-    return i < sizeof rules / sizeof *rules ? &rules[i] : NULL;
-}
-
 const struct pretokenizer_rule *pretokenizer_find(const char *name, size_t length)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)

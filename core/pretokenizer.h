@@ -25,9 +25,6 @@ struct pretokenizer_rule {
 /* The rule of this name, or NULL.  name: not terminated. */
 const struct pretokenizer_rule *pretokenizer_find(const char *name, size_t length);
 
-/* The i-th rule of the table, NULL behind its end. */
-const struct pretokenizer_rule *pretokenizer_at(size_t i);
-
 struct pretokenizer;
 
 int pretokenizer_open(const struct pretokenizer_rule *, struct pretokenizer **, struct error *);
