@@ -83,13 +83,11 @@ int plan_new(const struct unit *units, int unit_count, int positions, const stru
         plan->start[u] = start;
     }
     free(e);
-    /* Insertion keeps equal starts in order and costs nothing: starts come ascending, or nearly so. */
-    for (int u = 0; u < unit_count; u++) {
-        int at = 0;
-        while (at < u && plan->start[plan->order[at]] > plan->start[u])
-            at++;
-        for (int i = u; i > at; i--)
-            plan->order[i] = plan->order[i - 1];
+    /* Starts come ascending, or nearly so: from the last unit on, each insertion moves little or nothing. */
+    for (int u = unit_count - 1; u >= 0; u--) {
+        int at = unit_count - 1 - u;
+        for (; at > 0 && plan->start[plan->order[at - 1]] < plan->start[u]; at--)
+            plan->order[at] = plan->order[at - 1];
         plan->order[at] = u;
     }
     *out = plan;
