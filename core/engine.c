@@ -66,6 +66,17 @@ static void describe(struct engine *e, const char *path)
     i->weight_bytes = m->weight_bytes;
 }
 
+/* The model file and its tokeniser, before any device is touched.  gguf_open() names the file by itself. */
+static int open_file(struct engine *e, const struct engine_options *options, struct error *error)
+{
+    int status = gguf_open(options->model, &e->file, error);
+    if (status < 0)
+        return status;
+    if ((status = model_check(e->file, error)) == 0)
+        status = tokenizer_open(e->file, options->pre, &e->tokenizer, error);
+    return status < 0 ? error_add(error, status, "%s", options->model) : 0;
+}
+
 int engine_open(const struct engine_options *options, struct engine **out, struct error *error)
 {
     struct engine *e = calloc(1, sizeof *e);
@@ -73,12 +84,11 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
         return error_set(error, ERROR_MEMORY, "out of memory");
     struct device_options device = {options->device ? options->device : "auto", options->threads};
     int status;
-    if ((status = gguf_open(options->model, &e->file, error)) < 0) {
-        /* says which file by itself */
-    } else if ((status = model_check(e->file, error)) < 0 ||
-               (status = tokenizer_open(e->file, options->pre, &e->tokenizer, error)) < 0) {
-        error_add(error, status, "%s", options->model);
-    } else if ((status = device_open(&device, &e->device, error)) < 0) {
+    if ((status = open_file(e, options, error)) < 0) {
+        engine_close(e);
+        return status;
+    }
+    if ((status = device_open(&device, &e->device, error)) < 0) {
         error_add(error, status, "device %s", device.name);
     } else if ((status = check_precision(e, options->precision, error)) == 0) {
         if ((status = model_load(e->file, e->device, &e->model, error)) < 0)
