@@ -309,8 +309,9 @@ static int reserve(struct encoder *e, size_t bytes, struct error *error)
 /* A token has those characters whose last byte it holds. */
 static int add_token(struct encoder *e, int32_t id, size_t start, size_t end, struct error *error)
 {
-    struct token token = {id, TOKEN_TEXT, e->base + utf8_floor(e->text, e->length, start),
-                          e->base + utf8_floor(e->text, e->length, end)};
+    struct token token = {.id = id,
+                          .start = e->base + utf8_floor(e->text, e->length, start),
+                          .end = e->base + utf8_floor(e->text, e->length, end)};
     return token_list_add(e->list, token, error);
 }
 

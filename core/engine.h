@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/image.h"
+#include "core/sequence.h"
 #include "core/tokenizer.h"
 #include "core/units.h"
 #include "gpu/device.h"
@@ -22,6 +24,7 @@ struct engine;
 
 struct engine_options {
     const char *model;  /* path of a GGUF file */
+    const char *mmproj; /* path of its vision tower's, or NULL */
     const char *device; /* as device_options.name; NULL: "auto" */
     const char *pre;    /* pre-tokeniser override or NULL */
     int threads;        /* 0: all cores */
@@ -41,6 +44,8 @@ struct engine_info {
     int layers, width, heads, vocabulary, context;
     uint64_t parameters;
     size_t weight_bytes;
+    char mmproj[512];          /* as opened; "": this engine sees no pictures */
+    struct vision_info vision; /* if it does */
 };
 
 int engine_open(const struct engine_options *, struct engine **, struct error *);
@@ -54,7 +59,10 @@ const struct tokenizer *engine_tokenizer(const struct engine *);
 struct method {
     enum suppression suppression;
     float factor;      /* 0 to 4; 1 leaves alone; default 0.1 */
-    float similarity;  /* cosine from which other positions are suppressed along, -1 to 1; NAN: off */
+    float similarity;  /* text: cosine from which other positions are suppressed along, -1 to 1; NAN: off (default) */
+    float image_similarity; /* the same of units of a picture; default 0.7 */
+    int window;        /* of those: only patches of the same picture in the window x window around them, odd; 0: any
+                        * position of the sequence, as in the paper; default 5 */
     int first_layer, last_layer; /* both included; last -1: the model's last */
 };
 struct method method_default(void);
@@ -69,6 +77,8 @@ struct steer {
 struct request {
     const char *prompt;
     size_t prompt_length;
+    struct image *const *images; /* of the prompt, see sequence.h */
+    size_t image_count;
     const char *target;      /* forced continuation; NULL: greedy */
     size_t target_length;
     int generate;            /* greedy: at most this many tokens (an end token stops earlier), >= 1 */
@@ -76,6 +86,7 @@ struct request {
     size_t foil_length;
     bool explain;            /* else stop after the output */
     const char *units;       /* granularity, as units_cut() */
+    const char *image_units; /* granularity of pictures, as units_cut(); NULL: "auto" */
     struct method method;
     double budget;           /* seconds for the probes; 0: no limit */
     const struct steer *steers; /* turn units up or down while the output is generated; the probes do not see it */
@@ -120,6 +131,8 @@ struct explanation {
     size_t prompt_length;
     struct token *tokens;          /* of the prompt */
     size_t token_count;
+    struct picture *pictures;      /* of the prompt; owns its images */
+    size_t picture_count;
     struct output_token *output;   /* the target's tokens, forced or generated */
     size_t output_count;
     bool stopped;                  /* the model ended its output by itself */

@@ -15,6 +15,8 @@ struct event {
     size_t prompt_length;
     struct token *tokens;
     size_t token_count;
+    struct picture *pictures;
+    size_t picture_count;
     /* EVENT_TOKEN */
     struct output_token token;
     /* EVENT_UNITS */

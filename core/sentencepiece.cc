@@ -241,7 +241,10 @@ int encode(const sentencepiece_model &model, const char *text, size_t length, si
         if (piece.id() >= model.vocabulary)
             return error_set(error, ERROR_UNSUPPORTED, "the vocabulary has no token for the character at byte %zu",
                              base + piece.begin());
-        struct token token = {static_cast<int32_t>(piece.id()), TOKEN_TEXT, base + piece.begin(), base + piece.end()};
+        struct token token = {};
+        token.id = static_cast<int32_t>(piece.id());
+        token.start = base + piece.begin();
+        token.end = base + piece.end();
         int code = token_list_add(list, token, error);
         if (code)
             return code;

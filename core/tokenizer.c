@@ -313,8 +313,12 @@ static int encode_pieces(const struct tokenizer *t, const char *text, size_t len
         bool special = type_is_special(t->types[id]);
         code = encode_text(t, text, done, at, beginning, list, error);
         if (!code)
-            code = token_list_add(list, (struct token){id, special ? TOKEN_SPECIAL : TOKEN_TEXT, at,
-                                                       special ? at : at + matched}, error);
+            code = token_list_add(list,
+                                  (struct token){.id = id,
+                                                 .kind = special ? TOKEN_SPECIAL : TOKEN_TEXT,
+                                                 .start = at,
+                                                 .end = special ? at : at + matched},
+                                  error);
         beginning = special;
         at += matched;
         if (special && t->eats_spaces && id != t->start_id)
@@ -344,7 +348,7 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length,
     struct token_list list = {0};
     int code = 0;
     if (flags & TOKENIZE_START && t->start_id >= 0 && !(flags & TOKENIZE_SPECIALS && spells_start(t, text, length)))
-        code = token_list_add(&list, (struct token){t->start_id, TOKEN_SPECIAL, 0, 0}, error);
+        code = token_list_add(&list, (struct token){.id = t->start_id, .kind = TOKEN_SPECIAL}, error);
     if (!code)
         code = encode_pieces(t, text, length, flags, &list, error);
     if (code) {

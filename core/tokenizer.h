@@ -17,9 +17,12 @@ struct tokenizer;
 enum token_kind { TOKEN_TEXT, TOKEN_SPECIAL, TOKEN_IMAGE };
 
 struct token {
-    int32_t id;
+    int32_t id; /* -1: of a picture */
     enum token_kind kind;
-    size_t start, end; /* bytes of the encoded text; equal for specials, and for all but the last byte-piece of a character */
+    size_t start, end; /* bytes of the encoded text; equal for specials, pictures, and for all but the last byte-piece of a
+                        * character */
+    int image;         /* TOKEN_IMAGE: which picture of the prompt, */
+    float rect[4];     /* and where in it: x, y, width, height in its pixels; width or height 0: in its padding */
 };
 
 enum tokenizer_flags {

@@ -201,6 +201,13 @@ struct unit_list {
     size_t count, capacity;
 };
 
+/* A unit of whole tokens. */
+static struct unit unit_of(enum unit_kind kind, int first, int last, size_t start, size_t end)
+{
+    return (struct unit){
+        .kind = kind, .first = first, .last = last, .first_share = 1, .last_share = 1, .start = start, .end = end};
+}
+
 static int units_add(struct unit_list *list, struct unit unit, struct error *error)
 {
     if (list->count == list->capacity) {
@@ -267,11 +274,11 @@ static int cut_run(const char *text, const struct token *tokens, int first, int 
     size_t base = tokens[first].start, text_end = tokens[first + count - 1].end;
     int code = 0;
     for (int i = first; !code && kind == UNIT_TOKEN && i < first + count; i++)
-        code = units_add(list, (struct unit){kind, i, i, 1, 1, tokens[i].start, tokens[i].end}, error);
+        code = units_add(list, unit_of(kind, i, i, tokens[i].start, tokens[i].end), error);
     if (kind == UNIT_TOKEN)
         return code;
     if (base == text_end) /* nothing but pieces of a character that is not there */
-        return units_add(list, (struct unit){kind, first, first + count - 1, 1, 1, base, base}, error);
+        return units_add(list, unit_of(kind, first, first + count - 1, base, base), error);
     struct cuts cuts = {0};
     code = cut_text(text + base, text_end - base, kind, pattern, &cuts, error);
     if (!code)
@@ -288,7 +295,7 @@ static int cut_all(const char *text, const struct token *tokens, int count, enum
         end = i + 1;
         if (tokens[i].kind != TOKEN_TEXT) {
             enum unit_kind own = tokens[i].kind == TOKEN_SPECIAL ? UNIT_SPECIAL : UNIT_TOKEN;
-            code = units_add(list, (struct unit){own, i, i, 1, 1, tokens[i].start, tokens[i].end}, error);
+            code = units_add(list, unit_of(own, i, i, tokens[i].start, tokens[i].end), error);
             continue;
         }
         while (end < count && tokens[end].kind == TOKEN_TEXT)
@@ -358,8 +365,16 @@ int units_cut(const char *text, size_t length, const struct token *tokens, size_
     return code;
 }
 
+bool unit_holds(const struct unit *u, int token)
+{
+    if (u->rows == 0)
+        return token >= u->first && token <= u->last;
+    int at = token - u->first;
+    return at >= 0 && at / u->stride < u->rows && at % u->stride < u->columns;
+}
+
 const char *unit_kind_name(enum unit_kind kind)
 {
-    static const char *const names[] = {"token", "word", "sentence", "paragraph", "custom", "special", "target"};
+    static const char *const names[] = {"token", "word", "sentence", "paragraph", "custom", "special", "target", "patch"};
     return names[kind];
 }

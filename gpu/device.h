@@ -38,7 +38,12 @@ struct weight; /* a matrix [rows = outputs, columns = inputs] in the type it was
 enum precision { PRECISION_F32, PRECISION_BF16, PRECISION_INT8 };
 
 enum norm_kind { NORM_RMS, NORM_LAYER };
-enum activation { ACTIVATION_SILU, ACTIVATION_GELU_TANH, ACTIVATION_GELU_ERF };
+enum activation {
+    ACTIVATION_SILU,
+    ACTIVATION_GELU_TANH,
+    ACTIVATION_GELU_ERF,
+    ACTIVATION_GELU_QUICK, /* x / (1 + exp(-1.702 x)) */
+};
 
 /* The four readings of AtMan (arXiv 2301.08110) in use; S = scaled scores of a row, m = factor of a column.
  * In all of them m = 1 leaves S as it is to the bit. */
@@ -68,12 +73,16 @@ struct rope {
 
 /* Everything about one layer's attention that all its rows share.
  * key, value  [positions, kv_heads * head_dim] f32: the baseline's, keys after RoPE
- * A query at position p sees the keys j <= p and, with window > 0, only p - j < window. */
+ * sees        [positions, 2] i32 or NULL: the first and the last key that the query at each position sees, both included;
+ *             neither of the two may descend with the position, and a position sees itself.  Blocks that look in both
+ *             directions (pictures in Gemma 3, a vision tower) are said so; window is then not looked at.
+ * Without it a query at position p sees the keys j <= p and, with window > 0, only p - j < window. */
 struct attention {
     int heads, kv_heads, head_dim; /* heads is a multiple of kv_heads */
     float scale;                   /* applied to q . k */
     float softcap;                 /* > 0: S = softcap * tanh(S / softcap) before the suppression */
     int window;                    /* 0: none */
+    const int32_t *sees;
     int positions;
     const float *key, *value;
     enum suppression suppression;

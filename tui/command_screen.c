@@ -22,7 +22,11 @@ int command_screen(const struct options *o, const struct context *context, int *
     const char *slash = strrchr(model, '/');
     snprintf(samples, sizeof samples, "%.*sprompts.txt", slash ? (int)(slash - model) + 1 : 0, model);
     struct screen_options screen = {
-        .engine = {model, o->device, o->pre, o->threads, o->precision},
+        .engine = {.model = model,
+                   .device = o->device,
+                   .pre = o->pre,
+                   .threads = o->threads,
+                   .precision = o->precision},
         .terminal = {context->term, context->depth, context->ground},
         .paths = &context->paths,
         .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */

@@ -54,7 +54,11 @@ int run_open(struct run *run, const struct options *options, const struct contex
     if (code)
         return code;
     progress_say(&run->progress, "loading the model");
-    struct engine_options engine = {model, options->device, options->pre, options->threads, options->precision};
+    struct engine_options engine = {.model = model,
+                                    .device = options->device,
+                                    .pre = options->pre,
+                                    .threads = options->threads,
+                                    .precision = options->precision};
     code = engine_open(&engine, &run->engine, error);
     if (code == 0)
         code = worker_new(run->engine, &run->worker, error);

@@ -137,6 +137,8 @@ static __device__ float activate(enum activation activation, float x)
         return x / (1.0f + expf(-x));
     case ACTIVATION_GELU_TANH:
         return x / (1.0f + expf(-1.5957691216057308f * fmaf(0.044715f * x * x, x, x)));
+    case ACTIVATION_GELU_QUICK:
+        return x / (1.0f + expf(-1.702f * x));
     default:
         return 0.5f * x * erfcf(-0.7071067811865476f * x);
     }

@@ -193,6 +193,11 @@ static inline float fast_gelu_tanh(float x)
     return x / (1.0f + fast_exp(-2.0f * u));
 }
 
+static inline float fast_gelu_quick(float x)
+{
+    return x / (1.0f + fast_exp(-1.702f * x));
+}
+
 static inline float fast_gelu_erf(float x)
 {
     float half = 0.5f * fast_erfc(__builtin_fabsf(x) * 0.707106781f);

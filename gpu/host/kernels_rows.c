@@ -125,6 +125,7 @@ static void gate_row(enum activation activation, const float *gate, const float 
         GATE_LOOPS(ACTIVATION_SILU, fast_silu);
         GATE_LOOPS(ACTIVATION_GELU_TANH, fast_gelu_tanh);
         GATE_LOOPS(ACTIVATION_GELU_ERF, fast_gelu_erf);
+        GATE_LOOPS(ACTIVATION_GELU_QUICK, fast_gelu_quick);
     }
 }
 
@@ -146,6 +147,7 @@ static void gate_delta_row(enum activation activation, const float *gate, const 
         GATE_DELTA_LOOPS(ACTIVATION_SILU, fast_silu);
         GATE_DELTA_LOOPS(ACTIVATION_GELU_TANH, fast_gelu_tanh);
         GATE_DELTA_LOOPS(ACTIVATION_GELU_ERF, fast_gelu_erf);
+        GATE_DELTA_LOOPS(ACTIVATION_GELU_QUICK, fast_gelu_quick);
     }
 }
 

@@ -212,13 +212,22 @@ static void cut_units(struct worker *worker, bool words)
         bool starts =
             !words || n == 0 || special || units[n - 1].kind == UNIT_SPECIAL || worker->prompt[token->start] == ' ';
         if (starts)
-            units[n++] = (struct unit){
-                special ? UNIT_SPECIAL : words ? UNIT_WORD : UNIT_TOKEN, i, i, 1, 1, token->start, token->end};
+            units[n++] = (struct unit){.kind = special ? UNIT_SPECIAL : words ? UNIT_WORD : UNIT_TOKEN,
+                                       .first = i,
+                                       .last = i,
+                                       .first_share = 1,
+                                       .last_share = 1,
+                                       .start = token->start,
+                                       .end = token->end};
         units[n - 1].last = i;
         units[n - 1].end = token->end;
     }
     for (size_t i = 0; i + 1 < worker->output_count; i++)
-        units[n++] = (struct unit){UNIT_TARGET, worker->token_count + i, worker->token_count + i, 1, 1, 0, 0};
+        units[n++] = (struct unit){.kind = UNIT_TARGET,
+                                   .first = worker->token_count + i,
+                                   .last = worker->token_count + i,
+                                   .first_share = 1,
+                                   .last_share = 1};
     worker->units = units;
     worker->unit_count = n;
 }

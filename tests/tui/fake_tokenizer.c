@@ -133,7 +133,8 @@ int tokenizer_encode(const struct tokenizer *constant, const char *text, size_t 
         for (size_t p = 0; p < pieces; p++) {
             bool last = p + 1 == pieces;
             size_t from = pieces == 1 ? i : i + p, bytes = pieces == 1 ? size : 1;
-            list[n++] = (struct token){word_id(tokenizer, text + from, bytes), TOKEN_TEXT, i, last ? i + size : i};
+            list[n++] = (struct token){
+                .id = word_id(tokenizer, text + from, bytes), .start = i, .end = last ? i + size : i};
         }
         i += size;
     }

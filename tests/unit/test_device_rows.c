@@ -121,6 +121,7 @@ static double reference_gate(enum activation activation, double x)
 {
     switch (activation) {
     case ACTIVATION_SILU: return x / (1 + exp(-x));
+    case ACTIVATION_GELU_QUICK: return x / (1 + exp(-1.702 * x));
     case ACTIVATION_GELU_TANH: return x / (1 + exp(-2 * 0.79788456080286536 * (x + 0.044715 * x * x * x)));
     default: return 0.5 * x * erfc(-x * 0.70710678118654752);
     }
@@ -178,7 +179,7 @@ static void check_gate_ends(struct bench *b)
                               -1e-6f, -0.0f,  0,    1e-30f, 1e-6f,   9,      20,      87,  88,  88.5f, 200,
                               1e30f,  NAN};
     enum { N = sizeof x / sizeof *x };
-    for (int activation = 0; activation < 3; activation++) {
+    for (int activation = 0; activation <= ACTIVATION_GELU_QUICK; activation++) {
         float *y = bench_output(b, N);
         b->ops->gate(b->stream, (enum activation)activation, bench_put(b, x, N), NULL, N, y);
         float *got = bench_get(b, y, N);
@@ -237,7 +238,7 @@ static void test(struct bench *b)
     for (int i = 0; i < SIZES; i++) {
         check_norm(b, NORM_RMS, 1, sizes[i], false);
         check_norm(b, NORM_LAYER, 1, sizes[i], true);
-        for (int activation = 0; activation < 3; activation++)
+        for (int activation = 0; activation <= ACTIVATION_GELU_QUICK; activation++)
             for (int up = 0; up < 2; up++)
                 check_gate(b, (enum activation)activation, sizes[i], up, 4);
         check_add(b, (size_t)sizes[i]);

@@ -11,12 +11,12 @@ static size_t split(const char *marked, char *text, struct token *tokens)
     size_t length = 0, count = 0, start = 0;
     for (const char *p = marked;; p++) {
         if ((*p == '|' || *p == 0 || *p == '~') && length > start) {
-            tokens[count] = (struct token){(int32_t)count, TOKEN_TEXT, start, length};
+            tokens[count] = (struct token){.id = (int32_t)count, .start = start, .end = length};
             count++;
             start = length;
         }
         if (*p == '~') {
-            tokens[count] = (struct token){(int32_t)count, TOKEN_SPECIAL, length, length};
+            tokens[count] = (struct token){.id = (int32_t)count, .kind = TOKEN_SPECIAL, .start = length, .end = length};
             count++;
         }
         if (!*p)
@@ -34,7 +34,7 @@ static void check_cut(int line, const char *text, const char *granularity, const
     struct token tokens[400];
     size_t length = strlen(text);
     for (size_t i = 0; i < length; i++)
-        tokens[i] = (struct token){0, TOKEN_TEXT, i, i + 1};
+        tokens[i] = (struct token){.start = i, .end = i + 1};
     struct unit *units;
     size_t count;
     struct error error;
@@ -100,7 +100,7 @@ static void test_paragraphs_and_custom(void)
     struct unit *units;
     size_t count;
     struct error error;
-    struct token token = {0, TOKEN_TEXT, 0, 1};
+    struct token token = {.end = 1};
     CHECK(units_cut("a", 1, &token, 1, "(", &units, &count, &error) == ERROR_ARGUMENT && strstr(error.message, "1"), "open");
     CHECK(units_cut("a", 1, &token, 1, "\\C", &units, &count, &error) == ERROR_ARGUMENT, "half characters");
     token.end = 2;
@@ -130,7 +130,10 @@ static void test_sharing(void)
     free(units);
 
     /* three pieces of one ideograph, the last of which has its bytes */
-    struct token pieces[] = {{0, TOKEN_TEXT, 0, 1}, {1, TOKEN_TEXT, 1, 1}, {2, TOKEN_TEXT, 1, 1}, {3, TOKEN_TEXT, 1, 4}};
+    struct token pieces[] = {{.end = 1},
+                             {.id = 1, .start = 1, .end = 1},
+                             {.id = 2, .start = 1, .end = 1},
+                             {.id = 3, .start = 1, .end = 4}};
     CHECK(!units_cut("a\xe6\x88\x91", 4, pieces, 4, "word", &units, &count, NULL) && count == 2, "%zu", count);
     CHECK(units[1].first == 1 && units[1].last == 3 && units[1].first_share == 1 && units[1].last_share == 1, "pieces");
     free(units);
@@ -151,7 +154,7 @@ static void test_auto_aim(void)
     size_t count;
     for (int i = 0; i < 44; i++) {
         text[i] = i < 40 && i % 2 ? ' ' : 'a';
-        tokens[i] = (struct token){i, TOKEN_TEXT, (size_t)i, (size_t)i + 1};
+        tokens[i] = (struct token){.id = i, .start = (size_t)i, .end = (size_t)i + 1};
     }
     CHECK(!units_cut(text, 44, tokens, 44, "auto", &units, &count, NULL) && count == 21, "%zu", count);
     free(units);
@@ -165,7 +168,7 @@ static void test_auto(void)
         strcat(text, i % 7 == 6 ? "wordy. " : "Words ");
     size_t length = strlen(text);
     for (size_t i = 0; i < length; i++)
-        tokens[i] = (struct token){0, TOKEN_TEXT, i, i + 1};
+        tokens[i] = (struct token){.start = i, .end = i + 1};
     struct unit *units;
     size_t count;
     CHECK(!units_cut(text, length, tokens, length, "auto", &units, &count, NULL) && count == 28, "%zu", count);
@@ -181,7 +184,7 @@ static void test_hostile(void)
     enum { SIZE = 1 << 20 };
     static const char *const fills[] = {"(", ".", "\n", " ", "a.", "a", "\xe6\x88\x91", ". ", "!\"", "\xf0\x9f\x99\x82"};
     char *text = malloc(SIZE);
-    struct token token = {0, TOKEN_TEXT, 0, 0};
+    struct token token = {0};
     for (size_t f = 0; text && f < sizeof fills / sizeof *fills; f++) {
         size_t part = strlen(fills[f]), length = SIZE / part * part;
         for (size_t i = 0; i < length; i++)
