@@ -16,7 +16,6 @@ static void set_defaults(struct options *o)
     o->precision = -1;
     o->generate = 1;
     o->method = method_default();
-    o->window = 5;
     o->length = 256;
     o->target_length = 1;
     o->repeat = 1;

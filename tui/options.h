@@ -24,7 +24,7 @@ enum command {
 
 enum format { FORMAT_DEFAULT, FORMAT_ANSI, FORMAT_JSON, FORMAT_HTML, FORMAT_REFERENCE };
 
-enum { OPTIONS_STEERS = 256 };
+enum { OPTIONS_STEERS = 256, OPTIONS_IMAGES = 64 };
 
 /* "WHAT=FACTOR" of --steer, taken apart. */
 struct options_steer {
@@ -41,15 +41,17 @@ struct options {
     const char *model, *mmproj, *device, *pre;
     int threads, precision; /* as engine_options */
 
-    const char *prompt, *prompt_file, *image;
+    const char *prompt, *prompt_file;
+    const char *images[OPTIONS_IMAGES]; /* files, in order */
+    size_t image_count;
     bool chat, raw;
 
     const char *target, *foil;
     int generate;
-    const char *units; /* NULL: the screen's default */
+    const char *units;   /* NULL: the screen's default */
+    const char *patches; /* NULL: auto */
     struct method method;
     double budget;
-    int window; /* 0: off */
     uint64_t seed;
     struct options_steer steers[OPTIONS_STEERS];
     size_t steer_count;

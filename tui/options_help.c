@@ -233,7 +233,8 @@ void options_completion(FILE *out)
           "    COMPREPLY=()\n    case $before in\n",
           out);
     completion_words(out);
-    fputs("    --format) COMPREPLY=($(compgen -W \"ansi json html reference text\" -- \"$word\")); return;;\n"
+    fputs("    --patches) COMPREPLY=($(compgen -W \"patch 2x2 4x4 whole auto\" -- \"$word\")); return;;\n"
+          "    --format) COMPREPLY=($(compgen -W \"ansi json html reference text\" -- \"$word\")); return;;\n"
           "    -m|--model|-o|--output|--prompt-file|--jsonl|--mmproj|--image) COMPREPLY=($(compgen -f -- \"$word\")); "
           "return;;\n"
           "    esac\n    case ${COMP_WORDS[1]} in\n",

@@ -56,7 +56,7 @@ static int read_similarity(struct options *o, const char *value, struct error *e
     if (strcmp(value, "off") != 0 && (!read_number(value, strlen(value), &cosine) || cosine < -1 || cosine > 1))
         return error_set(error, ERROR_ARGUMENT, "--similarity %s: neither a cosine from -1 to 1 nor off; 0.7 is usual",
                          value);
-    o->method.similarity = (float)cosine;
+    o->method.similarity = o->method.image_similarity = (float)cosine; /* said outright, it is meant for all units */
     return 0;
 }
 
@@ -64,10 +64,31 @@ static int read_window(struct options *o, const char *value, struct error *error
 {
     double patches = 0;
     if (strcmp(value, "off") != 0 &&
-        (!read_number(value, strlen(value), &patches) || patches < 1 || patches > 999 || patches != floor(patches)))
-        return error_set(error, ERROR_ARGUMENT, "--window %s: neither a number of patches nor off; 5 is usual", value);
-    o->window = (int)patches;
+        (!read_number(value, strlen(value), &patches) || patches < 1 || patches > 999 || fmod(patches, 2) != 1))
+        return error_set(error, ERROR_ARGUMENT,
+                         "--window %s: neither an odd number of patches nor off; 5 is usual, 1 looks at none around",
+                         value);
+    o->method.window = (int)patches;
     return 0;
+}
+
+static int read_image(struct options *o, const char *value, struct error *error)
+{
+    if (o->image_count == OPTIONS_IMAGES)
+        return error_set(error, ERROR_LIMIT, "--image: more than %d pictures; take fewer", OPTIONS_IMAGES);
+    o->images[o->image_count++] = value;
+    return 0;
+}
+
+static int read_patches(struct options *o, const char *value, struct error *error)
+{
+    static const char *const words[] = {"patch", "2x2", "4x4", "whole", "auto"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(value, words[i]) == 0) {
+            o->patches = words[i];
+            return 0;
+        }
+    return error_set(error, ERROR_ARGUMENT, "--patches %s: not known; use patch, 2x2, 4x4, whole or auto", value);
 }
 
 /* "A-B" or "A": layers counted from 0, both included. */
@@ -140,7 +161,8 @@ static const struct option_row model_rows[] = {
      .value = "FILE",
      .kind = OPTION_TEXT,
      .offset = AT(mmproj),
-     .help = "vision projector for pictures (pictures are not supported yet)"},
+     .help = "GGUF file of the model's vision tower, for pictures (default: the one beside the model named "
+             "MODEL-mmproj*.gguf or mmproj*.gguf)"},
     {.commands = COMPUTING | TOKENIZE,
      .name = "pre",
      .value = "NAME",
@@ -180,8 +202,9 @@ static const struct option_row prompt_rows[] = {
      .help = "read the prompt from FILE, - for standard input"},
     {.commands = TOKENIZE, .name = "jsonl", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(jsonl),
      .help = "for every line {\"text\": ...} of FILE (- for standard input) print one line {\"ids\", \"offsets\"}"},
-    {.commands = COMPUTING & ~BENCH, .name = "image", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(image),
-     .help = "a picture of the prompt (pictures are not supported yet)"},
+    {.commands = COMPUTING & ~BENCH, .name = "image", .value = "FILE", .kind = OPTION_OWN, .read = read_image,
+     .help = "a picture (PNG, JPEG or WebP) of the prompt: its place is the next <image> in the text, else before the "
+             "text; repeatable"},
     {.commands = COMPUTING & ~BENCH, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
      .help = "put the model's chat template around the prompt (not supported yet)"},
     {.commands = COMPUTING & ~BENCH, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
@@ -211,16 +234,21 @@ static const struct option_row method_rows[] = {
      .offset = AT(units),
      .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) "
              "or a regular expression of the delimiters (default: token, on the screen word)"},
+    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "patches", .value = "KIND", .kind = OPTION_OWN,
+     .read = read_patches,
+     .help = "pictures: what is turned down together: patch, 2x2, 4x4, whole or auto, the finest that cuts no picture "
+             "into more than 256 (default: auto)"},
     {.commands = SCREEN | EXPLAIN | GENERATE, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
      .offset = AT(method.suppression), .words = suppress_words,
      .help = "how: row-min, row-min-causal, product or log-additive (default: row-min-causal)"},
     {.commands = SCREEN | EXPLAIN, .name = "factor", .value = "F", .kind = OPTION_OWN, .read = read_factor,
      .help = "how far: 0 turns off, 1 changes nothing, up to 4 turns up (default: 0.1)"},
     {.commands = SCREEN | EXPLAIN, .name = "similarity", .value = "COSINE", .kind = OPTION_OWN, .read = read_similarity,
-     .help = "turn down, with a unit, positions whose embeddings are this similar, or off (default: off)"},
-    {.commands = EXPLAIN, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
-     .help = "pictures: only patches in the N x N around a unit may be similar, or off; text has no window "
-             "(default: 5)"},
+     .help = "turn down, with a unit, positions whose embeddings are this similar, or off (default: off, for units of "
+             "pictures 0.7)"},
+    {.commands = SCREEN | EXPLAIN, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
+     .help = "pictures: only patches in the N x N around a patch may be similar to it (N is odd), or off: any position; "
+             "text has no window (default: 5)"},
     {.commands = SCREEN | EXPLAIN | GENERATE, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
      .help = "only in these layers, counted from 0, both included (default: all)"},
     {.commands = EXPLAIN, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,

@@ -43,10 +43,21 @@ static bool ends_with_gguf(const char *name)
     return length > 5 && strcasecmp(name + length - 5, ".gguf") == 0;
 }
 
-/* A file that can be opened as a model: no projector, and no later shard of a set. */
+/* Whether a file may be the vision tower of the model `stem` (NULL: of any). */
+static bool is_tower_name(const char *name, const char *stem, size_t length)
+{
+    if (!ends_with_gguf(name))
+        return false;
+    if (strncasecmp(name, "mmproj", 6) == 0)
+        return true;
+    return stem ? strncmp(name, stem, length) == 0 && strncasecmp(name + length, "-mmproj", 7) == 0
+                : strcasestr(name, "-mmproj") != NULL;
+}
+
+/* A file that can be opened as a model: no vision tower, and no later shard of a set. */
 static bool is_model_name(const char *name)
 {
-    if (!ends_with_gguf(name) || strncasecmp(name, "mmproj", 6) == 0)
+    if (!ends_with_gguf(name) || is_tower_name(name, NULL, 0))
         return false;
     const char *of = strstr(name, "-of-");
     if (!of || of - name < 6)
@@ -214,4 +225,33 @@ int paths_model(const struct paths *paths, const char *name, char *path, size_t 
                    ? error_set(error, code, "%s: is a folder; give the path of a GGUF file in it", name)
                    : error_set(error, code, "%s: is no regular file; give the path of a GGUF file", name);
     return code;
+}
+
+int paths_mmproj(const char *model, char *path, size_t size, struct error *error)
+{
+    const char *slash = strrchr(model, '/'), *name = slash ? slash + 1 : model;
+    size_t length = strlen(name) - (ends_with_gguf(name) ? 5 : 0);
+    char folder[PATHS_LENGTH], found[2][256];
+    int best = 0, count = 0; /* the model's own, by name, go before those that may be any model's */
+    *path = '\0';
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - model) + 1 : 2, slash ? model : "./");
+    DIR *directory = opendir(folder);
+    for (struct dirent *d; directory && (d = readdir(directory));) {
+        if (!is_tower_name(d->d_name, name, length))
+            continue;
+        int f = strncasecmp(d->d_name, "mmproj", 6) == 0 ? 1 : 2;
+        if (f > best)
+            count = 0;
+        best = f > best ? f : best;
+        if (f == best && count++ < 2)
+            snprintf(found[count - 1], sizeof *found, "%s", d->d_name);
+    }
+    if (directory)
+        closedir(directory);
+    if (count > 1)
+        return error_set(error, ERROR_ARGUMENT, "%d vision towers lie beside %s, among them %s and %s; choose one with --mmproj",
+                         count, model, found[0], found[1]);
+    if (count == 1 && (size_t)snprintf(path, size, "%s%s", slash ? folder : "", found[0]) >= size)
+        return error_set(error, ERROR_LIMIT, "%s%s: the path is too long; move the file", folder, found[0]);
+    return 0;
 }

@@ -15,7 +15,7 @@ int run_refuse(const struct options *options, struct error *error)
 {
     if (options->mmproj)
         return error_set(error, ERROR_UNSUPPORTED, "--mmproj: pictures are not supported yet; leave it out");
-    if (options->image)
+    if (options->image_count)
         return error_set(error, ERROR_UNSUPPORTED, "--image: pictures are not supported yet; leave it out");
     if (options->chat)
         return error_set(error, ERROR_UNSUPPORTED,

@@ -10,13 +10,16 @@
 #include "tui/terminal.h"
 
 struct screen_options {
-    struct engine_options engine;     /* model: the path of the first one */
+    struct engine_options engine;     /* model, mmproj: the paths of the first ones */
     struct terminal_options terminal; /* what the environment says */
     const struct paths *paths;        /* where the open dialog looks for models */
     const char *samples;              /* file of sample prompts or NULL */
     const char *prompt;               /* to begin with, explained at once; if empty, the first sample */
     size_t prompt_length;
-    const char *units; /* granularity; NULL: "word" */
+    struct image *const *images; /* of that prompt; the caller's, who keeps them as long */
+    size_t image_count;
+    const char *units;       /* granularity; NULL: "word" */
+    const char *image_units; /* of pictures, as request.image_units */
     struct method method;
     int generate; /* tokens of output; 0: 12 */
 };

@@ -43,7 +43,7 @@ def no_such_model():
 def found_by_name():
     folder = path("data/atmanscope/models")
     os.makedirs(folder)
-    for name in ("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm-old.gguf", "mmproj-smollm2.gguf",
+    for name in ("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm-old.gguf", "mmproj-smollm2.gguf", "smollm2-mmproj-f16.gguf",
                  "Tiny-00001-of-00002.gguf"):
         os.symlink(MODEL, os.path.join(folder, name))
     for name in ("smollm2", "SMOLLM2", "135m", "SmolLM2-135M-Instruct.Q4_1", "smollm2-135m-instruct.q4_1.gguf",

@@ -79,7 +79,10 @@ def wrong():
     refused("steering without a factor", 2, "UNIT=FACTOR", "generate", *given, "--steer", "ball")
     refused("steering by too much", 2, "0 to 4", "generate", *given, "--steer", "ball=5")
     refused("no bench of nothing", 2, "--length", "bench", "-m", model, "--length", "0")
-    refused("a window of none", 2, "--window", "explain", *given, "--window", "0")
+    for value in ("0", "4", "on", ""):
+        refused(f"window {value!r}", 2, "--window", "explain", *given, "--window", value)
+    refused("units of pictures that are none", 2, "4x4", "explain", *given, "--patches", "3x3")
+    refused("too many pictures", 1, "64", "explain", *given, *["--image", "a.png"] * 65)
 
 
 def spelled_in_every_way():
