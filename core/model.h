@@ -10,18 +10,13 @@
 #include <stdint.h>
 
 #include "core/rotation.h"
+#include "core/tensors.h"
 #include "gpu/device.h"
 
 struct family;
 struct gguf;
 
 enum layer_rotation { ROTATION_NONE, ROTATION_GLOBAL, ROTATION_LOCAL, ROTATIONS };
-
-/* y = x . weight^T + bias; bias NULL: none */
-struct linear {
-    struct weight *weight;
-    float *bias;
-};
 
 /* A layer, x being the residual stream, s the model's residual_scale, and a missing norm (weight NULL) doing nothing:
  *     q, k, v = query_norm(W_q h), key_norm(W_k h), W_v h    with h = attention_norm(x); q and k turned by rotation
@@ -66,8 +61,7 @@ struct model {
     size_t weight_bytes;
     char quantisation[32];
 
-    void **owned; /* device memory of norms and biases */
-    size_t owned_count;
+    struct holdings held; /* norms and biases */
 };
 
 /* Whether the file holds a model this program can run: 0, or ERROR_UNSUPPORTED / ERROR_FORMAT with the reason.

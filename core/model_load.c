@@ -8,195 +8,52 @@
 #include "core/family.h"
 #include "core/gguf.h"
 
-/* Everything that loading needs at hand.  With device NULL it only checks. */
+/* Everything that loading needs at hand. */
 struct loader {
-    const struct gguf *file;
-    struct device *device;
-    struct stream *stream;
+    struct tensors t;
     struct model *model;
-    struct error *error;
-    struct { const char *name; size_t bytes; } types[8]; /* weight types met, by bytes */
-    int type_count;
 };
 
-/* The named tensor if it has exactly this shape (outputs 0: a vector of `inputs`).  NULL with the error set, or without
- * if it is optional and missing. */
-static const struct gguf_tensor *tensor_find(struct loader *l, const char *name, int outputs, int inputs, bool optional)
+enum { NAME = 64 };
+
+static const char *layer_name(char out[NAME], int index, const char *name)
 {
-    const struct gguf_tensor *t = gguf_tensor(l->file, name);
-    if (!t) {
-        if (!optional)
-            error_set(l->error, ERROR_FORMAT, "tensor %s is missing", name);
-        return NULL;
-    }
-    int64_t rows = outputs ? outputs : 1;
-    if (t->size[0] != inputs || t->size[1] != rows || t->size[2] != 1 || t->size[3] != 1) {
-        error_set(l->error, ERROR_FORMAT, "tensor %s is %lld x %lld where %lld x %d is expected", name,
-                  (long long)t->size[1], (long long)t->size[0], (long long)rows, inputs);
-        return NULL;
-    }
-    if (!dtype_info(t->type)->expand) {
-        const char *type = dtype_info(t->type)->name;
-        error_set(l->error, ERROR_UNSUPPORTED, "tensor %s is stored as %s, which is not supported", name,
-                  type ? type : "an unknown type");
-        return NULL;
-    }
-    return t;
+    snprintf(out, NAME, "blk.%d.%s", index, name);
+    return out;
 }
 
-static void count_weight(struct loader *l, const struct gguf_tensor *t)
-{
-    l->model->parameters += (uint64_t)(t->size[0] * t->size[1]);
-    l->model->weight_bytes += t->bytes;
-    if (t->size[1] == 1)
-        return;
-    const char *name = dtype_info(t->type)->name;
-    int i = 0;
-    while (i < l->type_count && strcmp(l->types[i].name, name) != 0)
-        i++;
-    if (i == (int)(sizeof l->types / sizeof l->types[0]))
-        return;
-    if (i == l->type_count)
-        l->types[l->type_count++].name = name;
-    l->types[i].bytes += t->bytes;
-}
-
-/* "Q4_K, Q6_K": every type that holds at least a tenth of the bytes, the largest first. */
-static void name_quantisation(struct loader *l)
-{
-    size_t total = 0;
-    for (int i = 0; i < l->type_count; i++)
-        total += l->types[i].bytes;
-    char *out = l->model->quantisation, *end = out + sizeof l->model->quantisation;
-    for (int n = 0; n < l->type_count; n++) {
-        int best = 0;
-        for (int i = 1; i < l->type_count; i++)
-            if (l->types[i].bytes > l->types[best].bytes)
-                best = i;
-        if (l->types[best].bytes < total / 10 || l->types[best].bytes == 0 || end - out < 12)
-            break;
-        out += snprintf(out, (size_t)(end - out), "%s%s", n ? ", " : "", l->types[best].name);
-        l->types[best].bytes = 0;
-    }
-}
-
-/* Upload n floats as device memory that the model owns. */
-static float *own_floats(struct loader *l, const float *host, int n)
-{
-    struct model *m = l->model;
-    void **owned = realloc(m->owned, (m->owned_count + 1) * sizeof *owned);
-    if (!owned) {
-        error_set(l->error, ERROR_MEMORY, "out of memory");
-        return NULL;
-    }
-    m->owned = owned;
-    float *device = l->device->ops->alloc(l->device, (size_t)n * sizeof *device, l->error);
-    if (!device)
-        return NULL;
-    m->owned[m->owned_count++] = device;
-    l->device->ops->upload(l->stream, host, (size_t)n * sizeof *device, device);
-    if (l->device->ops->stream_finish(l->stream, l->error) < 0)
-        return NULL;
-    return device;
-}
-
-static float *load_vector(struct loader *l, const char *name, int n, bool optional, int *status)
-{
-    const struct gguf_tensor *t = tensor_find(l, name, 0, n, optional);
-    if (!t) {
-        *status = gguf_tensor(l->file, name) || !optional ? ERROR_FORMAT : 0;
-        return NULL;
-    }
-    *status = 0;
-    count_weight(l, t);
-    if (!l->device)
-        return NULL;
-    float *host = malloc((size_t)n * sizeof *host);
-    if (!host) {
-        *status = error_set(l->error, ERROR_MEMORY, "out of memory");
-        return NULL;
-    }
-    dtype_info(t->type)->expand(t->data, host, (size_t)n);
-    float *device = own_floats(l, host, n);
-    free(host);
-    if (!device)
-        *status = ERROR_MEMORY;
-    return device;
-}
-
-/* Fetch "NAME.weight" and, if there, "NAME.bias": a norm over `groups` groups of `width` columns. */
+/* A norm over `groups` groups of `width` columns. */
 static int load_norm(struct loader *l, const char *name, int groups, int width, struct norm *norm)
 {
-    char full[64];
-    int status;
     *norm = (struct norm){l->model->family->norm, groups, width, l->model->epsilon, NULL, NULL};
-    snprintf(full, sizeof full, "%s.weight", name);
-    norm->weight = load_vector(l, full, width, false, &status);
-    if (status < 0)
-        return status;
-    snprintf(full, sizeof full, "%s.bias", name);
-    norm->bias = load_vector(l, full, width, true, &status);
-    return status;
+    return tensors_norm(&l->t, name, norm);
 }
 
 static int load_layer_norm(struct loader *l, int index, const char *name, int groups, int width, struct norm *norm)
 {
-    char full[64];
-    snprintf(full, sizeof full, "blk.%d.%s", index, name);
-    return load_norm(l, full, groups, width, norm);
-}
-
-/* Rows first .. first + outputs - 1 of a tensor that has `total` rows. */
-static int load_rows(struct loader *l, const char *name, int total, int first, int outputs, int inputs,
-                     struct weight **weight)
-{
-    const struct gguf_tensor *t = tensor_find(l, name, total, inputs, false);
-    if (!t)
-        return l->error && l->error->code ? l->error->code : ERROR_FORMAT;
-    if (first == 0)
-        count_weight(l, t);
-    if (!l->device)
-        return 0;
-    const char *data = (const char *)t->data + t->bytes / (size_t)total * (size_t)first;
-    return l->device->ops->weight_new(l->device, t->type, outputs, inputs, data, weight, l->error);
+    char full[NAME];
+    return load_norm(l, layer_name(full, index, name), groups, width, norm);
 }
 
 static int load_linear(struct loader *l, int index, const char *name, int outputs, int inputs, struct linear *linear)
 {
-    char full[64];
-    int status;
-    snprintf(full, sizeof full, "blk.%d.%s.weight", index, name);
-    if ((status = load_rows(l, full, outputs, 0, outputs, inputs, &linear->weight)) < 0)
-        return status;
-    snprintf(full, sizeof full, "blk.%d.%s.bias", index, name);
-    linear->bias = load_vector(l, full, outputs, true, &status);
-    return status;
+    char full[NAME];
+    return tensors_linear(&l->t, layer_name(full, index, name), outputs, inputs, linear);
 }
 
-/* Fetch `count` matrices that the file may have as one tensor, one after the other in its rows. */
+/* Matrices that the file may have as one tensor. */
 static int load_fused(struct loader *l, int index, const char *name, int count, const int *outputs, int inputs,
                       struct linear **parts)
 {
-    char full[64];
-    int total = 0, first = 0, status;
-    for (int i = 0; i < count; i++)
-        total += outputs[i];
-    snprintf(full, sizeof full, "blk.%d.%s.weight", index, name);
-    for (int i = 0; i < count; first += outputs[i++])
-        if ((status = load_rows(l, full, total, first, outputs[i], inputs, &parts[i]->weight)) < 0)
-            return status;
-    snprintf(full, sizeof full, "blk.%d.%s.bias", index, name);
-    float *bias = load_vector(l, full, total, true, &status);
-    for (int i = 0; bias && i < count; bias += outputs[i++])
-        parts[i]->bias = bias;
-    return status;
+    char full[NAME];
+    return tensors_fused(&l->t, layer_name(full, index, name), count, outputs, inputs, parts);
 }
 
 static bool has_tensor(struct loader *l, int index, const char *name)
 {
-    char full[64];
+    char full[NAME];
     snprintf(full, sizeof full, "blk.%d.%s.weight", index, name);
-    return gguf_tensor(l->file, full);
+    return tensors_have(&l->t, full);
 }
 
 static int load_attention(struct loader *l, int index, struct layer *layer)
@@ -252,7 +109,7 @@ static int load_layer_norms(struct loader *l, int index, struct layer *layer)
 static int load_layer(struct loader *l, int index)
 {
     struct model *m = l->model;
-    struct layer checked = {0}, *layer = l->device ? &m->layer[index] : &checked;
+    struct layer checked = {0}, *layer = l->t.device ? &m->layer[index] : &checked;
     int status, period = m->family->unturned_period;
     layer->window = m->local[index] ? m->window : 0;
     layer->rotation = period && index % period == period - 1 ? ROTATION_NONE
@@ -266,14 +123,14 @@ static int load_layer(struct loader *l, int index)
 /* Divide a rotation's turns by the numbers of a tensor, if there is one. */
 static int load_divisors(struct loader *l, const char *name, struct rotation *r)
 {
-    const struct gguf_tensor *t = r->pairs ? tensor_find(l, name, 0, r->pairs, true) : NULL;
+    const struct gguf_tensor *t = r->pairs ? tensors_find(&l->t, name, 0, r->pairs, true) : NULL;
     float divisor[ROTATION_PAIRS];
     if (!t)
-        return r->pairs && gguf_tensor(l->file, name) ? ERROR_FORMAT : 0;
+        return r->pairs && tensors_have(&l->t, name) ? l->t.error->code : 0;
     dtype_info(t->type)->expand(t->data, divisor, (size_t)r->pairs);
     for (int i = 0; i < r->pairs; i++) {
         if (!(divisor[i] > 0))
-            return error_set(l->error, ERROR_FORMAT, "%s holds a number that is not positive", name);
+            return error_set(l->t.error, ERROR_FORMAT, "%s holds a number that is not positive", name);
         r->turn[i] /= divisor[i];
     }
     return 0;
@@ -294,37 +151,41 @@ static int load_ends(struct loader *l)
 {
     struct model *m = l->model;
     int status;
-    if ((status = load_rows(l, "token_embd.weight", m->vocabulary, 0, m->vocabulary, m->width, &m->embedding)) < 0 ||
+    if ((status = tensors_rows(&l->t, "token_embd.weight", m->vocabulary, 0, m->vocabulary, m->width, &m->embedding)) < 0 ||
         (status = load_norm(l, "output_norm", 1, m->width, &m->output_norm)) < 0)
         return status;
     if (m->family->learned_positions &&
-        (status = load_rows(l, "position_embd.weight", m->context, 0, m->context, m->width, &m->place)) < 0)
+        (status = tensors_rows(&l->t, "position_embd.weight", m->context, 0, m->context, m->width, &m->place)) < 0)
         return status;
     struct weight *weight = m->embedding;
-    if (gguf_tensor(l->file, "output.weight") &&
-        (status = load_rows(l, "output.weight", m->vocabulary, 0, m->vocabulary, m->width, &weight)) < 0)
+    if (tensors_have(&l->t, "output.weight") &&
+        (status = tensors_rows(&l->t, "output.weight", m->vocabulary, 0, m->vocabulary, m->width, &weight)) < 0)
         return status;
     m->head.weight = weight;
     m->head.vocabulary = m->vocabulary;
     m->head.width = m->width;
-    m->head.bias = load_vector(l, "output.bias", m->vocabulary, true, &status);
+    float *bias;
+    status = tensors_floats(&l->t, "output.bias", 0, m->vocabulary, true, &bias);
+    m->head.bias = bias;
     return status;
 }
 
 static int load_all(struct loader *l)
 {
     struct model *m = l->model;
-    int status = model_describe(l->file, m, l->error);
+    int status = model_describe(l->t.file, m, l->t.error);
     if (status < 0)
         return status;
-    if (l->device && !(m->layer = calloc((size_t)m->layers, sizeof *m->layer)))
-        return error_set(l->error, ERROR_MEMORY, "out of memory");
+    if (l->t.device && !(m->layer = calloc((size_t)m->layers, sizeof *m->layer)))
+        return error_set(l->t.error, ERROR_MEMORY, "out of memory");
     if ((status = load_ends(l)) < 0 || (status = load_rotations(l)) < 0)
         return status;
     for (int i = 0; i < m->layers; i++)
         if ((status = load_layer(l, i)) < 0)
             return status;
-    name_quantisation(l);
+    tensors_quantisation(&l->t, m->quantisation, sizeof m->quantisation);
+    m->parameters = l->t.parameters;
+    m->weight_bytes = l->t.weight_bytes;
     return 0;
 }
 
@@ -334,7 +195,7 @@ int model_check(const struct gguf *file, struct error *error)
     struct model *m = calloc(1, sizeof *m);
     if (!m)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    struct loader l = {.file = file, .model = m, .error = error ? error : &own};
+    struct loader l = {.t = {.file = file, .held = &m->held, .error = error ? error : &own}, .model = m};
     int status = load_all(&l);
     free(m);
     return status;
@@ -347,12 +208,12 @@ int model_load(const struct gguf *file, struct device *device, struct model **ou
     if (!m)
         return error_set(error, ERROR_MEMORY, "out of memory");
     m->device = device;
-    struct loader l = {.file = file, .device = device, .model = m, .error = error ? error : &own};
-    int status = device->ops->stream_new(device, true, &l.stream, error);
+    struct loader l = {.t = {.file = file, .device = device, .held = &m->held, .error = error ? error : &own}, .model = m};
+    int status = device->ops->stream_new(device, true, &l.t.stream, error);
     if (status == 0)
         status = load_all(&l);
-    if (l.stream)
-        device->ops->stream_free(l.stream);
+    if (l.t.stream)
+        device->ops->stream_free(l.t.stream);
     if (status < 0) {
         model_free(m);
         return status;
@@ -382,9 +243,7 @@ void model_free(struct model *m)
         for (size_t j = 0; j < sizeof all / sizeof all[0]; j++)
             weight_free(m, all[j]->weight);
     }
-    for (size_t i = 0; i < m->owned_count; i++)
-        m->device->ops->free(m->device, m->owned[i]);
-    free(m->owned);
+    holdings_free(&m->held, m->device);
     free(m->layer);
     free(m);
 }
