@@ -46,7 +46,7 @@ struct block_work {
     struct probe_span span;
     int kv_head;
     int first, last;                /* positions of the block's first and last query */
-    int see_first;                  /* the first key that some query sees */
+    int see_first, see_end;         /* the first key that some query sees, and one past the last */
     int touched_first, touched_end; /* the keys whose factor is not 1 lie between; empty: first >= end */
     bool deferred;                  /* touched keys wait for the row's minimum, */
     bool whole;                     /* which is that of all keys, seen or not */
@@ -56,14 +56,22 @@ struct block_work {
 /* A row of a thread. */
 struct row_state {
     int position;    /* of its query; -1: there is no such row */
-    int see_first;   /* it sees keys see_first .. position */
+    int see_first;   /* it sees keys see_first .. see_last */
+    int see_last;
     float low;       /* least score so far, of this thread's keys */
     float most, sum; /* greatest score so far; sum of the weights, of this thread's keys */
 };
 
 static __device__ int first_visible(const struct attention &a, int position)
 {
+    if (a.sees)
+        return a.sees[2 * position];
     return a.window > 0 && position >= a.window ? position - a.window + 1 : 0;
+}
+
+static __device__ int last_visible(const struct attention &a, int position)
+{
+    return a.sees ? a.sees[2 * position + 1] : position;
 }
 
 /* The first and one past the last key with a factor other than 1 among the first `limit` ones. */
@@ -99,11 +107,12 @@ static __device__ struct block_work find_work(const struct attend_call &call, in
     work.first = work.span.query_position + task.first / group;
     work.last = work.span.query_position + (last < work.span.query_count ? last : work.span.query_count - 1);
     work.see_first = first_visible(a, work.first);
-    find_touched(work, work.last + 1);
+    work.see_end = last_visible(a, work.last) + 1;
+    find_touched(work, work.see_end);
     bool touched = work.touched_first < work.touched_end;
     work.deferred = touched && (a.suppression == SUPPRESS_ROW_MIN || a.suppression == SUPPRESS_ROW_MIN_CAUSAL);
     work.whole = work.deferred && a.suppression == SUPPRESS_ROW_MIN;
-    work.limit = work.whole ? a.positions : work.last + 1;
+    work.limit = work.whole ? a.positions : work.see_end;
     return work;
 }
 
@@ -194,7 +203,7 @@ static __device__ void tile_scores(const float *query, const float *key, int pai
 static __device__ float weigh(const struct block_work &work, struct row_state &row, int key, float score, bool second)
 {
     const struct attention &a = work.call->attention;
-    bool seen = key >= row.see_first && key <= row.position;
+    bool seen = key >= row.see_first && key <= row.see_last;
     if (a.softcap > 0)
         score = a.softcap * tanhf(score / a.softcap);
     if (work.deferred && !second && (seen || (work.whole && key < a.positions)))
@@ -335,7 +344,9 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
     for (int i = 0; i < rows_a_thread; i++) {
         int q = (first + pair * rows_a_thread + i) / group;
         int position = q < work.span.query_count ? work.span.query_position + q : -1;
-        row[i] = {position, first_visible(a, position), INFINITY, -INFINITY, 0};
+        bool exists = position >= 0;
+        row[i] = {position, exists ? first_visible(a, position) : 0, exists ? last_visible(a, position) : -1,
+                  INFINITY, -INFINITY, 0};
 #pragma unroll
         for (int d = 0; d < DIM / row_lanes; d++)
             output[i][d] = 0;
@@ -362,7 +373,7 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
 #pragma unroll
                 for (int k = 0; k < keys / row_lanes; k++)
                     score[i][k] = weigh(work, row[i], key + lane + k * row_lanes, score[i][k], walk);
-            if (key > work.last || key + keys <= work.see_first)
+            if (key >= work.see_end || key + keys <= work.see_first)
                 continue; /* for the minimum only */
 #pragma unroll
             for (int i = 0; i < rows_a_thread; i++) {
@@ -372,7 +383,7 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
                     weight[(pair * rows_a_thread + i) * (keys + pad) + lane + k * row_lanes] = score[i][k];
             }
             __syncthreads(); /* all have their scores */
-            load_keys<DIM>(work, a.value, call.dvalue, key, work.last + 1, tile_keys);
+            load_keys<DIM>(work, a.value, call.dvalue, key, work.see_end, tile_keys);
             __syncthreads();
             tile_values<DIM>(weight, tile_keys, pair, lane, output);
         }

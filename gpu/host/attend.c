@@ -234,10 +234,16 @@ static void use_base(const struct call *call, int kv_head, struct attend_tile *t
     tile->split = a->positions;
 }
 
-/* The last key that a span's queries need, plus one. */
-static int last_key(const struct attention *a, const struct probe_span *span, bool factor)
+/* One past the last key that a span's queries see. */
+static int seen_end(const struct attention *a, const struct probe_span *span)
 {
-    return factor && a->suppression == SUPPRESS_ROW_MIN ? a->positions : span->query_position + span->query_count;
+    return span->query_count > 0 ? attend_end(a, span->query_position + span->query_count - 1) : 0;
+}
+
+/* The same for the last key that they need. */
+static int needed_end(const struct attention *a, const struct probe_span *span, bool factor)
+{
+    return factor && a->suppression == SUPPRESS_ROW_MIN ? a->positions : seen_end(a, span);
 }
 
 /* One probe's queries of one key-value head. */
@@ -247,10 +253,10 @@ static void attend_probe(const struct call *call, int kv_head, const struct prob
     const struct attention *a = call->a;
     struct attend_tile tile = tile_start(call, factors, b);
     use_base(call, kv_head, &tile, b);
-    int end = last_key(a, span, true);
+    int end = needed_end(a, span, true);
     if (call->dkey && span->key_position < end) {
         pack_probe(call, kv_head, span, end, b);
-        sum_values(call, kv_head, span, least(end, span->query_position + span->query_count), b->value);
+        sum_values(call, kv_head, span, seen_end(a, span), b->value);
         for (int p = span->key_position / KERNEL_PANEL; p < call->panels; p++)
             b->panels[p] = b->panel + p * panel_floats(a);
         tile.value[1] = b->value;
@@ -329,9 +335,9 @@ void host_attend(struct stream *stream, const struct attention *a, const float *
     call.span = &span;
     call.factors = &factors;
     bool whole = factor && a->suppression == SUPPRESS_ROW_MIN;
-    int first_key = !whole && a->window > 0 && first >= a->window ? first - a->window + 1 : 0;
+    int first_key = whole ? 0 : attend_first(a, first);
     int tiles = (rows + call.tile_positions - 1) / call.tile_positions;
-    if (pack_all(stream, &call, first_key, last_key(a, &span, factor)))
+    if (pack_all(stream, &call, first_key, needed_end(a, &span, factor)))
         team_run(call.team, (size_t)tiles * a->kv_heads, attend_task, &call);
 }
 
@@ -363,7 +369,7 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
     int end = 0;
     for (int p = 0; p < probes; p++) {
         factors[p] = factors_prepare(a, factor + (size_t)p * a->positions, log + (size_t)p * a->positions);
-        int last = last_key(a, &span[p], true);
+        int last = needed_end(a, &span[p], true);
         end = greatest(end, dkey ? least(last, span[p].key_position) : last);
     }
     call.query = query;

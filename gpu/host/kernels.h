@@ -14,6 +14,19 @@ enum { KERNEL_PANEL = 64 };
 /* Products of 8-bit integers: columns turned together, and rows multiplied at once. */
 enum { KERNEL_BLOCK = 64, KERNEL_INT8_ROWS = 6 };
 
+/* The first key that the query at a position sees, and one past the last. */
+static inline int attend_first(const struct attention *a, int position)
+{
+    if (a->sees)
+        return a->sees[2 * position];
+    return a->window > 0 && position >= a->window ? position - a->window + 1 : 0;
+}
+
+static inline int attend_end(const struct attention *a, int position)
+{
+    return a->sees ? a->sees[2 * position + 1] + 1 : position + 1;
+}
+
 /* Some consecutive positions' queries of the heads that share one key-value head, and what they attend to. */
 struct attend_tile {
     const struct attention *attention;

@@ -230,16 +230,11 @@ static void values(int rows, const float *weight, size_t stride, int keys, const
 
 /* -- a tile -------------------------------------------------------------------------------------------------------- */
 
-static int first_key(const struct attention *a, int position)
-{
-    return a->window > 0 && position >= a->window ? position - a->window + 1 : 0;
-}
-
 static void attend(const struct attend_tile *tile)
 {
     const struct attention *a = tile->attention;
     int dim = a->head_dim, rows = tile->count * tile->group;
-    int key_first = first_key(a, tile->position), key_end = tile->position + tile->count;
+    int key_first = attend_first(a, tile->position), key_end = attend_end(a, tile->position + tile->count - 1);
     int first = key_first / KERNEL_PANEL * KERNEL_PANEL;
     int end = (key_end + KERNEL_PANEL - 1) / KERNEL_PANEL * KERNEL_PANEL;
     bool suppressed = tile->factor && tile->touched[0] < key_end && tile->touched[1] > key_first;
@@ -250,7 +245,7 @@ static void attend(const struct attend_tile *tile)
 
     for (int r = 0; r < rows; r++) {
         int position = tile->position + r / tile->group;
-        int see[2] = {first_key(a, position), position + 1};
+        int see[2] = {attend_first(a, position), attend_end(a, position)};
         tile->share[r] = weights(tile, see, first, end, tile->score + r * tile->score_stride);
     }
 

@@ -5,7 +5,8 @@ static const double tolerance = 2e-5;
 
 /* One case: everything in host memory; a probe is a factor for every key and a difference from key_position on. */
 struct problem {
-    struct attention a; /* key and value in host memory */
+    struct attention a; /* sees, key and value in host memory */
+    int32_t *sees;
     float *key, *value, *query;
     int rows; /* = positions */
 };
@@ -38,25 +39,38 @@ static double suppressed(const struct attention *a, double s, double m, double l
     }
 }
 
+/* The keys that a position's query sees: first .. last. */
+static int first_seen(const struct attention *a, int position)
+{
+    if (a->sees)
+        return a->sees[2 * position];
+    return a->window > 0 && position - a->window + 1 > 0 ? position - a->window + 1 : 0;
+}
+
+static int last_seen(const struct attention *a, int position)
+{
+    return a->sees ? a->sees[2 * position + 1] : position;
+}
+
 /* The output of one query of one head: out [head_dim].  key, value [positions, kv_heads * head_dim]. */
 static void reference_row(const struct attention *a, int head, int position, const double *q, const double *key,
                           const double *value, const float *factor, double *out)
 {
     size_t column = (size_t)(head / (a->heads / a->kv_heads)) * a->head_dim;
-    int first = a->window > 0 && position - a->window + 1 > 0 ? position - a->window + 1 : 0;
+    int first = first_seen(a, position), last = last_seen(a, position);
     double *s = malloc((size_t)a->positions * sizeof *s), low = INFINITY, high = -INFINITY, sum = 0;
     for (int j = 0; j < a->positions; j++) {
         s[j] = score(a, q, key + j * key_width(a) + column);
-        bool seen = j >= first && j <= position;
+        bool seen = j >= first && j <= last;
         if ((seen || a->suppression == SUPPRESS_ROW_MIN) && s[j] < low)
             low = s[j];
     }
-    for (int j = first; j <= position; j++) {
+    for (int j = first; j <= last; j++) {
         s[j] = factor ? suppressed(a, s[j], (double)factor[j], low) : s[j];
         high = s[j] > high ? s[j] : high;
     }
     memset(out, 0, (size_t)a->head_dim * sizeof *out);
-    for (int j = first; j <= position && high > -INFINITY; j++) {
+    for (int j = first; j <= last && high > -INFINITY; j++) {
         double p = exp(s[j] - high);
         sum += p;
         for (int d = 0; d < a->head_dim; d++)
@@ -90,9 +104,15 @@ static double *sums(const float *x, const float *d, int first, int rows, size_t 
     return out;
 }
 
-static struct problem problem_new(struct attention shape)
+static struct problem problem_new(struct attention shape, const int32_t *sees)
 {
     struct problem p = {.a = shape, .rows = shape.positions};
+    if (sees) {
+        size_t bytes = 2 * (size_t)p.rows * sizeof *sees;
+        p.sees = malloc(bytes);
+        memcpy(p.sees, sees, bytes);
+        p.a.sees = p.sees;
+    }
     p.key = random_floats(p.rows * key_width(&shape), 2);
     p.value = random_floats(p.rows * key_width(&shape), 1);
     p.query = random_floats(p.rows * query_width(&shape), 2);
@@ -105,6 +125,7 @@ static void problem_free(struct problem *p)
     free(p->key);
     free(p->value);
     free(p->query);
+    free(p->sees);
 }
 
 static float *factors(int positions, int variant)
@@ -120,12 +141,14 @@ static float *factors(int positions, int variant)
     return factor;
 }
 
-/* Upload a problem's keys and values. */
+/* Upload a problem's keys and values, and who sees which. */
 static struct attention on_device(struct bench *b, const struct problem *p)
 {
     struct attention a = p->a;
     a.key = bench_put(b, p->key, p->rows * key_width(&a));
     a.value = bench_put(b, p->value, p->rows * key_width(&a));
+    if (p->sees)
+        a.sees = bench_put(b, p->sees, 2 * (size_t)p->rows);
     return a;
 }
 
@@ -143,7 +166,7 @@ static void check_values(struct bench *b, const struct problem *p)
         float *y = bench_output(b, n);
         b->ops->attend(b->stream, &a, with ? device_factor : NULL, 0, device_query, p->rows, y);
         float *got = bench_get(b, y, n);
-        reference(&a, 0, query, key, value, with ? factor : NULL, want);
+        reference(&p->a, 0, query, key, value, with ? factor : NULL, want);
         CHECK(worst(got, want, n) < tolerance, "%s: %d positions, dim %d, suppression %d, factor %d: %g", b->name,
               p->rows, a.head_dim, a.suppression, with, worst(got, want, n));
 
@@ -217,7 +240,7 @@ static void check_differences(struct bench *b, const struct problem *p, bool tar
         double *q = sums(p->query, changed ? dquery + first : NULL, s->query_position, p->rows, width);
         double *k = sums(p->key, changed ? dkey + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
         double *v = sums(p->value, changed ? dvalue + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
-        reference(&a, s->query_position, q, k, v, factor + (size_t)i * p->rows, want);
+        reference(&p->a, s->query_position, q, k, v, factor + (size_t)i * p->rows, want);
         for (size_t j = 0; j < count; j++)
             want[s->query_position * width + j] -= (double)base[s->query_position * width + j];
         double error = worst(got + first, want + s->query_position * width, count);
@@ -226,8 +249,9 @@ static void check_differences(struct bench *b, const struct problem *p, bool tar
         free(k);
         free(v);
     }
-    CHECK(most < tolerance, "%s: %d positions, dim %d, suppression %d, window %d, softcap %g, targets %d, changed %d: %g",
-          b->name, p->rows, a.head_dim, a.suppression, a.window, (double)a.softcap, targets, changed, most);
+    CHECK(most < tolerance,
+          "%s: %d positions, dim %d, suppression %d, window %d, softcap %g, blocks %d, targets %d, changed %d: %g", b->name,
+          p->rows, a.head_dim, a.suppression, a.window, (double)a.softcap, p->sees != NULL, targets, changed, most);
     free(want);
     free(got);
     free(base);
@@ -273,7 +297,7 @@ static void check_zero(struct bench *b, const struct problem *p)
 /* What is not a number must not look like one: a NaN in a query shows in its own output, and in no other. */
 static void check_nan(struct bench *b)
 {
-    struct problem p = problem_new((struct attention){.heads = 2, .kv_heads = 1, .head_dim = 8, .positions = 20});
+    struct problem p = problem_new((struct attention){.heads = 2, .kv_heads = 1, .head_dim = 8, .positions = 20}, NULL);
     struct attention a = on_device(b, &p);
     size_t width = query_width(&a), n = p.rows * width;
     p.query[7 * width + 3] = NAN;
@@ -291,9 +315,11 @@ static void check_nan(struct bench *b)
 
 static void check_all(struct bench *b, struct attention shape)
 {
+    const int32_t *sees = shape.sees;
+    shape.sees = NULL;
     for (int suppression = 0; suppression < 4; suppression++) {
         shape.suppression = (enum suppression)suppression;
-        struct problem p = problem_new(shape);
+        struct problem p = problem_new(shape, sees);
         check_values(b, &p);
         check_zero(b, &p);
         for (int targets = 0; targets < 2; targets++)
@@ -303,9 +329,90 @@ static void check_all(struct bench *b, struct attention shape)
     }
 }
 
+/* -- blocks that look in both directions --------------------------------------------------------------------------- */
+
+/* Text that sees what is before it, and blocks [count] of positions first .. end - 1 that see all of themselves too; a
+ * window, where there is one (not 0), cuts off what is too far behind. */
+static void lay_blocks(int positions, const int (*block)[2], int count, int window, int32_t *sees)
+{
+    for (int p = 0; p < positions; p++) {
+        sees[2 * p] = window > 0 && p >= window ? p - window + 1 : 0;
+        sees[2 * p + 1] = p;
+        for (int i = 0; i < count; i++)
+            if (p >= block[i][0] && p < block[i][1])
+                sees[2 * p + 1] = block[i][1] - 1;
+    }
+}
+
+static void check_blocks(struct bench *b, struct attention shape, const int (*block)[2], int count, int window)
+{
+    int32_t *sees = malloc(2 * (size_t)shape.positions * sizeof *sees);
+    lay_blocks(shape.positions, block, count, window, sees);
+    shape.sees = sees;
+    shape.window = 3; /* not looked at */
+    check_all(b, shape);
+    free(sees);
+}
+
+/* Two blocks somewhere, the first before the middle; up to a third of the positions each. */
+static void place_blocks(int positions, int (*block)[2])
+{
+    int part = positions / 3 > 0 ? positions / 3 : 1;
+    for (int i = 0; i < 2; i++) {
+        int first = i * positions / 2 + (int)(random_bits() % (uint32_t)part);
+        int end = first + 1 + (int)(random_bits() % (uint32_t)part);
+        int most = i ? positions : positions / 2;
+        block[i][0] = first < most ? first : most;
+        block[i][1] = end < most ? end : most;
+    }
+}
+
+/* What says the same as no table gives the same bits. */
+static void check_plain(struct bench *b, struct attention shape)
+{
+    int32_t *sees = malloc(2 * (size_t)shape.positions * sizeof *sees);
+    lay_blocks(shape.positions, NULL, 0, shape.window, sees);
+    struct problem p = problem_new(shape, sees);
+    struct attention a = on_device(b, &p);
+    size_t n = p.rows * query_width(&a);
+    float *query = bench_put(b, p.query, n), *y[2] = {bench_output(b, n), bench_output(b, n)}, *got[2];
+    for (int i = 0; i < 2; i++, a.sees = NULL)
+        b->ops->attend(b->stream, &a, NULL, 0, query, p.rows, y[i]);
+    for (int i = 0; i < 2; i++)
+        got[i] = bench_get(b, y[i], n);
+    CHECK(!memcmp(got[0], got[1], n * sizeof **got), "%s: window %d: a table that says so differs", b->name, a.window);
+    free(got[0]);
+    free(got[1]);
+    free(sees);
+    problem_free(&p);
+    bench_clear(b);
+}
+
+static void test_blocks(struct bench *b)
+{
+    static const int middle[1][2] = {{13, 47}}, all[1][2] = {{0, 67}}, two[2][2] = {{1, 40}, {41, 129}};
+    check_blocks(b, (struct attention){.heads = 3, .kv_heads = 1, .head_dim = 16, .positions = 65}, middle, 1, 0);
+    check_blocks(b, (struct attention){.heads = 3, .kv_heads = 1, .head_dim = 16, .positions = 65}, middle, 1, 9);
+    check_blocks(b, (struct attention){.heads = 2, .kv_heads = 2, .head_dim = 72, .positions = 67}, all, 1, 0);
+    check_blocks(b, (struct attention){.heads = 6, .kv_heads = 2, .head_dim = 20, .positions = 131}, two, 2, 0);
+    check_blocks(b, (struct attention){.heads = 6, .kv_heads = 2, .head_dim = 20, .positions = 131, .softcap = 3}, two, 2, 70);
+    for (int i = 0; i < 6; i++) {
+        static const int positions[] = {1, 2, 31, 33, 64, 98};
+        int block[2][2];
+        place_blocks(positions[i], block);
+        check_blocks(b, (struct attention){.heads = 4, .kv_heads = 2, .head_dim = 12, .positions = positions[i]}, block, 2,
+                     i % 2 * (1 + positions[i] / 4));
+    }
+    check_plain(b, (struct attention){.heads = 4, .kv_heads = 2, .head_dim = 20, .positions = 131});
+    check_plain(b, (struct attention){.heads = 4, .kv_heads = 2, .head_dim = 20, .positions = 131, .window = 21});
+}
+
+/* -- all of it ----------------------------------------------------------------------------------------------------- */
+
 static void test(struct bench *b)
 {
     check_nan(b);
+    test_blocks(b);
     static const int positions[] = {1, 2, 31, 33, 64, 65};
     for (int i = 0; i < 6; i++)
         check_all(b, (struct attention){.heads = 3, .kv_heads = 1, .head_dim = 16, .positions = positions[i]});
