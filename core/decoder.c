@@ -155,10 +155,10 @@ int baseline_new(const struct model *m, int capacity, size_t memory, struct base
     if (m->place)
         b->place = pool_floats(&b->pool, rows, (size_t)m->width);
     scratch_new(&b->scratch, &b->pool, m, capacity);
-    int status = b->pool.status;
+    int seen = sight_new(&b->sight, &b->pool, capacity, m->window), status = b->pool.status;
     if (status < 0 && error)
         *error = b->pool.error;
-    if (status == 0 && !b->ids)
+    if (status == 0 && (!b->ids || seen < 0))
         status = error_set(error, ERROR_MEMORY, "out of memory");
     if (status == 0)
         status = allocate_layers(b, memory, error);
@@ -179,6 +179,7 @@ void baseline_free(struct baseline *b)
     for (int l = 0; b->layer_pool && l < (b->kept ? b->model->layers : 1); l++)
         pool_free(&b->layer_pool[l]);
     pool_free(&b->pool);
+    sight_free(&b->sight);
     free(b->layer_pool);
     free(b->layer);
     free(b->ids);
@@ -188,7 +189,18 @@ void baseline_free(struct baseline *b)
 void baseline_truncate(struct baseline *b, int count)
 {
     if (count < b->count)
-        b->count = count;
+        b->count = sight_cut(&b->sight, count);
+}
+
+void baseline_pictures(struct baseline *b, const struct picture_rows *pictures, int n)
+{
+    b->pictures = pictures;
+    b->picture_count = n;
+}
+
+const int32_t *baseline_sees(const struct baseline *b)
+{
+    return sight_sees(&b->sight, false, b->count) ? b->sight.host[0] : NULL;
 }
 
 struct attention baseline_attention(const struct baseline *b, int l, int positions)
@@ -198,6 +210,7 @@ struct attention baseline_attention(const struct baseline *b, int l, int positio
     return (struct attention){
         .heads = m->heads, .kv_heads = m->kv_heads, .head_dim = m->head_dim, .scale = m->attention_scale,
         .softcap = m->score_cap, .window = m->layer[l].window,
+        .sees = sight_sees(&b->sight, m->layer[l].window > 0, positions),
         .positions = positions, .key = b->key + offset, .value = b->value + offset,
         .suppression = SUPPRESS_ROW_MIN_CAUSAL,
     };
@@ -330,16 +343,39 @@ static void enter(const struct baseline *b, struct stream *s, size_t first, size
         ops->add(s, b->place + at, 1, n, input + at);
 }
 
+/* Embeddings of tokens and rows of pictures, one after the other, at positions count .. count + n - 1. */
+static void embed(const struct baseline *b, struct stream *s, const int32_t *ids, int n)
+{
+    const struct model *m = b->model;
+    const struct device_ops *ops = m->device->ops;
+    size_t d = (size_t)m->width;
+    for (int i = 0, end; i < n; i = end) {
+        float *to = b->embedded + (size_t)(b->count + i) * d;
+        int row;
+        const struct picture_rows *picture = picture_rows_find(b->pictures, b->picture_count, ids[i], &row);
+        for (end = i + 1; end < n && (picture ? ids[end] == ids[end - 1] - 1 && row + end - i < picture->count : ids[end] >= 0);)
+            end++;
+        if (picture)
+            ops->copy(s, picture->rows + (size_t)row * d, (size_t)(end - i) * d * sizeof *to, to);
+        else
+            ops->embed(s, m->embedding, ids + i, end - i, m->embedding_scale, to);
+    }
+}
+
 int baseline_run(struct baseline *b, struct stream *s, const int32_t *ids, int n, const struct steering *steering,
                  const atomic_bool *cancelled, struct error *error)
 {
     const struct model *m = b->model;
     const struct device_ops *ops = m->device->ops;
-    size_t d = (size_t)m->width, at = (size_t)b->count;
     if (n < 0 || n > b->capacity - b->count)
         return error_set(error, ERROR_LIMIT, "%d tokens more do not fit into %d", n, b->capacity);
-    ops->embed(s, m->embedding, ids, n, m->embedding_scale, b->embedded + at * d);
-    enter(b, s, at, (size_t)n, b->layer[0].input);
+    sight_cut(&b->sight, b->count); /* an earlier run that was cancelled left its positions there */
+    int status = sight_add(&b->sight, ids, n, b->pictures, b->picture_count, error);
+    if (status < 0)
+        return status;
+    sight_upload(&b->sight, m->device, s);
+    embed(b, s, ids, n);
+    enter(b, s, (size_t)b->count, (size_t)n, b->layer[0].input);
     for (int l = 0; l < m->layers; l++) {
         if (cancelled && atomic_load(cancelled)) {
             ops->stream_finish(s, NULL);
@@ -348,7 +384,7 @@ int baseline_run(struct baseline *b, struct stream *s, const int32_t *ids, int n
         struct activations *a = &b->layer[b->kept ? l : 0];
         float *next = l + 1 == m->layers ? b->final : b->kept ? b->layer[l + 1].input : a->input;
         run_layer(b, s, l, b->count, n, a, &b->scratch, false, steering, next);
-        int status = ops->stream_finish(s, error);
+        status = ops->stream_finish(s, error);
         if (status < 0)
             return error_add(error, status, "layer %d", l);
     }

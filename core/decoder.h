@@ -11,6 +11,7 @@
 
 #include "core/model.h"
 #include "core/pool.h"
+#include "core/sight.h"
 
 /* Activations of one layer, indexed by position; [positions, ...] f32 on the device.  What feeds a norm that the model does
  * not have is NULL, and so is `up` where there is none. */
@@ -36,17 +37,20 @@ struct baseline {
     const struct model *model;
     struct pool pool;          /* keys, values, tables, the shared activations */
     int capacity, count;       /* positions there is room for, positions run */
-    int32_t *ids;              /* host [capacity]: the tokens fed */
+    int32_t *ids;              /* host [capacity]: the tokens fed, and rows of pictures */
     int32_t *position;         /* 0, 1, 2, ... [capacity] */
     struct rope rope[ROTATIONS]; /* with tables for all of `capacity`; heads is not set */
     float *key, *value;        /* [layers, capacity, kv_heads * head_dim] */
     float *final;              /* [capacity, width]: the residual stream after the last layer */
-    float *embedded;           /* [capacity, width]: the tokens' embeddings */
+    float *embedded;           /* [capacity, width]: the tokens' embeddings, the pictures' rows */
     float *place;              /* [capacity, width]: learned positions, which join them; NULL: none */
     bool kept;                 /* activations of all layers are there */
     struct pool *layer_pool;   /* [layers] if kept, else [1] */
     struct activations *layer; /* [layers] if kept, else [1] scratch of the baseline's own passes */
     struct decoder_scratch scratch;
+    const struct picture_rows *pictures; /* [picture_count] what ids below 0 mean */
+    int picture_count;
+    struct sight sight;
 };
 
 /* Room for `capacity` positions.  memory: bytes that may be spent on keeping all activations. */
@@ -60,12 +64,18 @@ struct steering {
     int first_layer, last_layer;
 };
 
-/* Feed ids[0 .. n - 1] at positions count .. count + n - 1.  n + count <= capacity.
+/* What the ids below 0 stand for in the runs to come.  The array and its rows are the caller's, and must stay as long as
+ * such runs; what was run before keeps its own copy of the rows. */
+void baseline_pictures(struct baseline *, const struct picture_rows *, int n);
+
+/* Feed ids[0 .. n - 1] at positions count .. count + n - 1.  n + count <= capacity.  ERROR_ARGUMENT for an id below 0 that
+ * is no picture's, and for a part of a mutual picture.
  * steering NULL: the plain pass.  cancelled is looked at between layers (NULL: never): ERROR_CANCELLED, count unchanged. */
 int baseline_run(struct baseline *, struct stream *, const int32_t *ids, int n, const struct steering *,
                  const atomic_bool *cancelled, struct error *);
 
-/* Forget all positions from `count` on. */
+/* Forget all positions from `count` on; of a mutual picture that this would cut nothing is left, so that afterwards
+ * baseline->count may be less than was asked for. */
 void baseline_truncate(struct baseline *, int count);
 
 /* Logits after position p -> host [vocabulary].  scratch is the stream's; p < count. */
@@ -87,5 +97,7 @@ const struct activations *baseline_layer(const struct baseline *, struct walker 
 /* This layer's attention as the device wants it, over the first `positions` keys. */
 struct attention baseline_attention(const struct baseline *, int l, int positions);
 struct rope baseline_rope(const struct baseline *, int l, int heads);
+/* Host [count, 2]: the first and last key that each position sees where no window is in the way; NULL: those before it. */
+const int32_t *baseline_sees(const struct baseline *);
 
 #endif

@@ -210,8 +210,8 @@ static int make_probes(struct job *j, struct error *error)
     baseline_truncate(j->baseline, positions);
     status = read_embedding(j, positions, &embedding, error);
     if (status == 0)
-        status = plan_new(j->units, (int)j->unit_count, positions, &j->method, embedding, j->engine->model->width,
-                          &j->plan, error);
+        status = plan_new(j->units, (int)j->unit_count, positions, baseline_sees(j->baseline), &j->method, embedding,
+                          j->engine->model->width, &j->plan, error);
     free(embedding);
     if (status < 0 || (status = make_lanes(j, positions, error)) < 0)
         return status;

@@ -73,7 +73,8 @@ int job_retarget(struct job *, int token, int32_t id, struct error *);
 
 /* output.c: the greedy or forced output and its candidates; fills output, lse. */
 int job_output(struct job *, struct error *);
-/* Make the baseline hold ids[0 .. n - 1] at positions at .., running only what it does not hold already. */
+/* Make the baseline hold ids[0 .. n - 1] at positions at .., running only what it does not hold already.  at is no place
+ * within a mutual picture. */
 int job_feed(struct job *, int at, const int32_t *ids, int n, struct error *);
 /* explain.c: units, probes, and then what refine.c does. */
 int job_explain(struct job *, struct error *);

@@ -80,6 +80,7 @@ int job_feed(struct job *j, int at, const int32_t *ids, int n, struct error *err
     if (same == n)
         return 0;
     baseline_truncate(b, at + same);
+    same = b->count - at; /* less where a picture would be cut */
     return baseline_run(b, j->stream, ids + same, n - same, NULL, &j->cancelled, error);
 }
 
@@ -172,7 +173,7 @@ static int steering_factors(struct job *j, struct baseline *b, float *device, st
         else if (!(steer->factor >= 0 && steer->factor <= 4))
             status = error_set(error, ERROR_ARGUMENT, "the factor must be a number from 0 to 4");
         else
-            status = plan_new(&j->units[steer->unit], 1, n, &method, NULL, 0, &plan, error);
+            status = plan_new(&j->units[steer->unit], 1, n, NULL, &method, NULL, 0, &plan, error);
         for (int p = 0; status == 0 && p < n; p++)
             factor[p] *= plan->factor[p];
         plan_free(plan);

@@ -54,7 +54,19 @@ static void fill_factors(const struct unit *u, int positions, const struct metho
     }
 }
 
-int plan_new(const struct unit *units, int unit_count, int positions, const struct method *method,
+/* The first position that sees a key which the probe touches. */
+static int first_row(const float *factor, int positions, const int32_t *sees)
+{
+    int key = 0;
+    while (key < positions && factor[key] == 1)
+        key++;
+    int row = key;
+    while (sees && key < positions && row > 0 && sees[2 * (row - 1) + 1] >= key)
+        row--;
+    return row;
+}
+
+int plan_new(const struct unit *units, int unit_count, int positions, const int32_t *sees, const struct method *method,
              const float *embedding, int width, struct plan **out, struct error *error)
 {
     size_t n = (size_t)unit_count;
@@ -77,10 +89,7 @@ int plan_new(const struct unit *units, int unit_count, int positions, const stru
     for (int u = 0; u < unit_count; u++) {
         float *factor = plan->factor + (size_t)u * (size_t)positions;
         fill_factors(&units[u], positions, method, e, width, factor);
-        int start = 0;
-        while (start < positions && factor[start] == 1)
-            start++;
-        plan->start[u] = start;
+        plan->start[u] = first_row(factor, positions, sees);
     }
     free(e);
     /* Starts come ascending, or nearly so: from the last unit on, each insertion moves little or nothing. */

@@ -162,6 +162,7 @@ static int repeat(struct job *j, struct baseline *b, float *factor, float *logit
     struct steering steering = {factor, j->method.suppression, j->method.first_layer, j->method.last_layer};
     ops->upload(j->stream, j->plan->factor + (size_t)unit * (size_t)n, (size_t)n * sizeof(float), factor);
     baseline_truncate(b, 0);
+    baseline_pictures(b, j->baseline->pictures, j->baseline->picture_count);
     if ((status = baseline_run(b, j->stream, j->baseline->ids, n, &steering, &j->cancelled, error)) < 0)
         return status;
     for (int t = first; t < j->output_count; t += step) {

@@ -3,11 +3,12 @@
 
 #include "tests/test.h"
 
-static struct plan *make(const struct unit *units, int n, int positions, const struct method *method, const float *e)
+static struct plan *make(const struct unit *units, int n, int positions, const int32_t *sees, const struct method *method,
+                         const float *e)
 {
     struct plan *plan = NULL;
     struct error error = {0};
-    int status = plan_new(units, n, positions, method, e, 2, &plan, &error);
+    int status = plan_new(units, n, positions, sees, method, e, 2, &plan, &error);
     CHECK(status == 0, "%s", error.message);
     return plan;
 }
@@ -23,7 +24,7 @@ static void test_single_tokens(void)
     for (int i = 0; i < 3; i++)
         units[i] = (struct unit){.first = i, .last = i, .first_share = 1, .last_share = 1};
     struct method method = method_default();
-    struct plan *plan = make(units, 3, 4, &method, NULL);
+    struct plan *plan = make(units, 3, 4, NULL, &method, NULL);
     for (int u = 0; u < 3; u++) {
         CHECK(plan->start[u] == u, "unit %d starts at %d", u, plan->start[u]);
         for (int p = 0; p < 4; p++)
@@ -37,7 +38,7 @@ static void test_shares(void)
 {
     struct unit unit = {.first = 1, .last = 3, .first_share = 0.25f, .last_share = 0.5f};
     struct method method = {.factor = 0, .similarity = NAN};
-    struct plan *plan = make(&unit, 1, 5, &method, NULL);
+    struct plan *plan = make(&unit, 1, 5, NULL, &method, NULL);
     const double want[5] = {1, 0.75, 0, 0.5, 1};
     for (int p = 0; p < 5; p++)
         CHECK(near(plan->factor[p], want[p]), "key %d: %g", p, plan->factor[p]);
@@ -49,7 +50,7 @@ static void test_factor_one_touches_nothing(void)
     struct unit unit = {.first = 0, .last = 2, .first_share = 1, .last_share = 1};
     struct method method = {.factor = 1, .similarity = 0.1f};
     const float e[8] = {1, 0, 1, 1, 0, 1, 1, 0};
-    struct plan *plan = make(&unit, 1, 4, &method, e);
+    struct plan *plan = make(&unit, 1, 4, NULL, &method, e);
     CHECK(plan->start[0] == 4, "it starts at %d", plan->start[0]);
     plan_free(plan);
 }
@@ -60,7 +61,7 @@ static void test_neighbours(void)
     const float e[10] = {2, 0, 3, 4, 4, 3, -1, 0, 0, 0};
     struct unit unit = {.first = 0, .last = 0, .first_share = 1, .last_share = 1};
     struct method method = {.factor = 0.1f, .similarity = 0.7f};
-    struct plan *plan = make(&unit, 1, 5, &method, e);
+    struct plan *plan = make(&unit, 1, 5, NULL, &method, e);
     const double want[5] = {0.1, 1, 1 - 0.9 * 0.8, 1, 1};
     for (int p = 0; p < 5; p++)
         CHECK(near(plan->factor[p], want[p]), "key %d: %g", p, plan->factor[p]);
@@ -68,20 +69,42 @@ static void test_neighbours(void)
 
     struct unit two = {.first = 3, .last = 4, .first_share = 1, .last_share = 1};
     method = (struct method){.factor = 4, .similarity = -1};
-    plan = make(&two, 1, 5, &method, e);
+    plan = make(&two, 1, 5, NULL, &method, e);
     CHECK(near(plan->factor[0], 1), "amplified along a nearest cosine of 0: %g", plan->factor[0]);
     CHECK(near(plan->factor[3], 4) && near(plan->factor[4], 4), "the unit's own tokens");
     plan_free(plan);
     method.factor = 0;
     struct unit late = {.first = 3, .last = 3, .first_share = 1, .last_share = 1};
-    plan = make(&late, 1, 5, &method, e);
+    plan = make(&late, 1, 5, NULL, &method, e);
     CHECK(plan->start[0] == 0 && near(plan->factor[0], 2), "a neighbour before the anchor is the start: %d, %g",
           plan->start[0], plan->factor[0]);
     plan_free(plan);
 }
 
+static void test_blocks(void)
+{
+    /* positions 2 .. 4 see each other, and so do 6 and 7 */
+    const int32_t sees[18] = {0, 0, 0, 1, 0, 4, 0, 4, 0, 4, 0, 5, 0, 7, 0, 7, 0, 8};
+    const int want[9] = {0, 1, 2, 2, 2, 5, 6, 6, 8};
+    struct unit units[9];
+    for (int i = 0; i < 9; i++)
+        units[i] = (struct unit){.first = i, .last = i, .first_share = 1, .last_share = 1};
+    struct method method = method_default();
+    struct plan *plan = make(units, 9, 9, sees, &method, NULL);
+    for (int u = 0; u < 9; u++)
+        CHECK(plan->start[u] == want[u], "unit %d starts at %d", u, plan->start[u]);
+    for (int i = 1; i < 9; i++)
+        CHECK(plan->start[plan->order[i]] <= plan->start[plan->order[i - 1]], "probe %d runs too early", i);
+    plan_free(plan);
+    method.factor = 1;
+    plan = make(units, 9, 9, sees, &method, NULL);
+    CHECK(plan->start[3] == 9, "nothing touched starts at %d", plan->start[3]);
+    plan_free(plan);
+}
+
 int main(void)
 {
+    test_blocks();
     test_single_tokens();
     test_shares();
     test_factor_one_touches_nothing();
