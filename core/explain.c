@@ -189,12 +189,12 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
 
 /* -- all of it ----------------------------------------------------------------------------------------------------- */
 
-/* The decoder's input embeddings on the host, where the method looks for similar tokens; else *host stays NULL. */
+/* The decoder's input embeddings on the host, where the method looks for similar positions; else *host stays NULL. */
 static int read_embedding(struct job *j, int positions, float **host, struct error *error)
 {
     const struct device_ops *ops = j->engine->device->ops;
     size_t bytes = (size_t)positions * (size_t)j->engine->model->width * sizeof **host;
-    if (isnan(j->method.similarity))
+    if (!plan_looks_around(&j->method, j->picture_count))
         return 0;
     if (!(*host = malloc(bytes)))
         return error_set(error, ERROR_MEMORY, "out of memory");
@@ -209,9 +209,14 @@ static int make_probes(struct job *j, struct error *error)
     struct targets targets = {j->output_count, (int)j->token_count - 1, WANTED, j->wanted, j->lse};
     baseline_truncate(j->baseline, positions);
     status = read_embedding(j, positions, &embedding, error);
+    struct plan_ground ground = {.positions = positions,
+                                 .sees = baseline_sees(j->baseline),
+                                 .embedding = embedding,
+                                 .width = j->engine->model->width,
+                                 .pictures = j->pictures,
+                                 .picture_count = j->picture_count};
     if (status == 0)
-        status = plan_new(j->units, (int)j->unit_count, positions, baseline_sees(j->baseline), &j->method, embedding,
-                          j->engine->model->width, &j->plan, error);
+        status = plan_new(j->units, (int)j->unit_count, &ground, &j->method, &j->plan, error);
     free(embedding);
     if (status < 0 || (status = make_lanes(j, positions, error)) < 0)
         return status;

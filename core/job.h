@@ -34,6 +34,8 @@ struct job {
     double started;
     struct token *tokens;
     size_t token_count;
+    struct picture *pictures;
+    size_t picture_count;
     struct unit *units; /* of the prompt, then of the output */
     size_t unit_count;
     struct output_token *output;

@@ -165,7 +165,8 @@ static int steering_factors(struct job *j, struct baseline *b, float *device, st
         factor[p] = 1;
     for (size_t i = 0; status == 0 && i < r->steer_count; i++) {
         const struct steer *steer = &r->steers[i];
-        struct method method = {.factor = steer->factor, .similarity = NAN};
+        struct method method = {.factor = steer->factor, .similarity = NAN, .image_similarity = NAN};
+        struct plan_ground ground = {.positions = n};
         struct plan *plan = NULL;
         if (steer->unit < 0 || (size_t)steer->unit >= j->unit_count)
             status = error_set(error, ERROR_ARGUMENT, "there is no unit %d; the prompt has units 0 to %zu", steer->unit,
@@ -173,7 +174,7 @@ static int steering_factors(struct job *j, struct baseline *b, float *device, st
         else if (!(steer->factor >= 0 && steer->factor <= 4))
             status = error_set(error, ERROR_ARGUMENT, "the factor must be a number from 0 to 4");
         else
-            status = plan_new(&j->units[steer->unit], 1, n, NULL, &method, NULL, 0, &plan, error);
+            status = plan_new(&j->units[steer->unit], 1, &ground, &method, &plan, error);
         for (int p = 0; status == 0 && p < n; p++)
             factor[p] *= plan->factor[p];
         plan_free(plan);

@@ -28,27 +28,61 @@ static double cosine(const float *a, const float *b, int width)
     return sum;
 }
 
-/* The cosine of position p to the nearest of the unit's tokens. */
-static double nearest(const float *e, int width, const struct unit *u, int p)
+/* Which positions may be neighbours of a unit, and from which cosine on they are. */
+struct reach {
+    double similarity;             /* NAN: there are none */
+    const struct picture *picture; /* only its patches, and only those near enough; NULL: any position */
+    int radius;                    /* patches in each direction */
+};
+
+static struct reach reach_of(const struct unit *u, const struct method *method, const struct picture *pictures, size_t count)
 {
-    double best = -1;
+    struct reach reach = {.similarity = method->similarity};
+    if (u->kind != UNIT_PATCH)
+        return reach;
+    reach.similarity = method->image_similarity;
+    reach.radius = method->window / 2;
+    for (size_t i = 0; method->window > 0 && i < count; i++)
+        if (u->first >= pictures[i].first && u->first < pictures[i].first + pictures[i].columns * pictures[i].rows)
+            reach.picture = &pictures[i];
+    return reach;
+}
+
+/* Whether position p may be a neighbour of token i of the unit. */
+static bool reaches(const struct reach *reach, int i, int p)
+{
+    const struct picture *picture = reach->picture;
+    if (!picture)
+        return true;
+    int columns = picture->columns;
+    p -= picture->first;
+    i -= picture->first;
+    return p >= 0 && p < columns * picture->rows && abs(p % columns - i % columns) <= reach->radius &&
+           abs(p / columns - i / columns) <= reach->radius;
+}
+
+/* The cosine of position p to the nearest of those of the unit's tokens that it may be a neighbour of; without any,
+ * less than all cosines. */
+static double nearest(const float *e, int width, const struct unit *u, const struct reach *reach, int p)
+{
+    double best = -INFINITY;
     for (int i = u->first; i <= u->last; i++)
-        best = fmax(best, cosine(e + (size_t)i * (size_t)width, e + (size_t)p * (size_t)width, width));
+        if (unit_holds(u, i) && reaches(reach, i, p))
+            best = fmax(best, cosine(e + (size_t)i * (size_t)width, e + (size_t)p * (size_t)width, width));
     return best;
 }
 
-static void fill_factors(const struct unit *u, int positions, const struct method *method, const float *e, int width,
-                         float *factor)
+static void fill_factors(const struct unit *u, const struct reach *reach, int positions, double down, const float *e,
+                         int width, float *factor)
 {
-    double down = 1 - (double)method->factor;
     for (int p = 0; p < positions; p++) {
         factor[p] = 1;
-        if (p >= u->first && p <= u->last) {
+        if (unit_holds(u, p)) {
             double share = p == u->first ? u->first_share : p == u->last ? u->last_share : 1;
             factor[p] = (float)(1 - down * share);
-        } else if (e) {
-            double s = nearest(e, width, u, p);
-            if (s >= method->similarity)
+        } else if (!isnan(reach->similarity)) {
+            double s = nearest(e, width, u, reach, p);
+            if (s >= reach->similarity)
                 factor[p] = (float)fmax(0, 1 - down * s);
         }
     }
@@ -66,10 +100,17 @@ static int first_row(const float *factor, int positions, const int32_t *sees)
     return row;
 }
 
-int plan_new(const struct unit *units, int unit_count, int positions, const int32_t *sees, const struct method *method,
-             const float *embedding, int width, struct plan **out, struct error *error)
+bool plan_looks_around(const struct method *method, size_t picture_count)
+{
+    return !isnan(method->similarity) || (picture_count && !isnan(method->image_similarity));
+}
+
+int plan_new(const struct unit *units, int unit_count, const struct plan_ground *ground, const struct method *method,
+             struct plan **out, struct error *error)
 {
     size_t n = (size_t)unit_count;
+    int positions = ground->positions;
+    bool around = plan_looks_around(method, ground->picture_count);
     struct plan *plan = calloc(1, sizeof *plan);
     float *e = NULL;
     if (!plan)
@@ -79,17 +120,18 @@ int plan_new(const struct unit *units, int unit_count, int positions, const int3
     plan->factor = malloc((n ? n : 1) * (size_t)positions * sizeof *plan->factor);
     plan->start = malloc((n ? n : 1) * sizeof *plan->start);
     plan->order = malloc((n ? n : 1) * sizeof *plan->order);
-    if (!isnan(method->similarity))
-        e = normalised(embedding, positions, width);
-    if (!plan->factor || !plan->start || !plan->order || (!isnan(method->similarity) && !e)) {
+    if (around)
+        e = normalised(ground->embedding, positions, ground->width);
+    if (!plan->factor || !plan->start || !plan->order || (around && !e)) {
         free(e);
         plan_free(plan);
         return error_set(error, ERROR_MEMORY, "out of memory for %d probes of %d tokens", unit_count, positions);
     }
     for (int u = 0; u < unit_count; u++) {
         float *factor = plan->factor + (size_t)u * (size_t)positions;
-        fill_factors(&units[u], positions, method, e, width, factor);
-        plan->start[u] = first_row(factor, positions, sees);
+        struct reach reach = reach_of(&units[u], method, ground->pictures, ground->picture_count);
+        fill_factors(&units[u], &reach, positions, 1 - (double)method->factor, e, ground->width, factor);
+        plan->start[u] = first_row(factor, positions, ground->sees);
     }
     free(e);
     /* Starts come ascending, or nearly so: from the last unit on, each insertion moves little or nothing. */

@@ -13,12 +13,26 @@ struct plan {
     int *order;    /* [units]: cheapest first, that is the latest start first */
 };
 
-/* sees [positions, 2] host or NULL: as baseline_sees() has it.
- * embedding [positions, width] f32 host: the decoder's input, for similarity; not looked at when that is off.
- * Unit of tokens a .. b with factor f: the unit's own keys get 1 - (1 - f) share, and with similarity every other key k
- * whose cosine s to the nearest of the unit's tokens is >= method.similarity gets 1 - (1 - f) s (never below 0). */
-int plan_new(const struct unit *units, int unit_count, int positions, const int32_t *sees, const struct method *,
-             const float *embedding, int width, struct plan **, struct error *);
+/* The sequence that the units lie in. */
+struct plan_ground {
+    int positions;
+    const int32_t *sees;    /* [positions, 2] host or NULL: as baseline_sees() has it */
+    const float *embedding; /* [positions, width] f32 host: the decoder's input, for similarity; else not looked at */
+    int width;
+    const struct picture *pictures; /* [picture_count], for windows */
+    size_t picture_count;
+};
+
+/* Unit with factor f: its own keys get 1 - (1 - f) share, and with similarity every other key k whose cosine s to the
+ * nearest of the unit's tokens is >= the similarity gets 1 - (1 - f) s (never below 0).
+ * Units of text go by method.similarity, and any key of the sequence may be such a neighbour.  Units of pictures go by
+ * method.image_similarity; with method.window = N > 0 a key k is looked at only if it is a patch of the same picture, and s
+ * is its cosine to the nearest of those of the unit's patches that are at most N / 2 (rounded down) columns and as many
+ * rows away from it; with window 0 they are as units of text (the paper's rule). */
+int plan_new(const struct unit *units, int unit_count, const struct plan_ground *, const struct method *, struct plan **,
+             struct error *);
+/* Whether that looks at embeddings, in a sequence of so many pictures. */
+bool plan_looks_around(const struct method *, size_t picture_count);
 void plan_free(struct plan *); /* NULL ok */
 
 #endif

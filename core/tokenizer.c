@@ -300,7 +300,7 @@ static int encode_pieces(const struct tokenizer *t, const char *text, size_t len
                          struct token_list *list, struct error *error)
 {
     const struct spellings *spellings = flags & TOKENIZE_SPECIALS ? t->trusted : t->always;
-    bool beginning = flags & TOKENIZE_START;
+    bool beginning = flags & (TOKENIZE_START | TOKENIZE_PREFIX);
     size_t done = 0;
     int code = 0;
     for (size_t at = 0; !code && at < length;) {

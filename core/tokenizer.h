@@ -29,6 +29,7 @@ enum tokenizer_flags {
     TOKENIZE_START = 1,    /* begin of a sequence: BOS where the model wants one, the dummy-prefix space where it has one */
     TOKENIZE_SPECIALS = 2, /* spellings of control tokens in the text become those tokens (trusted template text only);
                             * if it begins with BOS, TOKENIZE_START adds no second one */
+    TOKENIZE_PREFIX = 4,   /* the dummy-prefix space as at the begin of a sequence, but no BOS: text behind a picture */
 };
 
 /* pre: name of a pre-tokeniser to use instead of the file's ("" or NULL: the file's).

@@ -14,14 +14,16 @@
 #include "core/units.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <limits.h>
 #include <pcre2.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/sequence.h"
 #include "core/utf8.h"
 
-enum { WANTED_UNITS = 30, MATCH_LIMIT = 1000000, HEAP_LIMIT_KIB = 65536 };
+enum { WANTED_UNITS = 30, MOST_TILES = 256, MATCH_LIMIT = 1000000, HEAP_LIMIT_KIB = 65536 };
 
 /* -- expressions --------------------------------------------------------------------------------------------------- */
 
@@ -294,8 +296,8 @@ static int cut_all(const char *text, const struct token *tokens, int count, enum
     for (int i = 0, end; !code && i < count; i = end) {
         end = i + 1;
         if (tokens[i].kind != TOKEN_TEXT) {
-            enum unit_kind own = tokens[i].kind == TOKEN_SPECIAL ? UNIT_SPECIAL : UNIT_TOKEN;
-            code = units_add(list, unit_of(own, i, i, tokens[i].start, tokens[i].end), error);
+            if (tokens[i].kind == TOKEN_SPECIAL)
+                code = units_add(list, unit_of(UNIT_SPECIAL, i, i, tokens[i].start, tokens[i].end), error);
             continue;
         }
         while (end < count && tokens[end].kind == TOKEN_TEXT)
@@ -363,6 +365,76 @@ int units_cut(const char *text, size_t length, const struct token *tokens, size_
     *units = list.units;
     *unit_count = list.count;
     return code;
+}
+
+/* -- pictures ------------------------------------------------------------------------------------------------------ */
+
+/* How many tiles of side x side tokens cover columns x rows. */
+static size_t tiles(const struct picture *p, int side)
+{
+    return ((size_t)p->columns + (size_t)side - 1) / (size_t)side * (((size_t)p->rows + (size_t)side - 1) / (size_t)side);
+}
+
+/* Tokens on a side of a tile; WHOLE: all there are; 0: no such granularity. */
+enum { WHOLE = INT_MAX / 2 };
+static int tile_side(const struct picture *pictures, size_t count, const char *granularity)
+{
+    static const struct {
+        const char *name;
+        int side;
+    } sides[] = {{"patch", 1}, {"2x2", 2}, {"4x4", 4}, {"whole", WHOLE}};
+    bool any = strcmp(granularity, "auto") == 0;
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        bool few = any;
+        for (size_t p = 0; few && p < count; p++)
+            few = tiles(&pictures[p], sides[i].side) <= MOST_TILES;
+        if (few || strcmp(granularity, sides[i].name) == 0)
+            return sides[i].side;
+    }
+    return 0;
+}
+
+static int tile_picture(const struct picture *p, int side, struct unit_list *list, struct error *error)
+{
+    int code = 0;
+    for (int y = 0; !code && y < p->rows; y += side)
+        for (int x = 0; !code && x < p->columns; x += side) {
+            int columns = p->columns - x < side ? p->columns - x : side, rows = p->rows - y < side ? p->rows - y : side;
+            int first = p->first + y * p->columns + x, last = first + (rows - 1) * p->columns + columns - 1;
+            struct unit unit = unit_of(UNIT_PATCH, first, last, p->start, p->start);
+            unit.columns = columns;
+            unit.rows = rows;
+            unit.stride = p->columns;
+            code = units_add(list, unit, error);
+        }
+    return code;
+}
+
+int units_tile(const struct picture *pictures, size_t count, const char *granularity, struct unit **units,
+               size_t *unit_count, struct error *error)
+{
+    struct unit_list list = {0};
+    int side = tile_side(pictures, count, granularity), code = 0;
+    size_t next = 0;
+    if (side == 0)
+        return error_set(error, ERROR_ARGUMENT, "units of pictures \"%.40s\"; use patch, 2x2, 4x4, whole or auto",
+                         granularity);
+    for (size_t p = 0; !code && p < count; p++) {
+        for (; !code && next < *unit_count && (*units)[next].first < pictures[p].first; next++)
+            code = units_add(&list, (*units)[next], error);
+        if (!code)
+            code = tile_picture(&pictures[p], side, &list, error);
+    }
+    for (; !code && next < *unit_count; next++)
+        code = units_add(&list, (*units)[next], error);
+    if (code) {
+        free(list.units);
+        return code;
+    }
+    free(*units);
+    *units = list.units;
+    *unit_count = list.count;
+    return 0;
 }
 
 bool unit_holds(const struct unit *u, int token)

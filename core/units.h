@@ -38,9 +38,9 @@ bool unit_holds(const struct unit *, int token);
 int units_cut(const char *text, size_t length, const struct token *tokens, size_t count, const char *granularity,
               struct unit **units, size_t *unit_count, struct error *);
 
-/* The pictures' units, by granularity: "patch", "2x2", "4x4", "whole" or "auto" (the finest of which no picture has
- * more than 256), put among units [*unit_count] (malloced, grown) in order of their first token.  A tile at the edge is cut
- * to the picture. */
+/* The pictures' units (in order of their first token), by granularity: "patch", "2x2", "4x4", "whole" or "auto" (the finest
+ * of which no picture has more than 256), put among units [*unit_count] (malloced, replaced) in order of their first token.
+ * A tile at the edge is cut to the picture.  ERROR_ARGUMENT for another granularity; units stay as they are on errors. */
 int units_tile(const struct picture *, size_t count, const char *granularity, struct unit **units, size_t *unit_count,
                struct error *);
 

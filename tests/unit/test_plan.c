@@ -8,7 +8,8 @@ static struct plan *make(const struct unit *units, int n, int positions, const i
 {
     struct plan *plan = NULL;
     struct error error = {0};
-    int status = plan_new(units, n, positions, sees, method, e, 2, &plan, &error);
+    struct plan_ground ground = {.positions = positions, .sees = sees, .embedding = e, .width = 2};
+    int status = plan_new(units, n, &ground, method, &plan, &error);
     CHECK(status == 0, "%s", error.message);
     return plan;
 }
@@ -102,9 +103,91 @@ static void test_blocks(void)
     plan_free(plan);
 }
 
+/* A picture of 5 x 4 patches at positions 2 .. 21; text around it.  All patches point the same way, but for a few. */
+enum { COLUMNS = 5, ROWS = 4, BEFORE = 2, POSITIONS = BEFORE + COLUMNS * ROWS + 2 };
+
+static int at(int x, int y)
+{
+    return BEFORE + y * COLUMNS + x;
+}
+
+static struct plan *make_picture(const struct unit *unit, const struct method *method)
+{
+    float e[2 * POSITIONS];
+    for (int p = 0; p < POSITIONS; p++) {
+        e[2 * p] = 1;
+        e[2 * p + 1] = 0;
+    }
+    e[2 * at(2, 1)] = 0.6f, e[2 * at(2, 1) + 1] = 0.8f;
+    e[2 * at(1, 2)] = 8, e[2 * at(1, 2) + 1] = 6;
+    struct picture picture = {NULL, BEFORE, COLUMNS, ROWS, 0};
+    struct plan_ground ground = {.positions = POSITIONS, .embedding = e, .width = 2, .pictures = &picture, .picture_count = 1};
+    struct plan *plan = NULL;
+    CHECK(plan_new(unit, 1, &ground, method, &plan, NULL) == 0, "no plan");
+    return plan;
+}
+
+static void test_window(void)
+{
+    struct unit patch = {.kind = UNIT_PATCH, .first = at(1, 1), .last = at(1, 1), .first_share = 1, .last_share = 1,
+                         .columns = 1, .rows = 1, .stride = COLUMNS};
+    struct method method = method_default();
+    for (method.window = 1; method.window <= 5; method.window += 2) {
+        struct plan *plan = make_picture(&patch, &method);
+        for (int p = 0; p < POSITIONS; p++) {
+            int x = (p - BEFORE) % COLUMNS, y = (p - BEFORE) / COLUMNS;
+            bool near_by = p >= BEFORE && p < BEFORE + COLUMNS * ROWS && abs(x - 1) <= method.window / 2 &&
+                           abs(y - 1) <= method.window / 2;
+            double want = !near_by || p == at(2, 1) ? 1 : p == at(1, 2) ? 1 - 0.9 * 0.8 : 0.1;
+            CHECK(near(plan->factor[p], want), "window %d, position %d: %g", method.window, p, plan->factor[p]);
+        }
+        CHECK(plan->start[0] == (method.window == 1 ? at(1, 1) : at(0, 0)), "window %d: start %d", method.window,
+              plan->start[0]);
+        plan_free(plan);
+    }
+    method.window = 0;
+    struct plan *plan = make_picture(&patch, &method);
+    for (int p = 0; p < POSITIONS; p++)
+        CHECK(near(plan->factor[p], p == at(2, 1) ? 1 : p == at(1, 2) ? 1 - 0.9 * 0.8 : 0.1),
+              "no window, position %d: %g", p, plan->factor[p]);
+    plan_free(plan);
+    method.image_similarity = NAN;
+    method.similarity = -1; /* of text alone */
+    plan = make_picture(&patch, &method);
+    for (int p = 0; p < POSITIONS; p++)
+        CHECK(near(plan->factor[p], p == at(1, 1) ? 0.1 : 1), "off, position %d: %g", p, plan->factor[p]);
+    plan_free(plan);
+}
+
+static void test_tile(void)
+{
+    struct unit tile = {.kind = UNIT_PATCH, .first = at(2, 0), .last = at(3, 1), .first_share = 1, .last_share = 1,
+                        .columns = 2, .rows = 2, .stride = COLUMNS};
+    struct method method = method_default();
+    method.window = 1;
+    struct plan *plan = make_picture(&tile, &method);
+    for (int p = 0; p < POSITIONS; p++) {
+        bool inside = p == at(2, 0) || p == at(3, 0) || p == at(2, 1) || p == at(3, 1);
+        CHECK(near(plan->factor[p], inside ? 0.1 : 1), "tile, position %d: %g", p, plan->factor[p]);
+    }
+    plan_free(plan);
+    /* (1, 2) is in the window of (2, 1) alone, with cosine 0.96, though (3, 1) and others are less similar or farther */
+    method.window = 3;
+    plan = make_picture(&tile, &method);
+    CHECK(near(plan->factor[at(1, 2)], 1 - 0.9 * 0.96), "beside one of the tile's patches: %g", plan->factor[at(1, 2)]);
+    CHECK(near(plan->factor[at(4, 2)], 0.1) && near(plan->factor[at(0, 1)], 1), "at the window's edge");
+    plan_free(plan);
+    method.image_similarity = NAN;
+    plan = make_picture(&tile, &method);
+    CHECK(near(plan->factor[at(4, 0)], 1) && near(plan->factor[at(0, 1)], 1), "between a tile's rows");
+    plan_free(plan);
+}
+
 int main(void)
 {
     test_blocks();
+    test_window();
+    test_tile();
     test_single_tokens();
     test_shares();
     test_factor_one_touches_nothing();

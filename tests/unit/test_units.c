@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "core/sequence.h"
 #include "tests/test.h"
 
 /* One token for each byte range between the bars of "a| b|c"; '~' stands before a special of no bytes. */
@@ -202,8 +203,62 @@ static void test_hostile(void)
     free(text);
 }
 
+/* Text, a picture of 5 x 3, text, a picture of 20 x 15, text: what is cut of it, as "first-last" with the kind's letter. */
+static void check_tiles(int line, const char *granularity, size_t expected, const char *begin)
+{
+    static const char text[] = "one two <image> three<image>";
+    struct token tokens[4 + 15 + 300] = {{.id = 1, .kind = TOKEN_SPECIAL}, {.end = 3}, {.start = 3, .end = 7}};
+    size_t count = 3;
+    struct picture pictures[2] = {{NULL, 3, 5, 3, 8}, {NULL, 19, 20, 15, 21}};
+    while (count < 18)
+        tokens[count++] = (struct token){.id = -1, .kind = TOKEN_IMAGE, .start = 8, .end = 8};
+    tokens[count++] = (struct token){.start = 15, .end = 21};
+    while (count < 19 + 300)
+        tokens[count++] = (struct token){.id = -1, .kind = TOKEN_IMAGE, .start = 21, .end = 21, .image = 1};
+    struct unit *units;
+    size_t n;
+    struct error error = {0};
+    char got[200] = "";
+    CHECK(!units_cut(text, sizeof text - 1, tokens, count, "word", &units, &n, &error) && n == 4, "%zu units", n);
+    int code = units_tile(pictures, 2, granularity, &units, &n, &error);
+    for (size_t u = 0, at = 0; u < n && at < 100; u++)
+        at += (size_t)snprintf(got + at, sizeof got - at, "%s%c%d-%d", u ? " " : "", unit_kind_name(units[u].kind)[0],
+                               units[u].first, units[u].last);
+    CHECK(code == (expected ? 0 : ERROR_ARGUMENT) && (!expected || n == expected) && !strncmp(got, begin, strlen(begin)),
+          "line %d: %s: %zu units: %s", line, granularity, n, got);
+    bool held[sizeof tokens / sizeof *tokens] = {0};
+    for (size_t u = 0; u < n; u++)
+        for (size_t t = 0; t < count; t++)
+            if (unit_holds(&units[u], (int)t)) {
+                CHECK(!held[t], "%s: token %zu is in two units", granularity, t);
+                held[t] = true;
+            }
+    for (size_t t = 0; t < count && expected; t++)
+        CHECK(held[t], "%s: token %zu is in no unit", granularity, t);
+    free(units);
+}
+
+static void test_tiles(void)
+{
+    check_tiles(__LINE__, "patch", 4 + 15 + 300, "s0-0 w1-1 w2-2 p3-3 p4-4");
+    check_tiles(__LINE__, "2x2", 4 + 3 * 2 + 10 * 8, "s0-0 w1-1 w2-2 p3-9 p5-11 p7-12 p13-14 p15-16 p17-17 w18-18 p19-40");
+    check_tiles(__LINE__, "4x4", 4 + 2 + 5 * 4, "s0-0 w1-1 w2-2 p3-16 p7-17 w18-18 p19-82");
+    check_tiles(__LINE__, "whole", 6, "s0-0 w1-1 w2-2 p3-17 w18-18 p19-318");
+    check_tiles(__LINE__, "auto", 4 + 3 * 2 + 10 * 8, "s0-0 w1-1 w2-2 p3-9");
+    check_tiles(__LINE__, "3x3", 0, "s0-0 w1-1 w2-2 w18-18");
+    struct unit *units = NULL;
+    size_t n = 0;
+    struct picture large = {NULL, 0, 400, 400, 0}, empty = {0};
+    CHECK(!units_tile(&large, 1, "auto", &units, &n, NULL) && n == 1, "%zu", n);
+    free(units);
+    units = NULL, n = 0;
+    CHECK(!units_tile(&empty, 0, "auto", &units, &n, NULL) && n == 0, "no pictures: %zu", n);
+    free(units);
+}
+
 int main(void)
 {
+    test_tiles();
     test_words();
     test_sentences();
     test_paragraphs_and_custom();

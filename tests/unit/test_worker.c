@@ -322,7 +322,7 @@ static void test_recomputed_baseline(void)
         if (status == 0)
             status = baseline_run(b, s, ids, N, NULL, NULL, &error);
         if (status == 0)
-            status = plan_new(units, N, N, NULL, &method, NULL, 0, &plan, &error);
+            status = plan_new(units, N, &(struct plan_ground){.positions = N}, &method, &plan, &error);
         if (status == 0)
             status = lanes_new(m, N, &lanes, &error);
         if (status == 0)
