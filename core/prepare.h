@@ -21,8 +21,8 @@ struct preparation {
     float mean[3], deviation[3]; /* of pixels in 0..1; deviation > 0 */
 };
 
-/* pixels [3, side, side] f32: red, green, blue, each (value / 255 - mean) / deviation.  ERROR_ARGUMENT for a preparation
- * outside its ranges, ERROR_MEMORY. */
+/* pixels [3, side, side] f32: red, green, blue, each (value / 255 - mean) / deviation.  ERROR_ARGUMENT for a
+ * preparation outside its ranges, ERROR_MEMORY. */
 int prepare_image(const struct image *, const struct preparation *, float *pixels, struct error *);
 
 #endif

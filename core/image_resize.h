@@ -1,0 +1,17 @@
+/* image_resize.h: image_resize() for a picture that lies on a larger, plain ground, which is never made. */
+#ifndef CORE_IMAGE_RESIZE_H
+#define CORE_IMAGE_RESIZE_H
+
+#include "core/image.h"
+
+/* What is resized: width x height pixels, all of them colour but for the picture, whose upper left corner is at (left,
+ * top) and which lies wholly inside. */
+struct image_ground {
+    int width, height, left, top;
+    uint8_t colour[3];
+};
+
+int image_resize_on(const struct image *, const struct image_ground *, int width, int height, enum image_filter,
+                    struct image **, struct error *);
+
+#endif
