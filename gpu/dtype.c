@@ -4,7 +4,7 @@
  * constant inner loops that compilers turn into vector code; nothing here depends on the processor.
  *
  * The results are exact and do not depend on how a compiler orders or fuses the arithmetic: a half has 11 significant
- * bits, a scale at most 7 and a quantum at most 6, so every product fits the 24 of an f32 and only the final addition
+ * bits, a scale and a quantum together at most 13, so every product fits the 24 of an f32 and only the final addition
  * of a minimum rounds, once. */
 #include "gpu/dtype.h"
 
@@ -158,6 +158,38 @@ static void expand_q8_0(const void *src, float *restrict dst, size_t n)
     }
 }
 
+/* Values that nibbles stand for, instead of numbers a step apart. */
+static const int8_t nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+static const int8_t doubled_e2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+/* 32 values d table[v]; nibbles as Q4_0. */
+static inline void expand_listed(const uint8_t *q, const int8_t *table, float d, float *restrict dst)
+{
+    for (int i = 0; i < 16; i++)
+        dst[i] = d * (float)table[q[i] & 15];
+    for (int i = 0; i < 16; i++)
+        dst[16 + i] = d * (float)table[q[i] >> 4];
+}
+
+/* IQ4_NL: half d; 16 bytes of nibbles. */
+static void expand_iq4_nl(const void *src, float *restrict dst, size_t n)
+{
+    const uint8_t *block = src;
+    for (; n; n -= 32, block += 18, dst += 32)
+        expand_listed(block + 2, nonlinear, load_half(block), dst);
+}
+
+/* MXFP4: a byte e for the scale 2^(e - 128), half of OCP's as the values are doubled; 16 bytes of nibbles.  The two
+ * smallest scales are subnormal. */
+static void expand_mxfp4(const void *src, float *restrict dst, size_t n)
+{
+    const uint8_t *block = src;
+    for (; n; n -= 32, block += 17, dst += 32) {
+        uint32_t e = block[0];
+        expand_listed(block + 1, doubled_e2m1, bits_to_float(e < 2 ? 0x00200000u << e : (e - 1) << 23), dst);
+    }
+}
+
 /* -- blocks of 256, in groups of 16 or 32 with scales of their own ------------------------------------------------- */
 
 /* Q2_K: 16 bytes of scale (low nibble) and minimum (high); 64 bytes of 2-bit v; half d, half dmin.
@@ -264,6 +296,21 @@ static void expand_q6_k(const void *src, float *restrict dst, size_t n)
     }
 }
 
+/* IQ4_XS: half d; 2 bytes of upper scale bits, two for each group of 32; 4 bytes of lower scale nibbles; 128 bytes of
+ * nibbles, 16 for each group, as IQ4_NL.  Scales are offset by 32. */
+static void expand_iq4_xs(const void *src, float *restrict dst, size_t n)
+{
+    const uint8_t *block = src;
+    for (; n; n -= 256, block += 136) {
+        float d = load_half(block);
+        int high = load_u16(block + 2);
+        for (int group = 0; group < 8; group++, dst += 32) {
+            int scale = (block[4 + group / 2] >> group % 2 * 4 & 15) | (high >> 2 * group & 3) << 4;
+            expand_listed(block + 8 + 16 * group, nonlinear, d * (float)(scale - 32), dst);
+        }
+    }
+}
+
 /* -- the table ----------------------------------------------------------------------------------------------------- */
 
 /* Ids 4, 5, 31 to 33 and 36 to 38 were withdrawn before files with them could spread. */
@@ -286,10 +333,10 @@ static const struct dtype_info table[] = {
     [17] = {"IQ2_XS", 256, 74, NULL},
     [18] = {"IQ3_XXS", 256, 98, NULL},
     [19] = {"IQ1_S", 256, 50, NULL},
-    [20] = {"IQ4_NL", 32, 18, NULL},
+    [DTYPE_IQ4_NL] = {"IQ4_NL", 32, 18, expand_iq4_nl},
     [21] = {"IQ3_S", 256, 110, NULL},
     [22] = {"IQ2_S", 256, 82, NULL},
-    [23] = {"IQ4_XS", 256, 136, NULL},
+    [DTYPE_IQ4_XS] = {"IQ4_XS", 256, 136, expand_iq4_xs},
     [24] = {"I8", 1, 1, NULL},
     [25] = {"I16", 1, 2, NULL},
     [26] = {"I32", 1, 4, NULL},
@@ -299,7 +346,7 @@ static const struct dtype_info table[] = {
     [DTYPE_BF16] = {"BF16", 1, 2, expand_bf16},
     [34] = {"TQ1_0", 256, 54, NULL},
     [35] = {"TQ2_0", 256, 66, NULL},
-    [39] = {"MXFP4", 32, 17, NULL},
+    [DTYPE_MXFP4] = {"MXFP4", 32, 17, expand_mxfp4},
     [40] = {"NVFP4", 64, 36, NULL},
     [41] = {"Q1_0", 128, 18, NULL},
     [42] = {"Q2_0", 64, 18, NULL},

@@ -1,7 +1,8 @@
 /* stored.cuh: one element of a row in every type that files store tensors in.
  *
  * The layouts are those of gpu/dtype.c, told there; this is the same arithmetic in the same order, element by element,
- * so the results are equal to the bit.  All blocks have an even number of bytes: a half may be read as one. */
+ * so the results are equal to the bit.  All blocks with a half in them have an even number of bytes: it may
+ * be read as one. */
 #ifndef GPU_CUDA_STORED_CUH
 #define GPU_CUDA_STORED_CUH
 
@@ -105,6 +106,34 @@ template <> struct stored<DTYPE_Q8_0> {
     }
 };
 
+static __device__ __forceinline__ float nonlinear(int v)
+{
+    constexpr int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    return (float)values[v];
+}
+
+static __device__ __forceinline__ float doubled_e2m1(int v)
+{
+    constexpr int8_t values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    return (float)values[v];
+}
+
+template <> struct stored<DTYPE_IQ4_NL> {
+    static constexpr int elements = 32, bytes = 18;
+    static __device__ __forceinline__ float at(const uint8_t *block, int i)
+    {
+        return load_half(block) * nonlinear(nibble(block + 2, i));
+    }
+};
+
+template <> struct stored<DTYPE_MXFP4> {
+    static constexpr int elements = 32, bytes = 17;
+    static __device__ __forceinline__ float at(const uint8_t *block, int i)
+    {
+        return ldexpf(1.0f, (int)block[0] - 128) * doubled_e2m1(nibble(block + 1, i));
+    }
+};
+
 /* -- blocks of 256 ------------------------------------------------------------------------------------------------- */
 
 /* The 2-bit part of element i of Q2_K and Q3_K. */
@@ -176,6 +205,16 @@ template <> struct stored<DTYPE_Q6_K> {
     }
 };
 
+template <> struct stored<DTYPE_IQ4_XS> {
+    static constexpr int elements = 256, bytes = 136;
+    static __device__ __forceinline__ float at(const uint8_t *block, int i)
+    {
+        int group = i / 32, high = block[2] | block[3] << 8;
+        int scale = (block[4 + group / 2] >> group % 2 * 4 & 15) | (high >> 2 * group & 3) << 4;
+        return load_half(block) * (float)(scale - 32) * nonlinear(nibble(block + 8 + 16 * group, i % 32));
+    }
+};
+
 /* Put F(type) for the stored type that `type` is; what comes after runs for none of them. */
 #define FOR_STORED_TYPE(type, F)                                                                                       \
     switch (type) {                                                                                                    \
@@ -192,6 +231,9 @@ template <> struct stored<DTYPE_Q6_K> {
     case DTYPE_Q4_K: F(DTYPE_Q4_K); break;                                                                             \
     case DTYPE_Q5_K: F(DTYPE_Q5_K); break;                                                                             \
     case DTYPE_Q6_K: F(DTYPE_Q6_K); break;                                                                             \
+    case DTYPE_IQ4_NL: F(DTYPE_IQ4_NL); break;                                                                         \
+    case DTYPE_IQ4_XS: F(DTYPE_IQ4_XS); break;                                                                         \
+    case DTYPE_MXFP4: F(DTYPE_MXFP4); break;                                                                           \
     }
 
 #endif

@@ -51,6 +51,8 @@ SHAPES = {
                        biases=("attn_q", "attn_k", "attn_v"), rope_base=500000.0, types=["Q8_0"], seed=5),
     "mixed": Shape(layers=2, width=256, heads=4, kv_heads=2, head_dim=64, ff=512,
                    types=["Q4_K", "Q6_K", "Q5_K", "Q2_K", "Q3_K", "Q8_0"], seed=6),
+    "listed": Shape(layers=2, width=256, heads=4, kv_heads=2, head_dim=64, ff=512, types=["IQ4_NL", "IQ4_XS", "MXFP4"],
+                    seed=7),
 }
 
 
@@ -114,12 +116,14 @@ def vocabulary(bos):
     }
 
 
-HALVES = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}  # where d (and dmin) are
+# where d (and dmin) are
+HALVES = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,), "IQ4_NL": (0,),
+          "IQ4_XS": (0,), "MXFP4": ()}
 
 
 def random_blocks(rng, name, rows, columns, spread):
-    """Packed rows of a K type whose numbers have mean 0 and the standard deviation `spread`: random bytes under scales
-    that make it so."""
+    """Packed rows of a type whose numbers have mean 0 and the standard deviation `spread` (MXFP4: as near as its scales
+    allow): random bytes under scales that make it so."""
     number, elements, size = TYPES[name]
     blocks = rng.integers(0, 256, (rows * columns // elements, size), np.uint8)
     if name == "Q6_K":  # random scales of both signs up to 128 would leave a few giants
@@ -130,7 +134,10 @@ def random_blocks(rng, name, rows, columns, spread):
             blocks[:, at:at + 2] = np.array([half], "<f2").view(np.uint8)
         return weights.TYPES[number][3](blocks)
 
-    if len(HALVES[name]) == 1:
+    if name == "MXFP4":
+        blocks[:, 0] = 127
+        blocks[:, 0] += np.int8(np.rint(np.log2(spread / scaled().std()))).view(np.uint8)
+    elif len(HALVES[name]) == 1:
         scaled(spread / scaled(1).std())
     else:
         balance = scaled(1, 0).mean() / -scaled(0, 1).mean()

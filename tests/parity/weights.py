@@ -47,6 +47,18 @@ def q8_0(b):
     return half(b, 0) * b[:, 2:34].view(np.int8).astype(np.float64)
 
 
+NONLINEAR = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float64)
+E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6])
+
+
+def iq4_nl(b):
+    return half(b, 0) * NONLINEAR[nibbles(b[:, 2:18])]
+
+
+def mxfp4(b):
+    return np.exp2(b[:, :1].astype(np.float64) - 127) * E2M1[nibbles(b[:, 1:17])]
+
+
 # The K types: 256 elements to a block; i is the element.
 I = np.arange(256)
 
@@ -103,6 +115,14 @@ def q6_k(b):
     return half(b, 208) * scale * ((low | high << 4) - 32)
 
 
+def iq4_xs(b):
+    group = I // 32
+    low = (b[:, 4 + group // 2].astype(np.int64) >> (4 * (group % 2))) & 15
+    high = (b[:, 2:4].copy().view("<u2").astype(np.int64) >> (2 * group)) & 3
+    packed = b[:, 8 + 16 * group + I % 16].astype(np.int64)
+    return half(b, 0) * ((low | high << 4) - 32) * NONLINEAR[(packed >> (4 * (I % 32 // 16))) & 15]
+
+
 # type id: name, elements and bytes of a block, expansion of blocks [n, bytes] to [n, elements] f64
 TYPES = {
     0: ("F32", 1, 4, lambda b: b.view("<f4").astype(np.float64)),
@@ -111,6 +131,7 @@ TYPES = {
     2: ("Q4_0", 32, 18, q4_0), 3: ("Q4_1", 32, 20, q4_1), 6: ("Q5_0", 32, 22, q5_0), 7: ("Q5_1", 32, 24, q5_1),
     8: ("Q8_0", 32, 34, q8_0), 10: ("Q2_K", 256, 84, q2_k), 11: ("Q3_K", 256, 110, q3_k), 12: ("Q4_K", 256, 144, q4_k),
     13: ("Q5_K", 256, 176, q5_k), 14: ("Q6_K", 256, 210, q6_k),
+    20: ("IQ4_NL", 32, 18, iq4_nl), 23: ("IQ4_XS", 256, 136, iq4_xs), 39: ("MXFP4", 32, 17, mxfp4),
 }
 
 

@@ -5,7 +5,8 @@
 #include "tests/unit/device_test.h"
 
 static const uint32_t types[] = {DTYPE_F32,  DTYPE_F16,  DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1, DTYPE_Q8_0,
-                                 DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_BF16};
+                                 DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_BF16,
+                                 DTYPE_IQ4_NL, DTYPE_IQ4_XS, DTYPE_MXFP4};
 enum { TYPES = sizeof types / sizeof *types };
 
 /* A half between 2^-9 and 2^-5, either sign. */
@@ -34,6 +35,9 @@ static inline uint8_t *random_blocks(uint32_t type, size_t elements)
             break;
         case DTYPE_BF16:
             block[0] = (uint8_t)(bits >> 16), block[1] = (uint8_t)(bits >> 24);
+            break;
+        case DTYPE_MXFP4:
+            block[0] = (uint8_t)(118 + random_bits() % 6);
             break;
         case DTYPE_Q2_K:
             put_half(block + 80), put_half(block + 82);
