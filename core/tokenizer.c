@@ -295,17 +295,42 @@ static size_t skip_spaces(const char *text, size_t length, size_t at)
     return at;
 }
 
-/* Cut out what is spelled in the text and encode what lies between. */
-static int encode_pieces(const struct tokenizer *t, const char *text, size_t length, unsigned flags,
-                         struct token_list *list, struct error *error)
+/* A text, and what in it is quoted. */
+struct source {
+    const char *text;
+    size_t length;
+    const struct span *quoted;
+    size_t quoted_count;
+    unsigned flags;
+};
+
+/* The token spelled at byte `at`, or -1.  next: the first quoted span that does not end before; moves on with `at`. */
+static int32_t match(const struct tokenizer *t, const struct source *s, size_t at, size_t *next, size_t *matched)
 {
-    const struct spellings *spellings = flags & TOKENIZE_SPECIALS ? t->trusted : t->always;
-    bool beginning = flags & (TOKENIZE_START | TOKENIZE_PREFIX);
+    const char *text = s->text + at;
+    size_t length = s->length - at;
+    while (*next < s->quoted_count && s->quoted[*next].end <= at)
+        ++*next;
+    if (s->flags & TOKENIZE_SPECIALS) {
+        int32_t id = spellings_match(t->trusted, text, length, matched);
+        if (id < 0 || *next == s->quoted_count || s->quoted[*next].start >= at + *matched)
+            return id;
+    }
+    return spellings_match(t->always, text, length, matched);
+}
+
+/* Cut out what is spelled in the text and encode what lies between. */
+static int encode_pieces(const struct tokenizer *t, const struct source *s, struct token_list *list,
+                         struct error *error)
+{
+    const char *text = s->text;
+    size_t length = s->length, quoted = 0;
+    bool beginning = s->flags & (TOKENIZE_START | TOKENIZE_PREFIX);
     size_t done = 0;
     int code = 0;
     for (size_t at = 0; !code && at < length;) {
         size_t matched;
-        int32_t id = spellings_match(spellings, text + at, length - at, &matched);
+        int32_t id = match(t, s, at, &quoted, &matched);
         if (id < 0) {
             at++;
             continue;
@@ -338,6 +363,14 @@ static bool spells_start(const struct tokenizer *t, const char *text, size_t len
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length, unsigned flags, struct token **tokens,
                      size_t *count, struct error *error)
 {
+    return tokenizer_encode_quoting(t, text, length, NULL, 0, flags, tokens, count, error);
+}
+
+int tokenizer_encode_quoting(const struct tokenizer *t, const char *text, size_t length, const struct span *quoted,
+                             size_t quoted_count, unsigned flags, struct token **tokens, size_t *count,
+                             struct error *error)
+{
+    const struct source source = {text, length, quoted, quoted_count, flags};
     *tokens = NULL;
     *count = 0;
     if (length > TEXT_LIMIT)
@@ -347,10 +380,11 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length,
         return error_set(error, ERROR_FORMAT, "invalid UTF-8 at byte %zu", valid);
     struct token_list list = {0};
     int code = 0;
-    if (flags & TOKENIZE_START && t->start_id >= 0 && !(flags & TOKENIZE_SPECIALS && spells_start(t, text, length)))
+    bool trusted = flags & TOKENIZE_SPECIALS && !(quoted_count && quoted[0].start == 0);
+    if (flags & TOKENIZE_START && t->start_id >= 0 && !(trusted && spells_start(t, text, length)))
         code = token_list_add(&list, (struct token){.id = t->start_id, .kind = TOKEN_SPECIAL}, error);
     if (!code)
-        code = encode_pieces(t, text, length, flags, &list, error);
+        code = encode_pieces(t, &source, &list, error);
     if (code) {
         free(list.tokens);
         return code;

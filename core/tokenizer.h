@@ -44,6 +44,15 @@ void tokenizer_close(struct tokenizer *); /* NULL ok */
 int tokenizer_encode(const struct tokenizer *, const char *text, size_t length, unsigned flags, struct token **tokens,
                      size_t *count, struct error *);
 
+/* Bytes start .. end - 1 of a text. */
+struct span {
+    size_t start, end;
+};
+/* The same for a template's text with a person's texts in it, at quoted [count] (ascending): what they spell is no control
+ * token. */
+int tokenizer_encode_quoting(const struct tokenizer *, const char *text, size_t length, const struct span *quoted,
+                             size_t quoted_count, unsigned flags, struct token **tokens, size_t *count, struct error *);
+
 /* The bytes a token stands for when it continues a text ("\xe2\x96\x81ball" gives " ball", <0x0A> gives "\n"; a control
  * token gives its name, "<s>").  Not terminated; may be part of a character.  Owned by the tokenizer.
  * id outside the vocabulary: "" */
