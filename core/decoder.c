@@ -362,11 +362,32 @@ static void embed(const struct baseline *b, struct stream *s, const int32_t *ids
     }
 }
 
+/* Rows first .. first + n - 1 through all layers; again: as run_layer() has it. */
+static int run_layers(struct baseline *b, struct stream *s, int first, int n, bool again, const struct steering *steering,
+                      const atomic_bool *cancelled, struct error *error)
+{
+    const struct model *m = b->model;
+    const struct device_ops *ops = m->device->ops;
+    enter(b, s, (size_t)first, (size_t)n, b->layer[0].input);
+    for (int l = 0; l < m->layers; l++) {
+        if (cancelled && atomic_load(cancelled)) {
+            ops->stream_finish(s, NULL);
+            return error_set(error, ERROR_CANCELLED, "cancelled");
+        }
+        struct activations *a = &b->layer[b->kept ? l : 0];
+        float *next = l + 1 == m->layers ? b->final : b->kept ? b->layer[l + 1].input : a->input;
+        run_layer(b, s, l, first, n, a, &b->scratch, again, steering, next);
+        int status = ops->stream_finish(s, error);
+        if (status < 0)
+            return error_add(error, status, "layer %d", l);
+    }
+    return 0;
+}
+
 int baseline_run(struct baseline *b, struct stream *s, const int32_t *ids, int n, const struct steering *steering,
                  const atomic_bool *cancelled, struct error *error)
 {
     const struct model *m = b->model;
-    const struct device_ops *ops = m->device->ops;
     if (n < 0 || n > b->capacity - b->count)
         return error_set(error, ERROR_LIMIT, "%d tokens more do not fit into %d", n, b->capacity);
     sight_cut(&b->sight, b->count); /* an earlier run that was cancelled left its positions there */
@@ -375,22 +396,18 @@ int baseline_run(struct baseline *b, struct stream *s, const int32_t *ids, int n
         return status;
     sight_upload(&b->sight, m->device, s);
     embed(b, s, ids, n);
-    enter(b, s, (size_t)b->count, (size_t)n, b->layer[0].input);
-    for (int l = 0; l < m->layers; l++) {
-        if (cancelled && atomic_load(cancelled)) {
-            ops->stream_finish(s, NULL);
-            return error_set(error, ERROR_CANCELLED, "cancelled");
-        }
-        struct activations *a = &b->layer[b->kept ? l : 0];
-        float *next = l + 1 == m->layers ? b->final : b->kept ? b->layer[l + 1].input : a->input;
-        run_layer(b, s, l, b->count, n, a, &b->scratch, false, steering, next);
-        status = ops->stream_finish(s, error);
-        if (status < 0)
-            return error_add(error, status, "layer %d", l);
-    }
+    status = run_layers(b, s, b->count, n, false, steering, cancelled, error);
+    if (status < 0)
+        return status;
     memcpy(b->ids + b->count, ids, (size_t)n * sizeof *ids);
     b->count += n;
     return 0;
+}
+
+int baseline_run_again(struct baseline *b, struct stream *s, int first, const struct steering *steering,
+                       const atomic_bool *cancelled, struct error *error)
+{
+    return run_layers(b, s, first, b->count - first, true, steering, cancelled, error);
 }
 
 int baseline_logits(struct baseline *b, struct stream *s, int p, float *logits, struct error *error)

@@ -74,6 +74,11 @@ void baseline_pictures(struct baseline *, const struct picture_rows *, int n);
 int baseline_run(struct baseline *, struct stream *, const int32_t *ids, int n, const struct steering *,
                  const atomic_bool *cancelled, struct error *);
 
+/* Run positions first .. count - 1 once more, among the keys and values that are there and that stay.  `final` and the
+ * activations of these positions are then the steered pass's. */
+int baseline_run_again(struct baseline *, struct stream *, int first, const struct steering *,
+                       const atomic_bool *cancelled, struct error *);
+
 /* Forget all positions from `count` on; of a mutual picture that this would cut nothing is left, so that afterwards
  * baseline->count may be less than was asked for. */
 void baseline_truncate(struct baseline *, int count);

@@ -55,9 +55,17 @@ const struct tokenizer *engine_tokenizer(const struct engine *);
 
 /* -- request ------------------------------------------------------------------------------------------------------- */
 
+/* On which ways a unit is suppressed. */
+enum method_paths {
+    PATHS_ALL,    /* every position pays it less attention, also where that reaches the answer through others */
+    PATHS_DIRECT, /* only the rows that predict the target do, among the plain pass's keys and values: about one plain pass
+                   * for all units together */
+};
+
 /* How units are suppressed (AtMan, arXiv 2301.08110, section 3). */
 struct method {
     enum suppression suppression;
+    enum method_paths paths; /* default: all */
     float factor;      /* 0 to 4; 1 leaves alone; default 0.1 */
     float similarity;  /* text: cosine from which other positions are suppressed along, -1 to 1; NAN: off (default) */
     float image_similarity; /* the same of units of a picture; default 0.7 */

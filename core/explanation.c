@@ -9,7 +9,8 @@ enum { CHOICES = 1 + CANDIDATES };
 
 struct method method_default(void)
 {
-    return (struct method){SUPPRESS_ROW_MIN_CAUSAL, 0.1f, NAN, 0.7f, 5, 0, -1};
+    return (struct method){.suppression = SUPPRESS_ROW_MIN_CAUSAL, .factor = 0.1f, .similarity = NAN, .image_similarity = 0.7f,
+                           .window = 5, .last_layer = -1};
 }
 
 static void explanation_clear(struct explanation *e)

@@ -48,7 +48,7 @@ struct lanes {
 struct group {
     int count;
     int unit[GROUP_PROBES];
-    struct probe_span span[GROUP_PROBES];        /* queries: all rows */
+    struct probe_span span[GROUP_PROBES];        /* queries: all rows; of direct paths only those that predict a target */
     struct probe_span target_span[GROUP_PROBES]; /* queries: rows that predict a target */
     int rows, target_rows;
 };
@@ -249,10 +249,27 @@ void lanes_free(struct lanes *all)
 
 /* -- one group through the model ----------------------------------------------------------------------------------- */
 
+/* The position of a probe's first row that predicts a target. */
+static int first_target_row(const struct probes *p, int unit)
+{
+    int start = p->plan->start[unit];
+    return start > p->targets.first ? start : p->targets.first;
+}
+
+static bool is_direct(const struct probes *p)
+{
+    return p->method.paths == PATHS_DIRECT;
+}
+
+/* The position of a probe's first row: none before it changes. */
+static int first_row(const struct probes *p, int unit)
+{
+    return is_direct(p) ? first_target_row(p, unit) : p->plan->start[unit];
+}
+
 static void group_add(struct group *g, const struct probes *p, int unit)
 {
-    int start = p->plan->start[unit], end = p->plan->positions;
-    int first = start > p->targets.first ? start : p->targets.first;
+    int start = first_row(p, unit), first = first_target_row(p, unit), end = p->plan->positions;
     g->unit[g->count] = unit;
     g->span[g->count] = (struct probe_span){g->rows, start, end - start, g->rows, start};
     g->target_span[g->count] = (struct probe_span){g->target_rows, first, end - first, g->rows, start};
@@ -285,7 +302,7 @@ static bool group_take(struct lanes *all, struct group *g)
                 (all->watch.deadline > 0 && all->next > 0 && clock_now() > all->watch.deadline);
     int size = group_size(all);
     while (!stop && all->next < all->order_count && g->count < GROUP_PROBES) {
-        int unit = all->order[all->next], rows = p->plan->positions - p->plan->start[unit];
+        int unit = all->order[all->next], rows = p->plan->positions - first_row(p, unit);
         if (g->count && g->rows + rows > size)
             break;
         group_add(g, p, unit);
@@ -344,7 +361,8 @@ static void group_project(struct lane *lane, int l, const struct linear *linear,
 }
 
 /* What changes in the attention's output, before its last matrix: into lane->da for `rows` rows.  In the last layer only
- * rows that predict a target go on.  In the first touched layer queries, keys and values are still the baseline's. */
+ * rows that predict a target go on.  In the first touched layer queries, keys and values are still the baseline's; on
+ * direct paths keys and values are so throughout. */
 static void group_attend(struct lane *lane, const struct group *g, int l, const struct activations *a, bool first,
                          bool last)
 {
@@ -356,16 +374,19 @@ static void group_attend(struct lane *lane, const struct group *g, int l, const 
     const float *dq = NULL, *dk = NULL, *dv = NULL;
     if (!first) {
         const float *dh = group_norm(lane, &layer->attention_norm, a->input, lane->position, lane->dx, g->rows, lane->dh);
-        group_project(lane, l, &layer->key, &layer->key_norm, m->kv_heads, a->plain_key, lane->position, dh, g->rows,
-                      lane->dk);
-        ops->linear_delta(s, layer->value.weight, p->precision, dh, g->rows, lane->dv);
+        if (!is_direct(p)) {
+            group_project(lane, l, &layer->key, &layer->key_norm, m->kv_heads, a->plain_key, lane->position, dh, g->rows,
+                          lane->dk);
+            ops->linear_delta(s, layer->value.weight, p->precision, dh, g->rows, lane->dv);
+            dk = lane->dk, dv = lane->dv;
+        }
         if (last) {
             ops->gather(s, dh, lane->host.row, g->target_rows, m->width, lane->dy);
             dh = lane->dy;
         }
         group_project(lane, l, &layer->query, &layer->query_norm, m->heads, a->plain_query,
                       last ? lane->target_position : lane->position, dh, last ? g->target_rows : g->rows, lane->dq);
-        dq = lane->dq, dk = lane->dk, dv = lane->dv;
+        dq = lane->dq;
     }
     struct attention attention = baseline_attention(p->baseline, l, p->plan->positions);
     attention.suppression = p->method.suppression;
@@ -559,7 +580,7 @@ int probes_start(struct probes *p, struct lanes *all, const struct probe_watch *
     all->order = watch->units ? watch->units : p->plan->order;
     all->order_count = watch->units ? watch->count : p->plan->units;
     for (int i = 0; i < all->order_count; i++)
-        all->rows_left += p->plan->positions - p->plan->start[all->order[i]];
+        all->rows_left += p->plan->positions - first_row(p, all->order[i]);
     all->running = all->count;
     for (int i = 0; i < all->count; i++) {
         struct lane *lane = &all->lane[i];

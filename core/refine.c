@@ -151,6 +151,21 @@ static int choose_samples(const struct job *j, int *sample, int *count, struct e
     return 0;
 }
 
+/* The probe's pass in values; first: its first row that is asked about. */
+static int run_plainly(struct job *j, struct baseline *b, const struct steering *steering, int first, struct error *error)
+{
+    bool direct = j->method.paths == PATHS_DIRECT;
+    int n = j->plan->positions, status = 0;
+    if (!direct || b->count == 0) {
+        baseline_truncate(b, 0);
+        baseline_pictures(b, j->baseline->pictures, j->baseline->picture_count);
+        status = baseline_run(b, j->stream, j->baseline->ids, n, direct ? NULL : steering, &j->cancelled, error);
+    }
+    if (status == 0 && direct)
+        status = baseline_run_again(b, j->stream, first, steering, &j->cancelled, error);
+    return status;
+}
+
 /* Repeat one probe as a plain pass in f32 values, without differences or shared prefix, and raise *deviation to
  * the greatest over a few targets. */
 static int repeat(struct job *j, struct baseline *b, float *factor, float *logits, int unit, double *deviation,
@@ -161,9 +176,7 @@ static int repeat(struct job *j, struct baseline *b, float *factor, float *logit
     int step = (j->output_count - first + 3) / 4;
     struct steering steering = {factor, j->method.suppression, j->method.first_layer, j->method.last_layer};
     ops->upload(j->stream, j->plan->factor + (size_t)unit * (size_t)n, (size_t)n * sizeof(float), factor);
-    baseline_truncate(b, 0);
-    baseline_pictures(b, j->baseline->pictures, j->baseline->picture_count);
-    if ((status = baseline_run(b, j->stream, j->baseline->ids, n, &steering, &j->cancelled, error)) < 0)
+    if ((status = run_plainly(j, b, &steering, j->probes->targets.first + first, error)) < 0)
         return status;
     for (int t = first; t < j->output_count; t += step) {
         if ((status = baseline_logits(b, j->stream, j->probes->targets.first + t, logits, error)) < 0)

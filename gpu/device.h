@@ -167,8 +167,8 @@ struct device_ops {
     void (*linear_delta)(struct stream *, const struct weight *w, enum precision, const float *dx, int rows, float *dy);
     /* dy[row] = attention(query + dquery, keys + dkey, values + dvalue; factors) - output, for every probe of span.
      * factor [probes, a->positions]; query, output [positions, heads * head_dim]: the baseline's.
-     * dquery [query rows, heads * head_dim], dkey, dvalue [key rows, kv_heads * head_dim]; all three NULL: zero
-     * (then key_position and key_row are not looked at). */
+     * dquery [query rows, heads * head_dim], dkey, dvalue [key rows, kv_heads * head_dim]; NULL: zero.  dkey and dvalue
+     * are NULL together (then key_position and key_row are not looked at). */
     void (*attend_delta)(struct stream *, const struct attention *a, int probes, const struct probe_span *span,
                          const float *factor, const float *query, const float *output, const float *dquery,
                          const float *dkey, const float *dvalue, float *dy);

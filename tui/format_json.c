@@ -145,8 +145,9 @@ static json_t *method_json(const struct method *m)
         [SUPPRESS_PRODUCT] = "product",
         [SUPPRESS_LOG_ADDITIVE] = "log-additive",
     };
-    return json_pack("{ss so so s[ii]}", "suppression", names[m->suppression], "factor", as_given(m->factor),
-                     "similarity", as_given(m->similarity), "layers", m->first_layer, m->last_layer);
+    return json_pack("{ss so so s[ii] ss}", "suppression", names[m->suppression], "factor", as_given(m->factor),
+                     "similarity", as_given(m->similarity), "layers", m->first_layer, m->last_layer, "paths",
+                     m->paths == PATHS_DIRECT ? "direct" : "all");
 }
 
 static json_t *cost_json(const struct cost *cost)

@@ -22,6 +22,7 @@ enum {
 
 static const char *const precision_words[] = {"auto", "f32", "bf16", "int8", NULL};
 static const char *const suppress_words[] = {"row-min", "row-min-causal", "product", "log-additive", NULL};
+static const char *const paths_words[] = {"all", "direct", NULL};
 static const char *const explain_formats[] = {"ansi", "json", "html", "reference", NULL};
 static const char *const other_formats[] = {"text", "json", NULL};
 
@@ -249,6 +250,10 @@ static const struct option_row method_rows[] = {
     {.commands = SCREEN | EXPLAIN, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
      .help = "pictures: only patches in the N x N around a patch may be similar to it (N is odd), or off: any position; "
              "text has no window (default: 5)"},
+    {.commands = EXPLAIN, .name = "paths", .value = "NAME", .kind = OPTION_WORD, .offset = AT(method.paths),
+     .words = paths_words,
+     .help = "where: all rows, or direct: only those that predict the answer, which costs about one plain pass for all "
+             "units together, and whose order of weak units is not to be trusted (default: all)"},
     {.commands = SCREEN | EXPLAIN | GENERATE, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
      .help = "only in these layers, counted from 0, both included (default: all)"},
     {.commands = EXPLAIN, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,

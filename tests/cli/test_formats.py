@@ -33,7 +33,7 @@ def schema(e):
     check(e["model"]["file"] == MODEL and e["model"]["architecture"] == "llama", e["model"])
     keys("device", e["device"], "kind", "precision", "threads")
     check(e["device"]["kind"] == "cpu" and e["device"]["threads"] >= 1, e["device"])
-    keys("method", e["method"], "suppression", "factor", "similarity", "layers")
+    keys("method", e["method"], "suppression", "factor", "similarity", "layers", "paths")
     keys("prompt", e["prompt"], "text", "tokens")
     keys("target", e["target"], "text", "tokens")
     text, at = e["prompt"]["text"].encode(), 0
@@ -77,7 +77,8 @@ def matrix(e):
 def json_explanation():
     e = explain("--generate", "4", "--units", "token")
     schema(e)
-    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "layers": [0, 2]},
+    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "layers": [0, 2],
+                          "paths": "all"},
           e["method"])
     check(any(abs(x) > 1e-3 for row in e["relevance"] for x in row), "nothing is relevant")
     check(e["prompt"]["tokens"][0]["kind"] == "special" and e["units"][0]["kind"] == "special", "BOS is special")
@@ -90,7 +91,8 @@ def json_explanation():
                      "1-2")
     schema(forced)
     check(forced["target"]["text"] == " blue ball", forced["target"]["text"])
-    check(forced["method"] == {"suppression": "product", "factor": 0.3, "similarity": 0.7, "layers": [1, 2]},
+    check(forced["method"] == {"suppression": "product", "factor": 0.3, "similarity": 0.7, "layers": [1, 2],
+                               "paths": "all"},
           forced["method"])
     still = explain("--factor", "1")
     check(all(x == 0 for row in still["relevance"] for x in row), "a factor of 1 changes something")

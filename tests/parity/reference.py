@@ -215,18 +215,19 @@ def attend(model, window, query, key, value, m, variant):
     return weight / np.where(total > 0, total, 1) @ value  # a row with nothing left attends to nothing: 0
 
 
-def attention(model, index, layer, x, m, variant):
-    def heads(name, count):
+def attention(model, index, layer, x, m, variant, plain):
+    def heads(name, count, x=x):
         """[heads, positions, head_dim]; queries and keys normalised in one piece, or each head by itself."""
-        y = linear(layer, name, h)
+        y = linear(layer, name, norm(model, layer, "attn_norm", x))
         if model.facts["query_norm"] == "whole":
             y = norm(model, layer, name + "_norm", y)
         y = y.reshape(len(x), count, model.head_dim).transpose(1, 0, 2)
         return norm(model, layer, name + "_norm", y) if model.facts["query_norm"] == "per_head" else y
 
-    h = norm(model, layer, "attn_norm", x)
-    query, key = rope(model, index, heads("attn_q", model.heads)), rope(model, index, heads("attn_k", model.kv_heads))
-    attended = attend(model, layer["window"], query, key, heads("attn_v", model.kv_heads), m, variant)
+    among = x if plain is None else plain
+    query = rope(model, index, heads("attn_q", model.heads))
+    key, value = rope(model, index, heads("attn_k", model.kv_heads, among)), heads("attn_v", model.kv_heads, among)
+    attended = attend(model, layer["window"], query, key, value, m, variant)
     y = linear(layer, "attn_output", attended.transpose(1, 0, 2).reshape(len(x), -1))
     return norm(model, layer, "post_attention_norm", y)
 
@@ -239,21 +240,23 @@ def feed_forward(model, layer, x):
     return norm(model, layer, "post_ffw_norm", linear(layer, "ffn_down", middle))
 
 
-def block(model, index, layer, x, m, variant):
-    """One layer over one sequence x [positions, width]."""
-    y = x + model.branch_scale * attention(model, index, layer, x, m, variant)
+def block(model, index, layer, x, m, variant, plain=None):
+    """One layer over one sequence x [positions, width]; plain: the sequence that keys and values are made of, if another."""
+    y = x + model.branch_scale * attention(model, index, layer, x, m, variant, plain)
     return y + model.branch_scale * feed_forward(model, layer, x if model.parallel else y)
 
 
-def log_probs(model, ids, rows, multipliers, variant, layers):
+def log_probs(model, ids, rows, multipliers, variant, layers, direct=False):
     """Log-probabilities [probes, rows, vocabulary] of what follows the positions `rows` of the sequence ids, for each row
-    of multipliers [probes, positions], applied in the layers first .. last (both included)."""
-    probes = [model.enter(ids) for _ in multipliers]
+    of multipliers [probes, positions], applied in the layers first .. last (both included).
+    direct: keys and values are those of the untouched model throughout, so that every row is changed by itself alone."""
+    probes, plain = [model.enter(ids) for _ in multipliers], model.enter(ids)
     for index in range(model.layers):
         layer = model.layer(index)
         for p, m in enumerate(multipliers):
             touched = m if layers[0] <= index <= layers[1] else None
-            probes[p] = block(model, index, layer, probes[p], touched, variant)
+            probes[p] = block(model, index, layer, probes[p], touched, variant, plain if direct else None)
+        plain = block(model, index, layer, plain, None, variant) if direct else plain
     logits = model.logits(np.concatenate([model.hidden(x[rows]) for x in probes]))
     top = logits.max(axis=-1, keepdims=True)
     logits -= top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
@@ -288,7 +291,7 @@ def cosines(model, ids):
     return e @ e.T
 
 
-def explain(model, prompt, target, units, variant, factor, similarity=None, layers=None, foil=None):
+def explain(model, prompt, target, units, variant, factor, similarity=None, layers=None, foil=None, paths="all"):
     """Relevance [units, targets] in nats, positive = supports, and the log-probabilities [targets, vocabulary] of the
     untouched model.
 
@@ -300,7 +303,7 @@ def explain(model, prompt, target, units, variant, factor, similarity=None, laye
     cosine = cosines(model, ids) if similarity is not None else None
     m = [np.ones(len(ids))]
     m += [multiplier(unit, len(ids), factor, similarity, cosine) for unit in units]
-    logp = log_probs(model, ids, rows, m, variant, layers or (0, model.layers - 1))
+    logp = log_probs(model, ids, rows, m, variant, layers or (0, model.layers - 1), paths == "direct")
     t = np.arange(len(target))
     score = logp[:, t, target]
     if foil is not None:

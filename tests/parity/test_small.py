@@ -64,7 +64,8 @@ def compare(name, model, path, prompt, sample=None, **options):
         chosen = sorted(random.Random(0).sample(chosen, sample))
     foil = found["foil"]["id"] if "foil" in found else None
     wanted, logp = reference.explain(model, ids, target, [spans[u] for u in chosen], options.get("variant", "row-min-causal"),
-                                     options.get("factor", 0.1), options.get("similarity"), options.get("layers"), foil)
+                                     options.get("factor", 0.1), options.get("similarity"), options.get("layers"), foil,
+                                     options.get("paths", "all"))
     error = np.abs(relevance[list(chosen)] - wanted)
     worst["relevance"] = max(worst["relevance"], error.max())
     program.check(np.all(error <= TOLERANCE), f"{label}: {(error > TOLERANCE).sum()} of {error.size} entries are off, "
@@ -120,6 +121,17 @@ def lengths(name, model, path):
             program.check(len(found["prompt"]["tokens"]) == length, f"{name}: {length} letters are other tokens")
 
 
+def direct(name, model, path):
+    """Only the rows that predict the target are turned down, among the plain pass's keys and values."""
+    last, prompt = model.layers - 1, text_of(12, len(name))
+    for variant, factor, layers in (("row-min-causal", 0.1, None), ("row-min", 0.0, (0, last - 1)), ("product", 2.0, (1, last)),
+                                    ("log-additive", 0.0, (0, 0))):
+        found = compare(name, model, path, prompt, generate=4, units="word", variant=variant, factor=factor, layers=layers,
+                        paths="direct")
+        program.check(found and found["noise_floor"] < TOLERANCE, f"{name}: the program's own check of direct paths fails")
+    compare(name, model, path, prompt, target=" red ball", foil=" blue", paths="direct")
+
+
 def steering(name, model, path):
     """Units turned up or down while the output is generated.  (Not row-min: the minimum over keys that are still to come is
     not known while generating.)"""
@@ -141,6 +153,7 @@ def main():
         loaded = {name: (reference.Model(path), path) for name, path in models.build_all(folder).items()}
         for name, (model, path) in loaded.items():
             each_shape(name, model, path)
+            direct(name, model, path)
         all_variants("grouped", *loaded["grouped"])
         granularities("grouped", *loaded["grouped"])
         lengths("plain", *loaded["plain"])

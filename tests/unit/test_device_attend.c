@@ -210,8 +210,10 @@ static int lay_spans(int positions, bool targets, struct probe_span *span, int *
     return query_rows;
 }
 
-/* changed: with differences of queries, keys and values; else these are NULL */
-static void check_differences(struct bench *b, const struct problem *p, bool targets, bool changed)
+/* What differs from the baseline; the rest is NULL. */
+enum changes { NOTHING, QUERIES, EVERYTHING, CHANGES };
+
+static void check_differences(struct bench *b, const struct problem *p, bool targets, enum changes changed)
 {
     struct attention a = on_device(b, p);
     size_t width = query_width(&a), narrow = key_width(&a), n = p->rows * width;
@@ -228,18 +230,18 @@ static void check_differences(struct bench *b, const struct problem *p, bool tar
     float *query = bench_put(b, p->query, n), *output = bench_output(b, n), *dy = bench_output(b, query_rows * width);
     b->ops->attend(b->stream, &a, NULL, 0, query, p->rows, output);
     b->ops->attend_delta(b->stream, &a, PROBES, span, bench_put(b, factor, (size_t)PROBES * p->rows), query, output,
-                         changed ? bench_put(b, dquery, query_rows * width) : NULL,
-                         changed ? bench_put(b, dkey, key_rows * narrow) : NULL,
-                         changed ? bench_put(b, dvalue, key_rows * narrow) : NULL, dy);
+                         changed >= QUERIES ? bench_put(b, dquery, query_rows * width) : NULL,
+                         changed == EVERYTHING ? bench_put(b, dkey, key_rows * narrow) : NULL,
+                         changed == EVERYTHING ? bench_put(b, dvalue, key_rows * narrow) : NULL, dy);
     float *got = bench_get(b, dy, query_rows * width), *base = bench_get(b, output, n);
 
     double *want = malloc(n * sizeof *want), most = 0;
     for (int i = 0; i < PROBES; i++) {
         const struct probe_span *s = &span[i];
         size_t first = (size_t)s->query_row * width, count = (size_t)s->query_count * width;
-        double *q = sums(p->query, changed ? dquery + first : NULL, s->query_position, p->rows, width);
-        double *k = sums(p->key, changed ? dkey + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
-        double *v = sums(p->value, changed ? dvalue + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
+        double *q = sums(p->query, changed >= QUERIES ? dquery + first : NULL, s->query_position, p->rows, width);
+        double *k = sums(p->key, changed == EVERYTHING ? dkey + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
+        double *v = sums(p->value, changed == EVERYTHING ? dvalue + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
         reference(&p->a, s->query_position, q, k, v, factor + (size_t)i * p->rows, want);
         for (size_t j = 0; j < count; j++)
             want[s->query_position * width + j] -= (double)base[s->query_position * width + j];
@@ -323,8 +325,8 @@ static void check_all(struct bench *b, struct attention shape)
         check_values(b, &p);
         check_zero(b, &p);
         for (int targets = 0; targets < 2; targets++)
-            for (int changed = 0; changed < 2; changed++)
-                check_differences(b, &p, targets, changed);
+            for (int changed = 0; changed < CHANGES; changed++)
+                check_differences(b, &p, targets, (enum changes)changed);
         problem_free(&p);
     }
 }
