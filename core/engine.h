@@ -75,6 +75,13 @@ struct method {
 };
 struct method method_default(void);
 
+/* What says how relevant a unit is. */
+enum map_kind {
+    MAP_ATMAN,   /* what turning the attention to it down does, as the method has it */
+    MAP_ROLLOUT, /* a yardstick to hold that against: how much of the answer comes from it, by the plain pass's attention
+                  * alone (rollout.h): shares from 0 to 1, the same for every candidate */
+};
+
 struct steer {
     int unit;     /* index into the units */
     float factor; /* 0 to 4 */
@@ -95,7 +102,8 @@ struct request {
     bool explain;            /* else stop after the output */
     const char *units;       /* granularity, as units_cut() */
     const char *image_units; /* granularity of pictures, as units_cut(); NULL: "auto" */
-    struct method method;
+    enum map_kind map;
+    struct method method;    /* of MAP_ATMAN */
     double budget;           /* seconds for the probes; 0: no limit */
     const struct steer *steers; /* turn units up or down while the output is generated; the probes do not see it */
     size_t steer_count;

@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/logits.h"
+#include "core/rollout.h"
 
 enum { CHOICES = 1 + CANDIDATES };
 
@@ -164,6 +165,59 @@ static void report(void *context, const int *units, int n, int64_t rows)
     j->post(j->context, v);
 }
 
+/* -- attention rollout ---------------------------------------------------------------------------------------------- */
+
+/* How much of a unit's tokens is in the given shares of all positions. */
+static float unit_share(const struct unit *u, const float *share)
+{
+    float sum = 0;
+    for (int p = u->first; p <= u->last; p++)
+        if (unit_holds(u, p))
+            sum += share[p] * (p == u->first ? u->first_share : p == u->last ? u->last_share : 1);
+    return sum;
+}
+
+static int post_rollout(struct job *j, const float *share, int positions, struct error *error)
+{
+    size_t targets = (size_t)j->output_count;
+    struct event *v = job_event(j, EVENT_RELEVANCE);
+    if (v) {
+        v->unit = malloc((j->unit_count + 1) * sizeof *v->unit);
+        v->values = malloc((j->unit_count * targets * CHOICES + 1) * sizeof *v->values);
+    }
+    if (!v || !v->unit || !v->values) {
+        event_free(v);
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    }
+    v->n = (int)j->unit_count;
+    float *value = v->values;
+    for (int u = 0; u < v->n; u++) {
+        v->unit[u] = u;
+        for (size_t t = 0; t < targets; t++)
+            for (int c = 0; c < CHOICES; c++)
+                *value++ = unit_share(&j->units[u], share + t * (size_t)positions);
+    }
+    j->post(j->context, v);
+    return 0;
+}
+
+static int roll_out(struct job *j, struct error *error)
+{
+    int positions = (int)j->token_count + j->output_count - 1, first = (int)j->token_count - 1;
+    float *share = malloc((size_t)j->output_count * (size_t)positions * sizeof *share);
+    if (!share)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    baseline_truncate(j->baseline, positions);
+    int status = rollout_run(j->baseline, j->stream, first, j->output_count, &j->cancelled, share, error);
+    if (status == 0)
+        status = post_rollout(j, share, positions, error);
+    free(share);
+    j->complete = status == 0;
+    return status;
+}
+
+/* -- the probes' run ------------------------------------------------------------------------------------------------ */
+
 static int make_lanes(struct job *j, int positions, struct error *error)
 {
     if (j->lanes && j->lane_capacity >= positions)
@@ -229,6 +283,8 @@ int job_explain(struct job *j, struct error *error)
     if ((status = find_foil(j, error)) < 0 || (status = add_output_units(j, error)) < 0 ||
         (status = measure_foil(j, error)) < 0 || (status = list_wanted(j, error)) < 0)
         return status;
+    if (j->request->map == MAP_ROLLOUT)
+        return (status = post_units(j, error)) < 0 ? status : roll_out(j, error);
     j->cost.probes_total = (int)j->unit_count;
     if ((status = post_units(j, error)) < 0 || (status = make_probes(j, error)) < 0)
         return status;

@@ -7,6 +7,7 @@
 #include "core/engine_internal.h"
 #include "core/precision.h"
 #include "core/probe.h"
+#include "core/rollout.h"
 
 #include "tests/test.h"
 
@@ -91,6 +92,25 @@ static void test_explanation(void)
     CHECK(most > 0.1, "something matters: %g", most);
     for (size_t t = 0; t < e->output_count; t++)
         CHECK(e->output[t].candidates[0].id == e->output[t].id && e->output[t].logprob <= 0, "greedy token %zu", t);
+    explanation_free(e);
+}
+
+/* All that an output token is made of, by attention alone, is somewhere; none of it is after the token. */
+static void test_rollout(void)
+{
+    struct request r = ask(story, 3);
+    r.map = MAP_ROLLOUT;
+    struct explanation *e = run(&r, EVENT_DONE);
+    CHECK(e->complete && e->cost.probes == 0, "complete without probes");
+    for (size_t t = 0; t < e->output_count; t++) {
+        double sum = 0;
+        for (size_t u = 0; u < e->unit_count; u++) {
+            double x = explanation_relevance(e, u, t, 0);
+            CHECK(x >= 0 && (x > 0) == (e->units[u].first < (int)(e->token_count + t)), "unit %zu, token %zu: %g", u, t, x);
+            sum += x;
+        }
+        CHECK(fabs(sum - 1) < 1e-5, "token %zu: %g in all", t, sum);
+    }
     explanation_free(e);
 }
 
@@ -302,6 +322,7 @@ static void test_recomputed_baseline(void)
         units[i] = (struct unit){.first = i, .last = i, .first_share = 1, .last_share = 1};
     }
     double result[2][N * T * WANT];
+    float share[2][T * N];
     for (int kept = 0; kept < 2; kept++) {
         struct stream *s = NULL;
         struct baseline *b = NULL;
@@ -331,6 +352,8 @@ static void test_recomputed_baseline(void)
             status = probes_start(p, lanes, &watch, &error);
         if (status == 0)
             status = probes_finish(lanes, &error);
+        if (status == 0)
+            status = rollout_run(b, s, N - T, T, &cancelled, share[kept], &error);
         CHECK(status == 0, "%s", error.message);
         CHECK(b && b->kept == kept, "kept");
         if (status < 0)
@@ -348,6 +371,8 @@ static void test_recomputed_baseline(void)
         CHECK(fabs(result[0][i] - result[1][i]) < 1e-4 * fmax(1e-3, fabs(result[1][i])), "entry %d: %g, %g", i, result[0][i], result[1][i]);
     }
     CHECK(most > 1e-6, "something changed: %g", most);
+    for (int i = 0; i < T * N; i++)
+        CHECK(fabsf(share[0][i] - share[1][i]) < 1e-6f, "share %d: %g, %g", i, (double)share[0][i], (double)share[1][i]);
 }
 
 /* Estimates, with f32 values in place of the strongest and of some others. */
@@ -427,6 +452,7 @@ int main(int count, char **argument)
         return test_end();
     }
     test_explanation();
+    test_rollout();
     test_factor_one_is_exactly_nothing();
     test_reuse();
     test_retarget();
