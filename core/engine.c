@@ -1,4 +1,4 @@
-/* engine.c: open a model file with everything that is needed to run it. */
+/* engine.c: open a model file, and its vision tower's, with everything that is needed to run it. */
 #include "core/engine_internal.h"
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 
 #include "core/gguf.h"
 #include "core/precision.h"
+#include "core/vision.h"
 
 static const char *precision_name(enum precision precision)
 {
@@ -40,14 +41,14 @@ static int choose_precision(struct engine *e, int wanted, struct error *error)
     return status < 0 ? error_add(error, status, "timing products") : 0;
 }
 
-static void describe(struct engine *e, const char *path)
+static void describe(struct engine *e, const struct engine_options *options)
 {
     const struct device_info *device = e->device->ops->info(e->device);
     const struct model *m = e->model;
     struct engine_info *i = &e->info;
     struct gguf_string name = {"", 0};
     gguf_text(e->file, "general.name", &name, NULL);
-    snprintf(i->file, sizeof i->file, "%s", path);
+    snprintf(i->file, sizeof i->file, "%s", options->model);
     snprintf(i->name, sizeof i->name, "%.*s", (int)(name.length < sizeof i->name ? name.length : sizeof i->name),
              name.data);
     snprintf(i->architecture, sizeof i->architecture, "%s", m->architecture);
@@ -64,17 +65,44 @@ static void describe(struct engine *e, const char *path)
     i->context = m->context;
     i->parameters = m->parameters;
     i->weight_bytes = m->weight_bytes;
+    if (e->vision) {
+        snprintf(i->mmproj, sizeof i->mmproj, "%s", options->mmproj);
+        i->vision = *vision_info(e->vision);
+    }
+}
+
+/* The vision tower's file, likewise. */
+static int open_mmproj(struct engine *e, const struct engine_options *options, struct error *error)
+{
+    struct vision_info info;
+    int status = gguf_open(options->mmproj, &e->mmproj, error);
+    if (status == 0 && (status = vision_check(e->mmproj, &info, error)) < 0)
+        error_add(error, status, "%s", options->mmproj);
+    return status;
 }
 
 /* The model file and its tokeniser, before any device is touched.  gguf_open() names the file by itself. */
-static int open_file(struct engine *e, const struct engine_options *options, struct error *error)
+static int open_files(struct engine *e, const struct engine_options *options, struct error *error)
 {
     int status = gguf_open(options->model, &e->file, error);
     if (status < 0)
         return status;
     if ((status = model_check(e->file, error)) == 0)
         status = tokenizer_open(e->file, options->pre, &e->tokenizer, error);
-    return status < 0 ? error_add(error, status, "%s", options->model) : 0;
+    if (status < 0)
+        return error_add(error, status, "%s", options->model);
+    return options->mmproj ? open_mmproj(e, options, error) : 0;
+}
+
+/* Model and vision tower onto the device. */
+static int load(struct engine *e, const struct engine_options *options, struct error *error)
+{
+    int status = model_load(e->file, e->device, &e->model, error);
+    if (status < 0)
+        return error_add(error, status, "%s", options->model);
+    if (e->mmproj && (status = vision_open(e->mmproj, e->device, e->model->width, &e->vision, error)) < 0)
+        return error_add(error, status, "%s", options->mmproj);
+    return 0;
 }
 
 int engine_open(const struct engine_options *options, struct engine **out, struct error *error)
@@ -84,23 +112,20 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
         return error_set(error, ERROR_MEMORY, "out of memory");
     struct device_options device = {options->device ? options->device : "auto", options->threads};
     int status;
-    if ((status = open_file(e, options, error)) < 0) {
+    if ((status = open_files(e, options, error)) < 0) {
         engine_close(e);
         return status;
     }
     if ((status = device_open(&device, &e->device, error)) < 0) {
         error_add(error, status, "device %s", device.name);
-    } else if ((status = check_precision(e, options->precision, error)) == 0) {
-        if ((status = model_load(e->file, e->device, &e->model, error)) < 0)
-            error_add(error, status, "%s", options->model);
-        else
-            status = choose_precision(e, options->precision, error);
+    } else if ((status = check_precision(e, options->precision, error)) == 0 && (status = load(e, options, error)) == 0) {
+        status = choose_precision(e, options->precision, error);
     }
     if (status < 0) {
         engine_close(e);
         return status;
     }
-    describe(e, options->model);
+    describe(e, options);
     *out = e;
     return 0;
 }
@@ -109,11 +134,13 @@ void engine_close(struct engine *e)
 {
     if (!e)
         return;
+    vision_close(e->vision);
     model_free(e->model);
     if (e->device)
         e->device->ops->close(e->device);
     tokenizer_close(e->tokenizer);
     gguf_close(e->file);
+    gguf_close(e->mmproj);
     free(e);
 }
 

@@ -8,10 +8,11 @@
 struct gguf;
 
 struct engine {
-    struct gguf *file;
+    struct gguf *file, *mmproj; /* mmproj and vision: NULL where no pictures are seen */
     struct tokenizer *tokenizer;
     struct device *device;
     struct model *model;
+    struct vision *vision;
     enum precision precision;
     struct engine_info info;
 };

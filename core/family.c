@@ -38,7 +38,7 @@ static const struct { const char *part, *what; } others[] = {
     {"grok", "a mixture of experts"}, {"mamba", "a state-space model"}, {"falcon-h1", "a state-space hybrid"},
     {"jamba", "a state-space hybrid"}, {"nemotron_h", "a state-space hybrid"}, {"granitehybrid", "a state-space hybrid"},
     {"plamo2", "a state-space hybrid"}, {"lfm2", "a convolution hybrid"}, {"rwkv", "a recurrent network"},
-    {"bert", "an encoder"}, {"t5", "an encoder and decoder"}, {"clip", "a vision tower without a language model"},
+    {"bert", "an encoder"}, {"t5", "an encoder and decoder"},
 };
 
 static bool has_part(const struct gguf_string *name, const char *part)
@@ -54,6 +54,11 @@ const struct family *family_find(const struct gguf *file, struct error *error)
     for (int i = 0; i < FAMILIES; i++)
         if (name.length == strlen(families[i].name) && memcmp(name.data, families[i].name, name.length) == 0)
             return &families[i];
+    if (name.length == 4 && memcmp(name.data, "clip", 4) == 0) {
+        error_set(error, ERROR_UNSUPPORTED, "this is a vision tower without a language model; give it as --mmproj, beside "
+                  "the --model it belongs to");
+        return NULL;
+    }
     const char *what = NULL;
     for (size_t i = 0; i < sizeof others / sizeof others[0] && !what; i++)
         if (has_part(&name, others[i].part))
