@@ -7,6 +7,7 @@
 #include "core/gguf.h"
 #include "core/model.h"
 #include "core/tokenizer.h"
+#include "core/vision.h"
 #include "tui/format_json.h"
 #include "tui/output.h"
 #include "tui/run.h"
@@ -30,6 +31,8 @@ struct facts {
     struct type_sum types[TYPES];
     size_t type_count;
     char tokenizer[64]; /* as we run it; "" if we cannot */
+    bool tower;         /* the file is a vision tower's, */
+    struct vision_info vision; /* and what it is, if it is usable */
     int unusable;       /* 0 or an error code */
     struct error reason;
 };
@@ -46,7 +49,7 @@ static int64_t int_key(const struct facts *f, const char *name)
 {
     char key[256];
     int64_t value = -1;
-    snprintf(key, sizeof key, "%s.%s", f->architecture, name);
+    snprintf(key, sizeof key, "%s%s.%s", f->architecture, f->tower ? ".vision" : "", name);
     return gguf_int(f->file, key, 0, INT64_MAX, &value, NULL) == 0 ? value : -1;
 }
 
@@ -81,6 +84,18 @@ static int most_bytes_first(const void *a, const void *b)
     return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : (int)x->type - (int)y->type;
 }
 
+/* A language model has to have a usable tokeniser too. */
+static void check_model(struct facts *f)
+{
+    struct tokenizer *tokenizer = NULL;
+    f->unusable = model_check(f->file, &f->reason);
+    if (tokenizer_open(f->file, NULL, &tokenizer, f->unusable ? NULL : &f->reason) == 0)
+        snprintf(f->tokenizer, sizeof f->tokenizer, "%s", tokenizer_name(tokenizer));
+    else if (!f->unusable)
+        f->unusable = f->reason.code ? f->reason.code : ERROR_UNSUPPORTED;
+    tokenizer_close(tokenizer);
+}
+
 static int read_facts(struct facts *f, const struct gguf *file, struct error *error)
 {
     *f = (struct facts){.file = file};
@@ -90,6 +105,7 @@ static int read_facts(struct facts *f, const struct gguf *file, struct error *er
     f->pre = text_key(file, "tokenizer.ggml.pre");
     if (!f->name || !f->architecture || !f->vocabulary_kind || !f->pre)
         return error_set(error, ERROR_MEMORY, "out of memory");
+    f->tower = strcmp(f->architecture, "clip") == 0;
     f->layers = int_key(f, "block_count");
     f->width = int_key(f, "embedding_length");
     f->heads = int_key(f, "attention.head_count");
@@ -100,13 +116,10 @@ static int read_facts(struct facts *f, const struct gguf *file, struct error *er
     f->vocabulary = tokens && tokens->type == GGUF_ARRAY ? (int64_t)tokens->count : -1;
     sum_types(f);
     qsort(f->types, f->type_count, sizeof *f->types, most_bytes_first);
-    struct tokenizer *tokenizer = NULL;
-    f->unusable = model_check(file, &f->reason);
-    if (tokenizer_open(file, NULL, &tokenizer, f->unusable ? NULL : &f->reason) == 0)
-        snprintf(f->tokenizer, sizeof f->tokenizer, "%s", tokenizer_name(tokenizer));
-    else if (!f->unusable)
-        f->unusable = f->reason.code ? f->reason.code : ERROR_UNSUPPORTED;
-    tokenizer_close(tokenizer);
+    if (f->tower)
+        f->unusable = vision_check(file, &f->vision, &f->reason);
+    else
+        check_model(f);
     return 0;
 }
 
@@ -145,6 +158,28 @@ static void print_parameters(FILE *out, uint64_t parameters)
         fprintf(out, "%-14s %.2f billion\n", "parameters", (double)parameters / 1e9);
 }
 
+static void print_vision(FILE *out, const struct vision_info *v)
+{
+    int grid = v->side / v->patch;
+    fprintf(out, "%-14s %s\n", "projector", v->projector);
+    fprintf(out, "%-14s %d x %d pixels: %d patches of %d x %d\n", "picture", v->side, v->side, grid * grid, v->patch, v->patch);
+    fprintf(out, "%-14s %d (%d x %d) for a picture, for models of width %d\n", "tokens", v->columns * v->rows, v->columns,
+            v->rows, v->width);
+}
+
+static void print_tokenizer(FILE *out, const struct facts *f)
+{
+    fprintf(out, "%-14s %s", "tokenizer",
+            *f->tokenizer         ? f->tokenizer
+            : *f->vocabulary_kind ? f->vocabulary_kind
+                                  : "none");
+    if (!*f->tokenizer && *f->pre)
+        fprintf(out, " %s", f->pre);
+    if (f->vocabulary >= 0)
+        fprintf(out, ", %lld tokens", (long long)f->vocabulary);
+    fputc('\n', out);
+}
+
 static int print_facts(FILE *out, const void *data, struct error *error)
 {
     const struct facts *f = data;
@@ -173,15 +208,15 @@ static int print_facts(FILE *out, const void *data, struct error *error)
         print_number(out, "heads", f->heads);
     print_number(out, "ffn", f->ffn);
     print_number(out, "context", f->context);
-    fprintf(out, "%-14s %s", "tokenizer",
-            *f->tokenizer         ? f->tokenizer
-            : *f->vocabulary_kind ? f->vocabulary_kind
-                                  : "none");
-    if (!*f->tokenizer && *f->pre)
-        fprintf(out, " %s", f->pre);
-    if (f->vocabulary >= 0)
-        fprintf(out, ", %lld tokens", (long long)f->vocabulary);
-    fprintf(out, "\n%-14s %s%s\n", "usable", f->unusable ? "no: " : "yes", f->unusable ? f->reason.message : "");
+    if (!f->tower)
+        print_tokenizer(out, f);
+    else if (!f->unusable)
+        print_vision(out, &f->vision);
+    fprintf(out, "%-14s %s%s\n", "usable",
+            f->unusable ? "no: "
+            : f->tower  ? "yes: as --mmproj, beside the --model it belongs to"
+                        : "yes",
+            f->unusable ? f->reason.message : "");
     return 0;
 }
 
@@ -191,6 +226,15 @@ static int print_facts(FILE *out, const void *data, struct error *error)
 static json_t *count_or_null(int64_t value)
 {
     return value < 0 ? json_null() : json_integer((json_int_t)value);
+}
+
+static json_t *vision_or_null(const struct facts *f)
+{
+    const struct vision_info *v = &f->vision;
+    if (!f->tower || f->unusable)
+        return json_null();
+    return json_pack("{ss si si si si si sb}", "projector", v->projector, "side", v->side, "patch", v->patch, "columns",
+                     v->columns, "rows", v->rows, "width", v->width, "bidirectional", v->bidirectional);
 }
 
 static int print_json(FILE *out, const void *data, struct error *error)
@@ -203,15 +247,15 @@ static int print_json(FILE *out, const void *data, struct error *error)
                                         (json_int_t)f->types[t].tensors, "bytes", (json_int_t)f->types[t].bytes));
     const char *path = gguf_path(f->file);
     json_t *json =
-        json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} sb so}", "schema", "atmanscope.info/1",
+        json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} so sb so}", "schema", "atmanscope.info/1",
                   "file", format_json_text(path, strlen(path)), "shards", (json_int_t)gguf_shards(f->file), "version",
                   gguf_version(f->file), "bytes", (json_int_t)gguf_file_bytes(f->file), "name", f->name, "architecture",
                   f->architecture, "parameters", (json_int_t)f->parameters, "types", types, "layers",
                   count_or_null(f->layers), "width", count_or_null(f->width), "heads", count_or_null(f->heads),
                   "kv_heads", count_or_null(f->kv_heads < 0 ? f->heads : f->kv_heads), "ffn", count_or_null(f->ffn),
                   "context", count_or_null(f->context), "vocabulary", count_or_null(f->vocabulary), "tokenizer",
-                  "model", f->vocabulary_kind, "pre", f->pre, "name", f->tokenizer, "usable", f->unusable == 0,
-                  "reason", f->unusable ? format_json_text(f->reason.message, strlen(f->reason.message)) : json_null());
+                  "model", f->vocabulary_kind, "pre", f->pre, "name", f->tokenizer, "vision", vision_or_null(f),
+                  "usable", f->unusable == 0, "reason", f->unusable ? format_json_text(f->reason.message, strlen(f->reason.message)) : json_null());
     return format_json_write(json, true, out, error);
 }
 

@@ -13,8 +13,6 @@ int run_model(const struct options *options, const struct context *context, char
 
 int run_refuse(const struct options *options, struct error *error)
 {
-    if (options->mmproj)
-        return error_set(error, ERROR_UNSUPPORTED, "--mmproj: pictures are not supported yet; leave it out");
     if (options->image_count)
         return error_set(error, ERROR_UNSUPPORTED, "--image: pictures are not supported yet; leave it out");
     if (options->chat)
@@ -55,6 +53,7 @@ int run_open(struct run *run, const struct options *options, const struct contex
         return code;
     progress_say(&run->progress, "loading the model");
     struct engine_options engine = {.model = model,
+                                    .mmproj = options->mmproj,
                                     .device = options->device,
                                     .pre = options->pre,
                                     .threads = options->threads,

@@ -151,7 +151,7 @@ def settings():
 def not_yet():
     given = ["explain", "-m", MODEL, "-p", PROMPT]
     refused("pictures", 1, ["--image", "not supported"], *given, "--image", "cat.png")
-    refused("projectors", 1, ["--mmproj", "not supported"], *given, "--mmproj", "clip.gguf")
+    refused("projectors", 1, ["clip.gguf", "No such file"], *given, "--mmproj", "clip.gguf")
     refused("chat templates", 1, ["--chat", "not supported", "--raw"], *given, "--chat")
 
 

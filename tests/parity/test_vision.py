@@ -6,9 +6,12 @@ import tempfile
 
 import numpy as np
 
+import gguf_write
+import models
 import program
 import tower_reference
 import towers
+import weights
 
 TOLERANCE = 2e-5  # of the greatest number
 
@@ -64,12 +67,76 @@ def check_rectangles(name, tower, rectangles, width, height):
     area = (w * h).sum() / (width * height)
     inside = (x >= 0).all() and (y >= 0).all() and (x + w <= width + 1e-3).all() and (y + h <= height + 1e-3).all()
     program.check(inside, f"{name}: rectangles outside the picture")
+    shown = np.flatnonzero((w > 0) & (h > 0))
+    program.check((np.lexsort((x[shown], y[shown])) == np.arange(len(shown))).all(), f"{name}: rectangles are not row by row")
     if seen is None:
         program.check(abs(area - 1) < 1e-3, f"{name}: rectangles cover {area:.3f} of the picture")
-        empty = np.count_nonzero((w == 0) | (h == 0))
-        program.check(0 < empty < len(w), f"{name}: {empty} of {len(w)} rectangles are empty")
+        program.check(0 < len(shown) < len(w), f"{name}: {len(shown)} of {len(w)} rectangles are shown")
     else:
         program.check(abs(area - seen ** 2) < 1e-3, f"{name}: rectangles cover {area:.3f} where {seen ** 2:.3f} is seen")
+
+
+def say(*arguments, status=1):
+    """A run that has to fail with this status and one line; the line."""
+    done = subprocess.run(["./atmanscope", *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    line = done.stderr.decode()
+    program.check(done.returncode == status and line.count("\n") == 1, f"{arguments}: status {done.returncode}, {line!r}")
+    return line
+
+
+def changed(path, tower, keys=(), tensors=(), drop=()):
+    """The tower's file with some keys and tensors set, or dropped."""
+    meta, all_tensors = towers.metadata(tower), towers.tensors(tower)
+    meta.update(keys)
+    all_tensors.update(tensors)
+    for name in drop:
+        meta.pop(name, None)
+        all_tensors.pop(name, None)
+    gguf_write.write_gguf(path, meta, all_tensors)
+
+
+def refusals(folder):
+    path, plain, ones = os.path.join(folder, "refused.gguf"), towers.TOWERS["llava"], lambda *shape: ("F32", np.ones(shape))
+    for said, change in {
+            "qwen2vl_merger": dict(keys={"clip.projector_type": "qwen2vl_merger"}),
+            "ldp": dict(keys={"clip.vision.projector_type": "ldp"}),
+            "pixtral": dict(keys={"clip.projector_type": "pixtral"}),
+            "image_grid_pinpoints": dict(keys={"clip.vision.image_grid_pinpoints": np.array([336, 672], "i4")}),
+            "may hear": dict(keys={"clip.has_vision_encoder": False}),
+            "feature layers": dict(keys={"clip.vision.feature_layer": np.array([4], "i4")}),
+            "feature layers make": dict(keys={"clip.vision.feature_layer": np.array([-2], "i4")}),
+            "image_mean": dict(drop=["clip.vision.image_mean"]),
+            "image_std": dict(keys={"clip.vision.image_std": np.array([0.5, 0, 0.5], "f4")}),
+            "head sizes": dict(keys={"clip.vision.attention.head_count": 5}),
+            "sides of picture": dict(keys={"clip.vision.patch_size": 29}),
+            "image_size": dict(keys={"clip.vision.image_size": 1 << 20}),
+            "v.position_embd.weight is 17 x 48 where 16 x 48": dict(drop=["v.class_embd"]),
+            "v.patch_embd.weight is 48 x 3 x 7 x 6": dict(tensors={"v.patch_embd.weight": ones(48, 3, 7, 6)}),
+            "v.blk.2.attn_k.weight": dict(drop=["v.blk.2.attn_k.weight"]),
+            "v.blk.1.ls1.weight": dict(tensors={"v.blk.1.ls1.weight": ones(48)}),
+            "mm.2.weight": dict(drop=["mm.2.weight"]),
+            "mm.0.weight is 56 x 50": dict(tensors={"mm.0.weight": ones(56, 50)}),
+            "block_count": dict(drop=["clip.vision.block_count"])}.items():
+        changed(path, plain, **change)
+        line = say("info", path)
+        program.check(said in line and path in line, f"{said!r} is not said: {line!r}")
+
+
+def pairs(folder):
+    """Which file goes where is said where it is mixed up; a pair that does not fit is said with both its widths."""
+    model, tower = os.path.join(folder, "model.gguf"), os.path.join(folder, "llava.gguf")
+    models.build(model, models.SHAPES[min(models.SHAPES)])
+    width = weights.File(model).meta["llama.embedding_length"]
+    line = say("explain", "-m", tower, "-p", "a")
+    program.check("--mmproj" in line and tower in line, f"a tower as --model: {line!r}")
+    line = say("explain", "-m", model, "--mmproj", model, "-p", "a")
+    program.check("--model" in line and "not a vision tower" in line, f"a model as --mmproj: {line!r}")
+    line = say("explain", "-m", model, "--mmproj", tower, "-p", "a", status=2)
+    program.check(f" {width};" in line and " 40 " in line and tower in line, f"a pair that does not fit: {line!r}")
+    found = program.run("info", tower)
+    program.check(found["usable"] and found["layers"] == 3 and found["vision"] == {
+        "projector": "mlp", "side": 28, "patch": 7, "columns": 4, "rows": 4, "width": 40, "bidirectional": False},
+                  f"info says {found['vision']}")
 
 
 def main():
@@ -77,8 +144,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name, path in towers.build_all(folder).items():
             tower = towers.TOWERS[name]
-            shapes = [(tower.side, tower.side), (70, 40)] + [(21, 64)] * (tower.layers > 2)
+            shapes = [(tower.side, tower.side), (90, 30)] + [(21, 64)] * (tower.layers > 2)
             worst[name] = max(compare(f"{name}, {w} x {h}", tower, path, folder, w, h) for w, h in shapes)
+        refusals(folder)
+        pairs(folder)
     at = max(worst, key=worst.get)
     print(f"largest difference from the reference: {worst[at]:.1e} of the greatest number ({at})")
     program.end()
