@@ -33,12 +33,13 @@ static size_t activation_bytes(const struct model *m, int positions)
     return columns * (size_t)positions * sizeof(float);
 }
 
-static int activations_new(struct activations *a, struct pool *pool, const struct model *m, int capacity)
+static int activations_new(struct activations *a, struct pool *pool, struct device *device, const struct model *m,
+                           int capacity)
 {
     const struct layer *layer = m->layer;
     size_t rows = (size_t)capacity, d = (size_t)m->width, q = (size_t)query_width(m), f = (size_t)m->ffn;
     memset(a, 0, sizeof *a);
-    pool_init(pool, m->device);
+    pool_init(pool, device);
     a->input = pool_floats(pool, rows, d);
     a->query = pool_floats(pool, rows, q);
     a->attended = pool_floats(pool, rows, q);
@@ -129,7 +130,7 @@ static int allocate_layers(struct baseline *b, size_t memory, struct error *erro
     if (!b->layer || !b->layer_pool)
         return error_set(error, ERROR_MEMORY, "out of memory");
     for (int l = 0; l < layers; l++)
-        if (activations_new(&b->layer[l], &b->layer_pool[l], m, b->capacity) < 0) {
+        if (activations_new(&b->layer[l], &b->layer_pool[l], m->device, m, b->capacity) < 0) {
             if (error)
                 *error = b->layer_pool[l].error;
             return b->layer_pool[l].status;
@@ -425,7 +426,7 @@ int baseline_logits(struct baseline *b, struct stream *s, int p, float *logits, 
     return status;
 }
 
-int walker_new(const struct baseline *b, struct walker **out, struct error *error)
+int walker_new(const struct baseline *b, struct device *device, struct walker **out, struct error *error)
 {
     *out = NULL;
     if (b->kept)
@@ -433,8 +434,8 @@ int walker_new(const struct baseline *b, struct walker **out, struct error *erro
     struct walker *w = calloc(1, sizeof *w);
     if (!w)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    int status = activations_new(&w->layer, &w->pool, b->model, b->capacity);
-    pool_init(&w->scratch_pool, b->model->device);
+    int status = activations_new(&w->layer, &w->pool, device, b->model, b->capacity);
+    pool_init(&w->scratch_pool, device);
     scratch_new(&w->scratch, &w->scratch_pool, b->model, b->capacity);
     w->next = pool_floats(&w->scratch_pool, (size_t)b->capacity, (size_t)b->model->width);
     if (status == 0)

@@ -7,6 +7,7 @@
 
 #include "core/gguf.h"
 #include "core/precision.h"
+#include "core/probe.h"
 #include "core/vision.h"
 
 static const char *precision_name(enum precision precision)
@@ -58,6 +59,9 @@ static void describe(struct engine *e, const struct engine_options *options)
     snprintf(i->device_name, sizeof i->device_name, "%s", device->name);
     snprintf(i->precision, sizeof i->precision, "%s", precision_name(e->precision));
     i->threads = device->threads;
+    i->streams = device->streams;
+    i->batch_rows = lanes_rows(m);
+    i->device_memory = e->device->ops->memory(e->device);
     i->layers = m->layers;
     i->width = m->width;
     i->heads = m->heads;
@@ -110,7 +114,7 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
     struct engine *e = calloc(1, sizeof *e);
     if (!e)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    struct device_options device = {options->device ? options->device : "auto", options->threads};
+    struct device_options device = {options->device ? options->device : "auto", options->threads, options->tf32};
     int status;
     if ((status = open_files(e, options, error)) < 0) {
         engine_close(e);

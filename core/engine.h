@@ -29,6 +29,7 @@ struct engine_options {
     const char *pre;    /* pre-tokeniser override or NULL */
     int threads;        /* 0: all cores */
     int precision;      /* an enum precision, or -1: chosen by the engine */
+    bool tf32;          /* as device_options.tf32 */
 };
 
 struct engine_info {
@@ -41,6 +42,8 @@ struct engine_info {
     char precision[8];       /* "f32", "bf16", "int8" */
     double product_seconds[3]; /* a product, by enum precision, where the engine chose by time; 0: not timed */
     int threads;
+    int streams, batch_rows;   /* probes run in so many streams, in batches of up to so many rows */
+    size_t device_memory;      /* bytes free on the device once the model was there; 0: not known */
     int layers, width, heads, vocabulary, context;
     uint64_t parameters;
     size_t weight_bytes;

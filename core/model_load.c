@@ -170,11 +170,22 @@ static int load_ends(struct loader *l)
     return status;
 }
 
+/* What the device cannot do is said before anything is uploaded. */
+static int check_device(const struct loader *l)
+{
+    const struct device_info *info = l->t.device ? l->t.device->ops->info(l->t.device) : NULL;
+    if (!info || info->head_dim == 0 || l->model->head_dim <= info->head_dim)
+        return 0;
+    return error_set(l->t.error, ERROR_UNSUPPORTED,
+                     "its heads have %d columns, and the %s device takes up to %d; use --device cpu", l->model->head_dim,
+                     info->kind, info->head_dim);
+}
+
 static int load_all(struct loader *l)
 {
     struct model *m = l->model;
     int status = model_describe(l->t.file, m, l->t.error);
-    if (status < 0)
+    if (status < 0 || (status = check_device(l)) < 0)
         return status;
     if (l->t.device && !(m->layer = calloc((size_t)m->layers, sizeof *m->layer)))
         return error_set(l->t.error, ERROR_MEMORY, "out of memory");

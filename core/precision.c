@@ -53,13 +53,14 @@ int precision_time(const struct model *m, double seconds[3], struct error *error
     int columns = m->heads * m->head_dim;
     struct stream *s = NULL;
     struct pool pool;
-    pool_init(&pool, m->device);
+    int status = ops->stream_new(m->device, false, &s, error);
+    if (status < 0)
+        return status;
+    pool_init(&pool, ops->stream_device(s));
     float *dx = pool_floats(&pool, ROWS, (size_t)columns), *dy = pool_floats(&pool, ROWS, (size_t)m->width);
-    int status = pool.status;
+    status = pool.status;
     if (status < 0 && error)
         *error = pool.error;
-    if (status == 0)
-        status = ops->stream_new(m->device, false, &s, error);
     if (status == 0)
         status = make_rows(s, m, columns, dx, error);
     for (int p = PRECISION_F32; p <= PRECISION_INT8; p++) {
@@ -67,8 +68,7 @@ int precision_time(const struct model *m, double seconds[3], struct error *error
         if (status == 0 && info->precision[p])
             status = time_one(s, m, (enum precision)p, dx, dy, &seconds[p], error);
     }
-    if (s)
-        ops->stream_free(s);
+    ops->stream_free(s);
     pool_free(&pool);
     return status;
 }

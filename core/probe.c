@@ -154,7 +154,10 @@ static int lane_new(struct lanes *all, struct lane *lane, struct error *error)
     size_t rows = (size_t)all->rows, d = (size_t)m->width, capacity = (size_t)all->capacity;
     size_t q = (size_t)m->heads * (size_t)m->head_dim, kv = (size_t)m->kv_heads * (size_t)m->head_dim;
     lane->all = all;
-    pool_init(&lane->pool, m->device);
+    int status = m->device->ops->stream_new(m->device, false, &lane->stream, error);
+    if (status < 0)
+        return status;
+    pool_init(&lane->pool, m->device->ops->stream_device(lane->stream));
     lane->dx = pool_floats(&lane->pool, rows, d);
     lane->dh = pool_floats(&lane->pool, rows, d);
     lane->dy = pool_floats(&lane->pool, rows, d);
@@ -180,14 +183,11 @@ static int lane_new(struct lanes *all, struct lane *lane, struct error *error)
     }
     if (!lane->host.position || !lane->host.target_position || !lane->host.row || !lane->host.target || !lane->host.dlse)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    int status = m->device->ops->stream_new(m->device, false, &lane->stream, error);
     float *zero = calloc(rows * d, sizeof *zero);
-    if (status == 0 && !zero)
-        status = error_set(error, ERROR_MEMORY, "out of memory");
-    if (status == 0) {
-        m->device->ops->upload(lane->stream, zero, rows * d * sizeof *zero, lane->zero);
-        status = m->device->ops->stream_finish(lane->stream, error);
-    }
+    if (!zero)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    m->device->ops->upload(lane->stream, zero, rows * d * sizeof *zero, lane->zero);
+    status = m->device->ops->stream_finish(lane->stream, error);
     free(zero);
     return status;
 }
@@ -215,9 +215,25 @@ static int lanes_try(const struct model *m, int capacity, int rows, struct lanes
     return 0;
 }
 
+/* What a row takes in a lane: its differences, and a product's rounded operand and sums in the stream. */
+static size_t row_bytes(const struct model *m)
+{
+    size_t d = (size_t)m->width, q = (size_t)m->heads * (size_t)m->head_dim, f = (size_t)m->ffn;
+    size_t kv = (size_t)m->kv_heads * (size_t)m->head_dim, wide = q > f ? q : f;
+    return (4 * d + 2 * q + 2 * kv + 2 * f + 2 * (wide > d ? wide : d)) * sizeof(float);
+}
+
+int lanes_rows(const struct model *m)
+{
+    const struct device_info *info = m->device->ops->info(m->device);
+    size_t memory = m->device->ops->memory(m->device); /* half of it: a baseline wants some too */
+    size_t fit = memory / 2 / (size_t)info->streams / row_bytes(m);
+    return memory == 0 || fit > (size_t)info->batch_rows ? info->batch_rows : fit > 0 ? (int)fit : 1;
+}
+
 int lanes_new(const struct model *m, int capacity, struct lanes **out, struct error *error)
 {
-    int like = m->device->ops->info(m->device)->batch_rows, rows = like > capacity ? like : capacity;
+    int like = lanes_rows(m), rows = like > capacity ? like : capacity;
     int status = lanes_try(m, capacity, rows, out, error);
     while (status == ERROR_MEMORY && rows > capacity) { /* smaller groups are slower, and better than none */
         rows = rows / 2 > capacity ? rows / 2 : capacity;
@@ -536,7 +552,7 @@ static int lane_prepare(struct lane *lane, struct error *error)
         if (status < 0)
             return status;
     }
-    return walker_new(p->baseline, &lane->walker, error);
+    return walker_new(p->baseline, ops->stream_device(lane->stream), &lane->walker, error);
 }
 
 static void *lane_main(void *argument)

@@ -47,6 +47,8 @@ int probes_first_target(const struct probes *, int unit);
 
 /* The lanes: threads' worth of streams and scratch, reused from one explanation to the next. */
 struct lanes;
+/* How many rows a group of probes should have: as many as the device likes, or as its free memory holds. */
+int lanes_rows(const struct model *);
 int lanes_new(const struct model *, int capacity, struct lanes **, struct error *);
 void lanes_free(struct lanes *); /* NULL ok */
 

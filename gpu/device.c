@@ -3,16 +3,19 @@
 
 #include <string.h>
 
+#include "gpu/cards.h"
 #include "gpu/host/host.h"
-#include "gpu/module.h"
 
 int device_open(const struct device_options *options, struct device **device, struct error *error)
 {
     const char *name = options->name ? options->name : "auto";
     *device = NULL;
-    if (!strcmp(name, "auto") || !strcmp(name, "cpu"))
-        return host_open(options->threads, NULL, device, error);
     if (!strcmp(name, "cuda") || !strncmp(name, "cuda:", 5))
-        return module_open_cuda(name, device, error);
-    return error_set(error, ERROR_ARGUMENT, "unknown device \"%s\"; known are auto, cpu, cuda and cuda:N", name);
+        return cards_open(options, device, error);
+    if (strcmp(name, "auto") != 0 && strcmp(name, "cpu") != 0)
+        return error_set(error, ERROR_ARGUMENT,
+                         "unknown device \"%s\"; known are auto, cpu, cuda, cuda:N and cuda:all", name);
+    if (options->tf32)
+        return error_set(error, ERROR_UNSUPPORTED, "the CPU has no TF32 products; leave it out, or use a card");
+    return host_open(options->threads, NULL, device, error);
 }

@@ -112,6 +112,7 @@ struct device_info {
     int streams;     /* how many streams should run side by side to keep the device busy with probes */
     int batch_rows;  /* rows a stream likes to be given at once */
     size_t memory;   /* bytes free for this process when opened, as far as known; else 0 */
+    int head_dim;    /* the widest head that attention takes; 0: any */
     bool precision[3]; /* which enum precision are offered, */
     enum precision preferred; /* and which is taken where nobody asks for one; f32: the fastest by timing */
 };
@@ -126,10 +127,15 @@ struct device_ops {
     void (*stream_free)(struct stream *);
     /* Wait for all of the stream's operations; 0, or what the first failing one said (the mark is cleared). */
     int (*stream_finish)(struct stream *, struct error *);
+    /* The device whose memory is nearest to an ordinary stream: where what this stream alone reads and writes should be
+     * asked for, and freed.  The device itself, unless it is made of several; then the memory of the whole may be read
+     * by all streams, and written by wide ones (and by copy()). */
+    struct device *(*stream_device)(struct stream *);
 
     /* -- memory ------------------------------------------------------------------------------------------------- */
     void *(*alloc)(struct device *, size_t bytes, struct error *); /* 64-byte aligned, not cleared; NULL on failure */
     void (*free)(struct device *, void *);                         /* NULL ok */
+    size_t (*memory)(struct device *);                             /* bytes free by now, as far as known; else 0 */
     void (*upload)(struct stream *, const void *host, size_t bytes, void *device);
     void (*download)(struct stream *, const void *device, size_t bytes, void *host); /* has finished when it returns */
     void (*copy)(struct stream *, const void *from, size_t bytes, void *to);         /* within the device */
@@ -182,11 +188,11 @@ struct device_ops {
      *   dlse[r] = lse(logits(h[t] + dh[r])) - lse[t]
      *           = log(sum_v p_t(v) exp(dlogit_v)), formed as log1p(sum p expm1) so that small changes keep their digits
      * h [targets, width] baseline, lse [targets] host, dlse [rows] host.  No [rows, vocabulary] matrix is stored.
-     * Finished when it returns. */
+     * dlse is there once stream_finish() has returned 0. */
     void (*lse_delta)(struct stream *, const struct head *, enum precision, const float *h, int targets,
                       const double *lse, const float *dh, const int32_t *target, int rows, double *dlse);
     /* dlogit[r, j] = logit of wanted[t, j] at h[t] + dh[r], less that at h[t];  wanted [targets, n] host, ids < vocabulary;
-     * dlogit [rows, n] host.  Always f32 or better.  Finished when it returns. */
+     * dlogit [rows, n] host, there once stream_finish() has returned 0.  Always f32 or better. */
     void (*logit_delta)(struct stream *, const struct head *, const float *h, const float *dh, const int32_t *target,
                         int rows, const int32_t *wanted, int n, double *dlogit);
 };
@@ -197,8 +203,9 @@ struct device {
 };
 
 struct device_options {
-    const char *name; /* "auto", "cpu", "cuda", "cuda:N" */
+    const char *name; /* "auto", "cpu", "cuda", "cuda:N", "cuda:all" */
     int threads;      /* 0: all cores this process may use */
+    bool tf32;        /* a card's linear() in TF32: 10 bits of mantissa; refused where there is none */
 };
 
 /* Open a device; device->ops->close() ends it.  ERROR_ARGUMENT for an unknown name, ERROR_DEVICE where it is missing. */

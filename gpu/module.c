@@ -2,32 +2,11 @@
 #include "gpu/module.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "gpu/cuda/module.h"
-
-typedef int open_function(int ordinal, struct device **, struct error *);
-
-/* The number in "cuda" (0) or "cuda:N"; negative: an error. */
-static int card_number(const char *name, struct error *error)
-{
-    const char *text = name + strlen("cuda");
-    if (!strcmp(text, ":all"))
-        return error_set(error, ERROR_ARGUMENT, "several cards at once cannot be used yet; name one, as in \"cuda:0\"");
-    if (!*text)
-        return 0;
-    char *end = NULL;
-    errno = 0;
-    long number = *text == ':' && text[1] >= '0' && text[1] <= '9' ? strtol(text + 1, &end, 10) : -1;
-    if (number < 0 || *end || errno || number > INT_MAX)
-        return error_set(error, ERROR_ARGUMENT, "unknown device \"%s\"; a card is \"cuda\" or \"cuda:N\"", name);
-    return (int)number;
-}
 
 /* The module beside the program that runs, as in a build folder; false where that cannot be said. */
 static bool path_beside_program(char *path, size_t size)
@@ -63,24 +42,27 @@ static void *load(struct error *error)
     return module;
 }
 
-int module_open_cuda(const char *name, struct device **device, struct error *error)
+/* ISO C has no conversion from an object's to a function's pointer. */
+static bool find_function(void *module, const char *name, void *function)
 {
-    *device = NULL;
-    int number = card_number(name, error);
-    if (number < 0)
-        return number;
+    void *symbol = dlsym(module, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol;
+}
+
+int module_load_cuda(struct cuda_module *cuda, struct error *error)
+{
+    static const struct cuda_module_contract ours = CUDA_MODULE_CONTRACT;
     void *module = load(error);
     if (!module)
         return ERROR_DEVICE;
-    static const struct cuda_module_contract ours = CUDA_MODULE_CONTRACT;
     const void *contract = dlsym(module, "cuda_module_contract");
-    open_function *open = NULL;
-    void *symbol = dlsym(module, "cuda_module_open");
-    memcpy(&open, &symbol, sizeof open); /* ISO C has no conversion from an object's to a function's pointer */
-    if (!contract || !open || memcmp(contract, &ours, sizeof ours) != 0)
+    if (!contract || memcmp(contract, &ours, sizeof ours) != 0 ||
+        !find_function(module, "cuda_module_count", &cuda->count) ||
+        !find_function(module, "cuda_module_open", &cuda->open))
         return error_set(error, ERROR_DEVICE,
                          "the module %s belongs to another version of this program; install them "
                          "together",
                          CUDA_MODULE_FILE);
-    return open(number, device, error);
+    return 0;
 }

@@ -5,8 +5,14 @@
 
 #include "gpu/device.h"
 
-/* Open the card that `name` ("cuda" or "cuda:N") says.  The module is looked for beside the program, then where it is
- * installed; once loaded it stays.  ERROR_ARGUMENT for another name; ERROR_DEVICE without module, driver or card. */
-int module_open_cuda(const char *name, struct device **, struct error *);
+/* The ways into the module, as gpu/cuda/module.h has them. */
+struct cuda_module {
+    int (*count)(int *cards, struct error *);
+    int (*open)(int ordinal, bool tf32, struct device **, struct error *);
+};
+
+/* Load the module.  It is looked for beside the program, then where it is installed; once loaded it stays.  ERROR_DEVICE
+ * where it, or a library it needs, is missing. */
+int module_load_cuda(struct cuda_module *, struct error *);
 
 #endif

@@ -26,7 +26,8 @@ int command_screen(const struct options *o, const struct context *context, int *
                    .device = o->device,
                    .pre = o->pre,
                    .threads = o->threads,
-                   .precision = o->precision},
+                   .precision = o->precision,
+                   .tf32 = o->tf32},
         .terminal = {context->term, context->depth, context->ground},
         .paths = &context->paths,
         .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */

@@ -40,6 +40,7 @@ struct options {
 
     const char *model, *mmproj, *device, *pre;
     int threads, precision; /* as engine_options */
+    bool tf32;
 
     const char *prompt, *prompt_file;
     const char *images[OPTIONS_IMAGES]; /* files, in order */

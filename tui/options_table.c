@@ -115,10 +115,11 @@ static int read_device(struct options *o, const char *value, struct error *error
     bool good = strcmp(value, "auto") == 0 || strcmp(value, "cpu") == 0 || strcmp(value, "cuda") == 0;
     if (strncmp(value, "cuda:", 5) == 0) {
         size_t digits = strspn(value + 5, "0123456789");
-        good = digits > 0 && digits < 4 && value[5 + digits] == '\0';
+        good = (digits > 0 && digits < 4 && value[5 + digits] == '\0') || strcmp(value + 5, "all") == 0;
     }
     if (!good)
-        return error_set(error, ERROR_ARGUMENT, "--device %s: no such device; use auto, cpu, cuda or cuda:N", value);
+        return error_set(error, ERROR_ARGUMENT, "--device %s: no such device; use auto, cpu, cuda, cuda:N or cuda:all",
+                         value);
     o->device = value;
     return 0;
 }
@@ -175,7 +176,7 @@ static const struct option_row model_rows[] = {
      .value = "NAME",
      .kind = OPTION_OWN,
      .read = read_device,
-     .help = "auto, cpu, cuda or cuda:N (default: auto)"},
+     .help = "auto, cpu, cuda, cuda:N or cuda:all, which spreads the probes over all cards (default: auto)"},
     {.commands = COMPUTING,
      .name = "threads",
      .value = "N",
@@ -193,6 +194,11 @@ static const struct option_row model_rows[] = {
      .base = -1,
      .help = "of the probes' products: f32, bf16, int8, or auto, the fastest by timing; plain passes are always f32 "
              "(default: f32, on the screen auto)"},
+    {.commands = COMPUTING,
+     .name = "tf32",
+     .kind = OPTION_FLAG,
+     .offset = AT(tf32),
+     .help = "on a card: plain passes in TF32, with 10 bits of mantissa, which is faster (default: f32)"},
     {0},
 };
 

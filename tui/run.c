@@ -32,9 +32,13 @@ static bool interrupted(const struct run *run)
 static void describe(const struct engine_info *info)
 {
     static const char *const names[] = {"f32", "bf16", "int8"};
-    fprintf(stderr, "%s: %s, %s, %s; %d layers, %.0f million parameters\n%s: %d threads, %s products\n", info->file,
-            info->architecture, info->quantisation, info->tokenizer, info->layers, (double)info->parameters / 1e6,
-            info->device_name, info->threads, info->precision);
+    fprintf(stderr, "%s: %s, %s, %s; %d layers, %.0f million parameters\n", info->file, info->architecture,
+            info->quantisation, info->tokenizer, info->layers, (double)info->parameters / 1e6);
+    fprintf(stderr, "%s: ", info->device_name);
+    if (info->threads > 0)
+        fprintf(stderr, "%d threads, ", info->threads);
+    fprintf(stderr, "%s products; %d streams of up to %d rows a batch, %.1f GB free\n", info->precision, info->streams,
+            info->batch_rows, (double)info->device_memory / 1e9);
     for (int p = 0; p < 3; p++)
         if (info->product_seconds[p] > 0)
             fprintf(stderr, "%s: %.3f ms a product, %.2f times the rate of f32\n", names[p],
@@ -57,7 +61,8 @@ int run_open(struct run *run, const struct options *options, const struct contex
                                     .device = options->device,
                                     .pre = options->pre,
                                     .threads = options->threads,
-                                    .precision = options->precision};
+                                    .precision = options->precision,
+                                    .tf32 = options->tf32};
     code = engine_open(&engine, &run->engine, error);
     if (code == 0)
         code = worker_new(run->engine, &run->worker, error);

@@ -9,15 +9,11 @@
 
 enum {
     STREAMS = 2, /* while one stream's host waits or plans, the other keeps the card busy */
-    LEAST_ROWS = 512,
-    MOST_ROWS = 4096, /* beyond that products gain nothing */
+    BATCH_ROWS = 4096, /* beyond that products gain nothing; core/ takes fewer where memory is short */
     OLDEST_CARD = 75, /* compute capability, times 10: what the kernels are compiled for at least */
-    OLDEST_BF16 = 80,
+    OLDEST_BF16 = 80, /* and TF32 */
 };
 
-/* What a row of a batch is taken to need, in bytes, with activations of a 7B model; a batch may take a quarter of the
- * free memory. */
-static const size_t row_bytes = (size_t)256 << 10;
 static const size_t scratch_bytes = (size_t)256 << 20;
 
 /* -- operations on rows, which need no more than their kernel ------------------------------------------------------ */
@@ -76,8 +72,13 @@ static void card_gather(struct stream *stream, const float *from, const int32_t 
 
 static void *card_alloc(struct device *device, size_t bytes, struct error *error)
 {
+    const struct card *card = (const struct card *)device;
     void *memory = NULL;
-    cudaError_t status = cudaSetDevice(((struct card *)device)->ordinal);
+    if (atomic_load(&card->lost)) {
+        card_error_lost(card, error);
+        return NULL;
+    }
+    cudaError_t status = cudaSetDevice(card->ordinal);
     if (status == cudaSuccess)
         status = cudaMalloc(&memory, bytes ? bytes : 1);
     if (status == cudaSuccess)
@@ -95,6 +96,14 @@ static void card_free(struct device *device, void *memory)
     cudaSetDevice(((struct card *)device)->ordinal);
     cudaFree(memory);
     cudaGetLastError();
+}
+
+static size_t card_memory(struct device *device)
+{
+    size_t memory = 0, total = 0;
+    if (cudaSetDevice(((struct card *)device)->ordinal) != cudaSuccess || cudaMemGetInfo(&memory, &total) != cudaSuccess)
+        cudaGetLastError(); /* whoever asks for memory will hear of it */
+    return memory;
 }
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
@@ -115,8 +124,10 @@ static const struct device_ops card_ops = {
     .stream_new = card_stream_new,
     .stream_free = card_stream_free,
     .stream_finish = card_stream_finish,
+    .stream_device = card_stream_device,
     .alloc = card_alloc,
     .free = card_free,
+    .memory = card_memory,
     .upload = card_upload,
     .download = card_download,
     .copy = card_copy,
@@ -139,11 +150,10 @@ static const struct device_ops card_ops = {
     .logit_delta = card_logit_delta,
 };
 
-/* Whether there is a card of that number, or why not. */
-static int find_card(int ordinal, struct error *error)
+int card_count(int *cards, struct error *error)
 {
-    int count = 0, driver = 0, runtime = 0;
-    cudaError_t status = cudaGetDeviceCount(&count);
+    int driver = 0, runtime = 0;
+    cudaError_t status = cudaGetDeviceCount(cards);
     cudaGetLastError();
     if (status == cudaErrorInsufficientDriver) {
         cudaDriverGetVersion(&driver);
@@ -156,32 +166,46 @@ static int find_card(int ordinal, struct error *error)
                          "or use the device \"cpu\"",
                          driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
     }
-    if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
+    if (status == cudaErrorNoDevice || (status == cudaSuccess && *cards < 1))
         return error_set(error, ERROR_DEVICE, "the NVIDIA driver shows no card; use the device \"cpu\"");
-    if (status != cudaSuccess)
-        return card_error(error, status, "looking for cards");
-    if (ordinal >= count)
-        return error_set(error, ERROR_DEVICE, "there is no card %d; the last one is \"cuda:%d\"", ordinal, count - 1);
-    return 0;
+    return status == cudaSuccess ? 0 : card_error(error, status, "looking for cards");
+}
+
+static int find_card(int ordinal, struct error *error)
+{
+    int cards, code = card_count(&cards, error);
+    if (code < 0 || ordinal < cards)
+        return code;
+    return error_set(error, ERROR_DEVICE, "there is no card %d; this machine has %d, the %s \"cuda:%d\"", ordinal, cards,
+                     cards == 1 ? "only one is" : "last is", cards - 1);
 }
 
 static void describe(struct card *card, const struct cudaDeviceProp *properties, size_t memory)
 {
     struct device_info *info = &card->info;
-    int capability = properties->major * 10 + properties->minor;
-    size_t rows = memory / 4 / STREAMS / row_bytes;
     snprintf(info->kind, sizeof info->kind, "cuda");
     snprintf(info->name, sizeof info->name, "%.*s", (int)sizeof info->name - 1, properties->name);
     info->streams = STREAMS;
-    info->batch_rows = rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
+    info->batch_rows = BATCH_ROWS;
     info->memory = memory;
+    info->head_dim = ATTEND_HEAD_DIM;
     info->precision[PRECISION_F32] = true;
-    info->precision[PRECISION_BF16] = capability >= OLDEST_BF16;
+    info->precision[PRECISION_BF16] = properties->major * 10 + properties->minor >= OLDEST_BF16;
     info->precision[PRECISION_INT8] = true;
     info->preferred = info->precision[PRECISION_BF16] ? PRECISION_BF16 : PRECISION_F32;
 }
 
-int card_open(int ordinal, struct device **device, struct error *error)
+static int check_age(const struct cudaDeviceProp *properties, bool tf32, struct error *error)
+{
+    int capability = properties->major * 10 + properties->minor, needed = tf32 ? OLDEST_BF16 : OLDEST_CARD;
+    if (capability >= needed)
+        return 0;
+    return error_set(error, tf32 && capability >= OLDEST_CARD ? ERROR_UNSUPPORTED : ERROR_DEVICE,
+                     "%s has compute capability %d.%d; %s %d.%d or newer", properties->name, properties->major,
+                     properties->minor, tf32 ? "TF32 needs" : "this build needs", needed / 10, needed % 10);
+}
+
+int card_open(int ordinal, bool tf32, struct device **device, struct error *error)
 {
     struct cudaDeviceProp properties;
     size_t memory = 0, total = 0;
@@ -196,14 +220,14 @@ int card_open(int ordinal, struct device **device, struct error *error)
         status = cudaMemGetInfo(&memory, &total);
     if (status != cudaSuccess)
         return card_error(error, status, "opening the card");
-    if (properties.major * 10 + properties.minor < OLDEST_CARD)
-        return error_set(error, ERROR_DEVICE, "%s has compute capability %d.%d; this build needs %d.%d or newer",
-                         properties.name, properties.major, properties.minor, OLDEST_CARD / 10, OLDEST_CARD % 10);
+    if ((code = check_age(&properties, tf32, error)) < 0)
+        return code;
     struct card *card = (struct card *)calloc(1, sizeof *card);
     if (!card)
         return error_set(error, ERROR_MEMORY, "no memory for the device");
     card->device.ops = &card_ops;
     card->ordinal = ordinal;
+    card->tf32 = tf32;
     card->scratch_bytes = scratch_bytes;
     describe(card, &properties, memory);
     *device = &card->device;
@@ -214,7 +238,12 @@ int card_open(int ordinal, struct device **device, struct error *error)
 
 const struct cuda_module_contract cuda_module_contract = CUDA_MODULE_CONTRACT;
 
-int cuda_module_open(int ordinal, struct device **device, struct error *error)
+int cuda_module_count(int *cards, struct error *error)
 {
-    return card_open(ordinal, device, error);
+    return card_count(cards, error);
+}
+
+int cuda_module_open(int ordinal, bool tf32, struct device **device, struct error *error)
+{
+    return card_open(ordinal, tf32, device, error);
 }

@@ -7,12 +7,13 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 void card_logits(struct stream *stream, const struct head *head, const float *h, int rows, float *logits)
 {
     if (rows <= 0 || !card_stream_ready(stream))
         return;
-    card_linear(stream, head->weight, NULL, h, rows, logits);
+    card_values(stream, head->weight, false, h, rows, logits); /* as the tiles of card_lse_delta() */
     if (!stream->failure.code)
         card_check(stream, kernel_cap(stream->cuda, head, head->bias, rows, head->vocabulary, logits), "logits");
 }
@@ -20,11 +21,14 @@ void card_logits(struct stream *stream, const struct head *head, const float *h,
 /* -- log-sum-exp --------------------------------------------------------------------------------------------------- */
 
 /* Where a row lost most of its mass, or gained very much, the sum itself is the better-conditioned form. */
-static double state_change(const struct lse_state *state)
+static void deliver_changes(const void *from, size_t count, double *dlse)
 {
-    if (state->change > -0.5 && state->change < 1e3)
-        return log1p(state->change);
-    return state->total > 0 ? log(state->total) + state->shift : state->total == 0 ? -INFINITY : NAN;
+    const struct lse_state *state = (const struct lse_state *)from;
+    for (size_t r = 0; r < count; r++, state++)
+        dlse[r] = state->change > -0.5 && state->change < 1e3 ? log1p(state->change)
+                  : state->total > 0                          ? log(state->total) + state->shift
+                  : state->total == 0                         ? -INFINITY
+                                                              : NAN;
 }
 
 struct lse_work {
@@ -63,7 +67,7 @@ void card_lse_delta(struct stream *stream, const struct head *head, enum precisi
     struct lse_work work = {.head = head};
     work.lse = (const double *)card_stage(stream, SCRATCH_LSE, lse, (size_t)targets * sizeof *lse);
     work.target = (const int32_t *)card_stage(stream, SCRATCH_TARGET, target, (size_t)rows * sizeof *target);
-    work.state = (struct lse_state *)card_scratch(stream, SCRATCH_STATE, bytes);
+    work.state = (struct lse_state *)card_result_scratch(stream, SCRATCH_STATE, bytes);
     if (!work.state || !card_operand(stream, PRECISION_F32, h, targets, head->width, &work.base) ||
         !card_operand(stream, precision, dh, rows, head->width, &work.change) ||
         !card_check(stream, cudaMemsetAsync(work.state, 0, bytes, stream->cuda), "log-sum-exp"))
@@ -71,15 +75,16 @@ void card_lse_delta(struct stream *stream, const struct head *head, enum precisi
     int tile = card_product_tile(stream, head->weight, rows > targets ? rows : targets);
     for (int first = 0; first < head->vocabulary && !stream->failure.code; first += tile)
         add_tile(stream, &work, first, head->vocabulary - first < tile ? head->vocabulary - first : tile);
-    struct lse_state *state = (struct lse_state *)card_host_scratch(stream, bytes);
-    if (stream->failure.code)
-        return;
-    card_download(stream, work.state, bytes, state);
-    for (int r = 0; r < rows && !stream->failure.code; r++)
-        dlse[r] = state_change(&state[r]);
+    if (!stream->failure.code)
+        card_result(stream, work.state, (size_t)rows, sizeof *work.state, deliver_changes, dlse);
 }
 
 /* -- single logits ------------------------------------------------------------------------------------------------- */
+
+static void deliver_logits(const void *from, size_t count, double *dlogit)
+{
+    memcpy(dlogit, from, count * sizeof *dlogit);
+}
 
 void card_logit_delta(struct stream *stream, const struct head *head, const float *h, const float *dh,
                       const int32_t *target, int rows, const int32_t *wanted, int n, double *dlogit)
@@ -98,11 +103,11 @@ void card_logit_delta(struct stream *stream, const struct head *head, const floa
     wanted_rows.ids = (const int32_t *)card_stage(stream, SCRATCH_INDEX, wanted, entries * sizeof *wanted);
     const int32_t *staged = (const int32_t *)card_stage(stream, SCRATCH_TARGET, target, (size_t)rows * sizeof *target);
     float *w = (float *)card_scratch(stream, SCRATCH_LOGIT, entries * (size_t)head->width * sizeof *w);
-    double *out = (double *)card_scratch(stream, SCRATCH_STATE, results * sizeof *out);
+    double *out = (double *)card_result_scratch(stream, SCRATCH_RESULT, results * sizeof *out);
     if (!wanted_rows.ids || !staged || !w || !out)
         return;
     if (card_check(stream, kernel_expand(stream->cuda, &wanted_rows, (int)entries, 1.0f, w), "logits") &&
         card_check(stream, kernel_logit_delta(stream->cuda, head, w, wanted_rows.ids, n, h, dh, staged, rows, out),
                    "logits"))
-        card_download(stream, out, results * sizeof *out, dlogit);
+        card_result(stream, out, results, sizeof *out, deliver_logits, dlogit);
 }

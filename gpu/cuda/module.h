@@ -13,14 +13,16 @@ struct cuda_module_contract {
 };
 #define CUDA_MODULE_CONTRACT                                                                                           \
     {                                                                                                                  \
-        1, sizeof(struct device_ops), sizeof(struct device_info), sizeof(struct attention), sizeof(struct head),       \
+        2, sizeof(struct device_ops), sizeof(struct device_info), sizeof(struct attention), sizeof(struct head),       \
             sizeof(struct norm), sizeof(struct rope), sizeof(struct probe_span)                                        \
     }
 
 /* CUDA_MODULE_CONTRACT, as the module was built with it */
 extern CUDA_MODULE_EXPORT const struct cuda_module_contract cuda_module_contract;
 
+/* How many cards there are, at least 1; ERROR_DEVICE where there is none, or no driver that serves this build. */
+CUDA_MODULE_EXPORT int cuda_module_count(int *cards, struct error *);
 /* Open card number `ordinal`; errors as device_open(). */
-CUDA_MODULE_EXPORT int cuda_module_open(int ordinal, struct device **, struct error *);
+CUDA_MODULE_EXPORT int cuda_module_open(int ordinal, bool tf32, struct device **, struct error *);
 
 #endif

@@ -1,7 +1,9 @@
 /* stream.c: the CUDA device's streams: order, failures, scratch, and the way of bytes between host and card.
  *
- * What is uploaded leaves from a piece of pinned memory, so that the caller's array may change at once and the call
- * does not wait for the stream; only when that memory is full, or a stream is finished, does the host wait. */
+ * What is uploaded leaves from a piece of pinned memory, so that the caller's array may change at once and the call does
+ * not wait for the stream.  Indices and tasks go to a place on the card that nothing else uses until the stream is
+ * finished, so their copies need not wait for what is being computed; results go back the same way.  The host waits when
+ * that memory is full, or when a stream is finished, and then for this stream alone: nothing here waits for a card. */
 #include "gpu/cuda/card.h"
 
 #include <stdarg.h>
@@ -9,8 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t staging_bytes = (size_t)1 << 20;
-static const size_t staging_align = 256;
+/* Staging memory has two halves.  Where one is full the host waits for the stream and takes the other, so that what an
+ * operation has staged just before stays as it is: an operation stages up to four arrays, each up to a quarter of a half. */
+enum {
+    STAGING_HALF = 2 << 20,
+    STAGING = 2 * STAGING_HALF,
+    STAGING_MOST = STAGING_HALF / 4,
+    STAGING_ALIGN = 256,
+};
 static const size_t workspace_bytes = (size_t)32 << 20;
 
 /* -- failures ------------------------------------------------------------------------------------------------------ */
@@ -25,6 +33,14 @@ int card_error(struct error *error, cudaError_t status, const char *doing)
                          doing);
     return error_set(error, ERROR_DEVICE, "%s: CUDA: %s (%s)", doing, cudaGetErrorString(status),
                      cudaGetErrorName(status));
+}
+
+int card_error_lost(const struct card *card, struct error *error)
+{
+    cudaError_t status = (cudaError_t)atomic_load(&card->lost);
+    return error_set(error, ERROR_DEVICE,
+                     "%s has failed (%s, %s) and computes no more; start the program anew, or use the device \"cpu\"",
+                     card->info.name, cudaGetErrorString(status), cudaGetErrorName(status));
 }
 
 void card_stream_fail(struct stream *stream, int code, const char *format, ...)
@@ -59,7 +75,13 @@ bool card_check_blas(struct stream *stream, cublasStatus_t status, const char *d
 
 bool card_stream_ready(struct stream *stream)
 {
-    return !stream->failure.code && card_check(stream, cudaSetDevice(stream->card->ordinal), "choosing the card");
+    if (stream->failure.code)
+        return false;
+    if (atomic_load(&stream->card->lost)) {
+        card_error_lost(stream->card, &stream->failure);
+        return false;
+    }
+    return card_check(stream, cudaSetDevice(stream->card->ordinal), "choosing the card");
 }
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
@@ -89,8 +111,12 @@ int card_stream_new(struct device *device, bool wide, struct stream **out, struc
     stream->card = (struct card *)device;
     if (card_stream_ready(stream) &&
         card_check(stream, cudaStreamCreateWithFlags(&stream->cuda, cudaStreamNonBlocking), "making a stream") &&
+        card_check(stream, cudaStreamCreateWithFlags(&stream->copies, cudaStreamNonBlocking), "making a stream") &&
+        card_check(stream, cudaEventCreateWithFlags(&stream->computed, cudaEventDisableTiming), "making a stream") &&
+        card_check(stream, cudaEventCreateWithFlags(&stream->copied, cudaEventDisableTiming), "making a stream") &&
         card_check(stream, cudaMalloc(&stream->workspace, workspace_bytes), "making a stream") &&
-        card_check(stream, cudaMallocHost((void **)&stream->staging, staging_bytes), "making a stream"))
+        card_check(stream, cudaMalloc((void **)&stream->staged, STAGING), "making a stream") &&
+        card_check(stream, cudaMallocHost((void **)&stream->staging, STAGING), "making a stream"))
         prepare_blas(stream);
     int code = stream->failure.code;
     if (code) {
@@ -107,6 +133,8 @@ void card_stream_free(struct stream *stream)
     if (!stream)
         return;
     cudaSetDevice(stream->card->ordinal);
+    if (stream->copies)
+        cudaStreamSynchronize(stream->copies);
     if (stream->cuda)
         cudaStreamSynchronize(stream->cuda);
     if (stream->blas)
@@ -114,8 +142,15 @@ void card_stream_free(struct stream *stream)
     for (int i = 0; i < SCRATCH_COUNT; i++)
         cudaFree(stream->scratch[i].data);
     cudaFree(stream->workspace);
+    cudaFree(stream->staged);
     if (stream->staging)
         cudaFreeHost(stream->staging);
+    if (stream->computed)
+        cudaEventDestroy(stream->computed);
+    if (stream->copied)
+        cudaEventDestroy(stream->copied);
+    if (stream->copies)
+        cudaStreamDestroy(stream->copies);
     if (stream->cuda)
         cudaStreamDestroy(stream->cuda);
     cudaGetLastError();
@@ -123,10 +158,22 @@ void card_stream_free(struct stream *stream)
     free(stream);
 }
 
+/* What has arrived goes to its callers; nothing, where the stream has failed. */
+static void deliver_results(struct stream *stream)
+{
+    for (int i = 0; i < stream->results && !stream->failure.code; i++)
+        stream->result[i].deliver(stream->result[i].from, stream->result[i].count, stream->result[i].to);
+    stream->results = 0;
+}
+
+/* Wait for both sides of the stream.  What fails by now has failed on the card, which is then lost. */
 static void wait(struct stream *stream)
 {
-    if (card_check(stream, cudaStreamSynchronize(stream->cuda), "waiting for the card"))
-        stream->staged = 0;
+    cudaError_t copied = cudaStreamSynchronize(stream->copies), computed = cudaStreamSynchronize(stream->cuda);
+    cudaError_t status = computed != cudaSuccess ? computed : copied;
+    if (!card_check(stream, status, "waiting for the card"))
+        atomic_store(&stream->card->lost, (int)status);
+    deliver_results(stream);
 }
 
 int card_stream_finish(struct stream *stream, struct error *error)
@@ -134,15 +181,22 @@ int card_stream_finish(struct stream *stream, struct error *error)
     if (card_stream_ready(stream)) {
         wait(stream);
     } else { /* what was under way reads staging and scratch still */
+        cudaStreamSynchronize(stream->copies);
         cudaStreamSynchronize(stream->cuda);
         cudaGetLastError();
-        stream->staged = 0;
+        stream->results = 0;
     }
+    stream->staging_used = 0;
     int code = stream->failure.code;
     if (code)
         error_set(error, code, "%s", stream->failure.message);
     stream->failure.code = 0;
     return code;
+}
+
+struct device *card_stream_device(struct stream *stream)
+{
+    return &stream->card->device;
 }
 
 /* -- scratch ------------------------------------------------------------------------------------------------------- */
@@ -176,32 +230,82 @@ void *card_host_scratch(struct stream *stream, size_t bytes)
 
 /* -- bytes on their way -------------------------------------------------------------------------------------------- */
 
+/* A place in staging memory; waits where there is none left.  SIZE_MAX: too large for it, or the stream is marked. */
+static size_t take_staging(struct stream *stream, size_t bytes)
+{
+    if (bytes > STAGING_MOST)
+        return SIZE_MAX;
+    if (bytes > STAGING_HALF - stream->staging_used) {
+        wait(stream);
+        stream->staging_start = STAGING_HALF - stream->staging_start;
+        stream->staging_used = 0;
+    }
+    if (stream->failure.code)
+        return SIZE_MAX;
+    size_t place = stream->staging_start + stream->staging_used;
+    stream->staging_used += (bytes + STAGING_ALIGN - 1) / STAGING_ALIGN * STAGING_ALIGN;
+    return place;
+}
+
 void card_upload(struct stream *stream, const void *host, size_t bytes, void *device)
 {
     if (!bytes || !card_stream_ready(stream))
         return;
-    if (bytes > staging_bytes) { /* the runtime stages memory that is not pinned itself, and waits as long as it must */
-        card_check(stream, cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream->cuda), "uploading");
-        return;
-    }
-    if (bytes > staging_bytes - stream->staged)
-        wait(stream);
+    size_t place = take_staging(stream, bytes);
     if (stream->failure.code)
         return;
-    char *from = stream->staging + stream->staged;
-    memcpy(from, host, bytes);
-    stream->staged += (bytes + staging_align - 1) / staging_align * staging_align;
-    if (stream->staged > staging_bytes)
-        stream->staged = staging_bytes;
-    card_check(stream, cudaMemcpyAsync(device, from, bytes, cudaMemcpyHostToDevice, stream->cuda), "uploading");
+    if (place != SIZE_MAX) /* else the runtime stages it, and waits as long as it must */
+        host = memcpy(stream->staging + place, host, bytes);
+    card_check(stream, cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream->cuda), "uploading");
 }
 
 void *card_stage(struct stream *stream, enum scratch which, const void *host, size_t bytes)
 {
-    void *device = card_scratch(stream, which, bytes);
-    if (device)
-        card_upload(stream, host, bytes, device);
-    return stream->failure.code ? NULL : device;
+    size_t place = take_staging(stream, bytes);
+    if (place == SIZE_MAX) {
+        void *device = card_scratch(stream, which, bytes);
+        if (device)
+            card_upload(stream, host, bytes, device);
+        return stream->failure.code ? NULL : device;
+    }
+    memcpy(stream->staging + place, host, bytes);
+    if (card_check(stream,
+                   cudaMemcpyAsync(stream->staged + place, stream->staging + place, bytes, cudaMemcpyHostToDevice,
+                                   stream->copies),
+                   "uploading") &&
+        card_check(stream, cudaEventRecord(stream->copied, stream->copies), "uploading"))
+        card_check(stream, cudaStreamWaitEvent(stream->cuda, stream->copied, 0), "uploading");
+    return stream->failure.code ? NULL : stream->staged + place;
+}
+
+void *card_result_scratch(struct stream *stream, enum scratch which, size_t bytes)
+{
+    if (stream->results > 0 && card_check(stream, cudaEventRecord(stream->copied, stream->copies), "a result"))
+        card_check(stream, cudaStreamWaitEvent(stream->cuda, stream->copied, 0), "a result");
+    return card_scratch(stream, which, bytes);
+}
+
+void card_result(struct stream *stream, const void *from, size_t count, size_t size,
+                 void (*deliver)(const void *from, size_t count, double *to), double *to)
+{
+    size_t bytes = count * size;
+    if (stream->results == STREAM_RESULTS)
+        wait(stream);
+    size_t place = take_staging(stream, bytes);
+    if (place == SIZE_MAX) { /* so many at once that nothing is gained by not waiting */
+        void *host = card_host_scratch(stream, bytes);
+        if (host)
+            card_download(stream, from, bytes, host);
+        if (!stream->failure.code)
+            deliver(host, count, to);
+        return;
+    }
+    char *host = stream->staging + place;
+    if (!card_check(stream, cudaEventRecord(stream->computed, stream->cuda), "a result") ||
+        !card_check(stream, cudaStreamWaitEvent(stream->copies, stream->computed, 0), "a result") ||
+        !card_check(stream, cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, stream->copies), "a result"))
+        return;
+    stream->result[stream->results++] = (struct result){host, to, count, deliver};
 }
 
 void card_download(struct stream *stream, const void *device, size_t bytes, void *host)
@@ -211,8 +315,9 @@ void card_download(struct stream *stream, const void *device, size_t bytes, void
         wait(stream);
 }
 
+/* The memory of either end may be another card's: addresses say whose they are. */
 void card_copy(struct stream *stream, const void *from, size_t bytes, void *to)
 {
     if (bytes && card_stream_ready(stream))
-        card_check(stream, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream->cuda), "copying");
+        card_check(stream, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream->cuda), "copying");
 }

@@ -116,10 +116,11 @@ static void multiply_floats(struct stream *stream, const struct operand *x, cons
 {
     const float one = 1, zero = 0;
     cudaDataType_t type = x->precision == PRECISION_F32 ? CUDA_R_32F : CUDA_R_16BF;
+    cublasComputeType_t compute = x->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     card_check_blas(stream,
                     cublasGemmEx(stream->blas, CUBLAS_OP_T, CUBLAS_OP_N, w->rows, x->rows, k, &one, w->data, type,
                                  w->stride, x->data, type, x->stride, &zero, y, CUDA_R_32F, y_stride,
-                                 CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+                                 compute, CUBLAS_GEMM_DEFAULT),
                     "a product");
 }
 
@@ -161,12 +162,13 @@ void card_product(struct stream *stream, const struct operand *x, const struct w
         multiply_floats(stream, x, &w, weight->stored.columns, y, y_stride);
 }
 
-static void product(struct stream *stream, const struct weight *weight, enum precision precision, const float *x,
-                    int rows, float *y)
+static void product(struct stream *stream, const struct weight *weight, enum precision precision, bool tf32,
+                    const float *x, int rows, float *y)
 {
     struct operand operand;
     if (!card_operand(stream, precision, x, rows, weight->stored.columns, &operand))
         return;
+    operand.tf32 = tf32;
     int tile = card_product_tile(stream, weight, rows);
     for (int first = 0; first < weight->rows && !stream->failure.code; first += tile) {
         int count = weight->rows - first < tile ? weight->rows - first : tile;
@@ -186,15 +188,20 @@ void card_embed(struct stream *stream, const struct weight *weight, const int32_
         card_check(stream, kernel_expand(stream->cuda, &rows, n, scale, x), "embedding");
 }
 
+void card_values(struct stream *stream, const struct weight *weight, bool tf32, const float *x, int rows, float *y)
+{
+    if (rows == 1)
+        card_check(stream, kernel_product_row(stream->cuda, &weight->stored, weight->rows, x, y), "a product");
+    else
+        product(stream, weight, PRECISION_F32, tf32, x, rows, y);
+}
+
 void card_linear(struct stream *stream, const struct weight *weight, const float *bias, const float *x, int rows,
                  float *y)
 {
     if (rows <= 0 || !card_stream_ready(stream))
         return;
-    if (rows == 1)
-        card_check(stream, kernel_product_row(stream->cuda, &weight->stored, weight->rows, x, y), "a product");
-    else
-        product(stream, weight, PRECISION_F32, x, rows, y);
+    card_values(stream, weight, stream->card->tf32, x, rows, y);
     if (bias && !stream->failure.code)
         card_check(stream, kernel_add_bias(stream->cuda, bias, rows, weight->rows, y), "a bias");
 }
@@ -203,5 +210,5 @@ void card_linear_delta(struct stream *stream, const struct weight *weight, enum 
                        int rows, float *dy)
 {
     if (rows > 0 && card_stream_ready(stream))
-        product(stream, weight, precision, dx, rows, dy);
+        product(stream, weight, precision, false, dx, rows, dy);
 }

@@ -30,6 +30,12 @@ void *host_memory_new(size_t bytes)
     return memory;
 }
 
+static size_t free_memory(struct device *device)
+{
+    (void)device;
+    return machine_memory();
+}
+
 static void *alloc(struct device *device, size_t bytes, struct error *error)
 {
     (void)device;
@@ -111,6 +117,11 @@ void *host_scratch(struct stream *stream, enum scratch which, size_t bytes)
     return stream->scratch[which].data;
 }
 
+static struct device *stream_device(struct stream *stream)
+{
+    return &stream->device->device;
+}
+
 /* -- the device ---------------------------------------------------------------------------------------------------- */
 
 static void host_close(struct device *device)
@@ -134,8 +145,10 @@ static const struct device_ops host_ops = {
     .stream_new = stream_new,
     .stream_free = stream_free,
     .stream_finish = stream_finish,
+    .stream_device = stream_device,
     .alloc = alloc,
     .free = release,
+    .memory = free_memory,
     .upload = transfer,
     .download = transfer,
     .copy = transfer,

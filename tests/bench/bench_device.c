@@ -112,7 +112,7 @@ static void run_lse(struct task *t)
 {
     static const double lse[1] = {11};
     static const int32_t target[TARGET_ROWS];
-    double out[TARGET_ROWS];
+    static double out[TARGET_ROWS]; /* filled when the stream is finished */
     struct head head = {t->model->head, NULL, VOCABULARY, WIDTH, 1, 0};
     t->model->ops->lse_delta(t->stream, &head, PRECISION_F32, t->model->base, 1, lse, t->x, target, TARGET_ROWS, out);
 }
@@ -229,14 +229,15 @@ static void model_start(struct model *m, struct stream *stream)
     m->value = floats(m, stream, (size_t)POSITIONS * KV_HEADS * HEAD_DIM, 1);
     m->factor = floats(m, stream, (size_t)POSITIONS * PROBES, 1);
     m->norm = floats(m, stream, WIDTH, 1);
-    m->attention = (struct attention){HEADS, KV_HEADS, HEAD_DIM, 0.125f, 0, 0, POSITIONS, m->key, m->value,
-                                      SUPPRESS_ROW_MIN_CAUSAL};
+    m->attention = (struct attention){.heads = HEADS, .kv_heads = KV_HEADS, .head_dim = HEAD_DIM, .scale = 0.125f,
+                                      .positions = POSITIONS, .key = m->key, .value = m->value,
+                                      .suppression = SUPPRESS_ROW_MIN_CAUSAL};
 }
 
 int main(int argc, char **argv)
 {
     static struct task wide, ordinary[MOST_STREAMS];
-    struct device_options options = {argc > 1 ? argv[1] : "auto", argc > 2 ? atoi(argv[2]) : 0};
+    struct device_options options = {.name = argc > 1 ? argv[1] : "auto", .threads = argc > 2 ? atoi(argv[2]) : 0};
     struct model m;
     struct error error;
     if (device_open(&options, &m.device, &error))

@@ -2,6 +2,8 @@
 #include <cublas_v2.h>
 #include <cuda_bf16.h>
 
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "tests/cuda_emulation/fiber.h"
@@ -9,6 +11,12 @@
 
 struct emulation_blas {
     cudaStream_t stream;
+    int card;
+};
+
+/* An f32 that is rounded to TF32's 10 bits of mantissa as it is read. */
+struct tf32 {
+    float value;
 };
 
 namespace
@@ -29,6 +37,15 @@ float widen(float x)
 float widen(__nv_bfloat16 x)
 {
     return __bfloat162float(x);
+}
+
+float widen(tf32 x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0xfff + (bits >> 13 & 1)) & ~UINT32_C(0x1fff); /* nearest, ties to even */
+    memcpy(&x, &bits, sizeof bits);
+    return x.value;
 }
 
 template <class T> void multiply(const product &p)
@@ -86,7 +103,7 @@ const char *cublasGetStatusString(cublasStatus_t status)
 
 cublasStatus_t cublasCreate(cublasHandle_t *handle)
 {
-    *handle = new emulation_blas{nullptr};
+    *handle = new emulation_blas{nullptr, emulation_card()};
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -98,6 +115,8 @@ cublasStatus_t cublasDestroy(cublasHandle_t handle)
 
 cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
 {
+    if (emulation_stream_card(stream) != handle->card)
+        emulation_fail("cuBLAS was started on another card than the stream's");
     handle->stream = stream;
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -118,10 +137,14 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta, cublasO
                             cublasComputeType_t compute, cublasGemmAlgo_t)
 {
     bool bytes = compute == CUBLAS_COMPUTE_32I;
+    if (emulation_card() != handle->card)
+        emulation_fail("a product for another card than the thread's");
     product p = {m, n, k, lda, ldb, ldc, a, b, c};
     size_t size = at == CUDA_R_32F ? 4 : at == CUDA_R_16BF ? 2 : 1;
     if (ta != CUBLAS_OP_T || tb != CUBLAS_OP_N || at != bt || m < 1 || n < 1 || k < 1 || lda < k || ldb < k || ldc < m)
         return CUBLAS_STATUS_INVALID_VALUE;
+    if (compute == CUBLAS_COMPUTE_32F_FAST_TF32 && at != CUDA_R_32F)
+        return CUBLAS_STATUS_NOT_SUPPORTED;
     if (bytes ? at != CUDA_R_8I || ct != CUDA_R_32I : (at != CUDA_R_32F && at != CUDA_R_16BF) || ct != CUDA_R_32F)
         return CUBLAS_STATUS_NOT_SUPPORTED;
     if (bytes ? *(const int32_t *)alpha != 1 || *(const int32_t *)beta != 0
@@ -135,6 +158,8 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta, cublasO
     emulation_add_work(handle->stream, [=] {
         if (bytes)
             multiply_bytes(p);
+        else if (compute == CUBLAS_COMPUTE_32F_FAST_TF32)
+            multiply<tf32>(p);
         else if (at == CUDA_R_32F)
             multiply<float>(p);
         else

@@ -2,8 +2,9 @@
  * uses, on a host without a card (runtime.cc).
  *
  * Work of a stream is put off until somebody waits for it, so that a result that is read too early, or a host array
- * that changes too soon, shows.  Pointers, sizes and directions are checked: what a card might forgive ends the
- * program. */
+ * that changes too soon, shows; in some streams it is done at once instead, so that what is overwritten too early shows
+ * too.  Pointers, sizes and directions are checked: what a card might forgive ends the program.  A machine may have
+ * several cards, and each sees its own memory only. */
 #ifndef TESTS_CUDA_EMULATION_CUDA_RUNTIME_API_H
 #define TESTS_CUDA_EMULATION_CUDA_RUNTIME_API_H
 
@@ -21,14 +22,16 @@ typedef enum {
     cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
+    cudaErrorInvalidResourceHandle = 400,
     cudaErrorLaunchFailure = 719,
 } cudaError_t;
 
 typedef struct emulation_stream *cudaStream_t;
+typedef struct emulation_event *cudaEvent_t;
 
-enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDefault = 4 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
-enum { cudaStreamNonBlocking = 1 };
+enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
 
 struct cudaDeviceProp {
     char name[256];
@@ -56,17 +59,31 @@ cudaError_t cudaMemsetAsync(void *, int, size_t, cudaStream_t);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *, unsigned);
 cudaError_t cudaStreamDestroy(cudaStream_t);
 cudaError_t cudaStreamSynchronize(cudaStream_t);
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned flags);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *, unsigned);
+cudaError_t cudaEventDestroy(cudaEvent_t);
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t);
 cudaError_t cudaFuncSetAttribute(const void *, enum cudaFuncAttribute, int);
 
 /* -- for tests ----------------------------------------------------------------------------------------------------- */
 
-/* The card has so many bytes from now on. */
+enum { EMULATION_CARDS = 8 };
+/* The machine has so many cards from now on; none may be in use. */
+void emulation_set_cards(int);
+/* Each card has so many bytes from now on. */
 void emulation_set_memory(size_t);
-/* The nth kernel from now on fails, and everything after it until emulation_reset(); 0: none. */
+/* The nth kernel from now on fails, and everything after it on its card until emulation_reset(); 0: none. */
 void emulation_fail_kernel(int n);
 /* What looking for cards answers. */
 void emulation_set_device_status(cudaError_t);
+/* The cards' compute capability, times 10. */
+void emulation_set_capability(int);
 void emulation_reset(void);
+/* How often the host has waited for one stream, and how often it did what makes it wait for a whole card (allocating and
+ * freeing do); counted since the program began. */
+void emulation_waits(unsigned long *stream, unsigned long *card);
+/* How many bytes were copied from card to card. */
+size_t emulation_peer_bytes(void);
 
 #ifdef __cplusplus
 }

@@ -1,15 +1,27 @@
-/* open.c: stands in for gpu/module.c in programs that run on the emulated card. */
+/* open.c: stands in for gpu/module.c in programs that run on the emulated machine.  EMULATED_CARDS says how many cards it
+ * has (default: 1). */
 #include "gpu/module.h"
 
+#include <cuda_runtime_api.h>
 #include <stdlib.h>
 
 #include "gpu/cuda/card.h"
 #include "gpu/cuda/module.h"
 
-int module_open_cuda(const char *name, struct device **device, struct error *error)
+static int open_card(int ordinal, bool tf32, struct device **device, struct error *error)
 {
-    int code = cuda_module_open(name[4] == ':' ? atoi(name + 5) : 0, device, error);
+    int code = cuda_module_open(ordinal, tf32, device, error);
     if (code == 0) /* so little that small products too are done in pieces */
         ((struct card *)*device)->scratch_bytes = 64 << 10;
     return code;
+}
+
+int module_load_cuda(struct cuda_module *cuda, struct error *error)
+{
+    const char *cards = getenv("EMULATED_CARDS");
+    (void)error;
+    if (cards)
+        emulation_set_cards(atoi(cards));
+    *cuda = (struct cuda_module){cuda_module_count, open_card};
+    return 0;
 }

@@ -8,14 +8,29 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <sys/mman.h>
 #include <vector>
 
 #include "tests/cuda_emulation/runtime.h"
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
 
+/* What a stream does, on which card (ALL_CARDS: it reaches the memory of all), and whether a lost card does it too. */
+struct emulation_work {
+    int card;
+    bool always;
+    std::function<void()> run;
+};
+
 struct emulation_stream {
-    std::deque<std::function<void()>> work;
+    int card;
+    bool eager; /* its work is done at once */
+    std::deque<emulation_work> work;
+};
+
+struct emulation_event {
+    std::shared_ptr<bool> done; /* of the last recording */
+    emulation_stream *stream;
 };
 
 namespace
@@ -26,9 +41,12 @@ constexpr unsigned char canary = 0xa5;
 constexpr size_t static_shared_limit = 48 << 10;  /* what every card gives without asking */
 constexpr size_t dynamic_shared_limit = 64 << 10; /* what the least card gives when asked: compute capability 7.5 */
 
+constexpr int HOST = -1, ALL_CARDS = -1;
+
 struct memory {
     size_t bytes;
-    bool device;
+    int card; /* or HOST */
+    size_t mapped; /* bytes of its mapping, in a machine with several cards; else 0 */
 };
 
 struct shared {
@@ -40,15 +58,18 @@ std::recursive_mutex lock;
 emulation_stream default_stream; /* what copies without a stream leave behind */
 std::map<uintptr_t, memory> allocations;
 std::set<emulation_stream *> streams;
-std::map<const void *, size_t> dynamic_limits;
+std::map<std::pair<int, const void *>, size_t> dynamic_limits;
 std::map<const void *, shared> block_shared; /* of the block that runs */
 shared dynamic_shared;
-size_t card_bytes = (size_t)2 << 30, used_bytes;
+int cards = 1, exposed = ALL_CARDS, capability = 90;
+size_t card_bytes = (size_t)2 << 30, used_bytes[EMULATION_CARDS], peer_bytes;
 uint64_t launches;
+unsigned long stream_count, stream_waits, card_waits;
 int fail_countdown;
-bool lost;
+bool lost[EMULATION_CARDS];
 cudaError_t device_status = cudaSuccess;
 thread_local cudaError_t last_error = cudaSuccess;
+thread_local int current; /* card */
 
 cudaError_t note(cudaError_t status)
 {
@@ -67,11 +88,16 @@ char *guarded_new(size_t bytes)
     return (char *)memory;
 }
 
-void guarded_free(char *memory, size_t bytes, const char *what)
+void check_canary(const char *memory, size_t bytes, const char *what)
 {
     for (size_t i = 0; i < canary_bytes; i++)
         if ((unsigned char)memory[bytes + i] != canary)
             emulation_fail("%s memory of %zu bytes was written beyond its end", what, bytes);
+}
+
+void guarded_free(char *memory, size_t bytes, const char *what)
+{
+    check_canary(memory, bytes, what);
     free(memory);
 }
 
@@ -101,53 +127,92 @@ void region_free(char *memory, size_t bytes, const char *what)
         guarded_free(memory, bytes, what);
 }
 
+/* Memory of a card in a machine with several: a mapping of its own, so that it can be hidden from the others. */
+char *mapped_new(size_t bytes, size_t *mapped)
+{
+    *mapped = (bytes + canary_bytes + 4095) / 4096 * 4096;
+    void *memory = mmap(nullptr, *mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        emulation_fail("the host has no memory for %zu bytes", bytes);
+    memset(memory, 0xff, bytes);
+    memset((char *)memory + bytes, canary, canary_bytes);
+    return (char *)memory;
+}
+
+/* Let this card's memory be seen and no other's, or all of it. */
+void expose(int card)
+{
+    if (cards == 1 || exposed == card)
+        return;
+    for (auto &entry : allocations)
+        if (entry.second.mapped) {
+            bool seen = card == ALL_CARDS || entry.second.card == card;
+            mprotect((void *)entry.first, entry.second.mapped, seen ? PROT_READ | PROT_WRITE : PROT_NONE);
+        }
+    exposed = card;
+}
+
+void run_one(emulation_stream *stream)
+{
+    auto work = std::move(stream->work.front());
+    stream->work.pop_front();
+    if (lost[stream->card] && !work.always)
+        return;
+    expose(work.card);
+    work.run();
+}
+
 void run(emulation_stream *stream)
 {
-    while (!stream->work.empty()) {
-        auto work = std::move(stream->work.front());
-        stream->work.pop_front();
-        if (!lost)
-            work();
-    }
+    while (!stream->work.empty())
+        run_one(stream);
 }
 
-void run_all()
+void run_card(int card)
 {
+    card_waits++;
     run(&default_stream);
     for (auto stream : streams)
-        run(stream);
+        if (stream->card == card)
+            run(stream);
 }
 
-void add_work(emulation_stream *stream, std::function<void()> work)
+void add_work(emulation_stream *stream, int card, std::function<void()> work, bool always = false)
 {
     if (stream != &default_stream && !streams.count(stream))
         emulation_fail("work for a stream that does not exist");
-    stream->work.push_back(std::move(work));
+    stream->work.push_back({card, always, std::move(work)});
+    if (stream->eager)
+        run(stream);
 }
 
-bool inside(const void *pointer, size_t bytes, bool device)
+/* The allocation that so many bytes from there on lie in; NULL: none. */
+const memory *find(const void *pointer, size_t bytes)
 {
     auto it = allocations.upper_bound((uintptr_t)pointer);
     if (it == allocations.begin())
-        return false;
+        return nullptr;
     --it;
-    return it->second.device == device && (uintptr_t)pointer + bytes <= it->first + it->second.bytes;
+    return (uintptr_t)pointer + bytes <= it->first + it->second.bytes ? &it->second : nullptr;
 }
 
 cudaError_t allocate(void **out, size_t bytes, bool device)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
     *out = nullptr;
-    if (lost)
+    if (lost[current])
         return note(cudaErrorLaunchFailure);
     if (bytes == 0)
         return cudaSuccess;
-    if (device && bytes > card_bytes - (used_bytes < card_bytes ? used_bytes : card_bytes))
+    size_t &used = used_bytes[current], mapped = 0;
+    if (device && bytes > card_bytes - (used < card_bytes ? used : card_bytes))
         return note(cudaErrorMemoryAllocation);
     if (device)
-        used_bytes += bytes;
-    char *memory = region_new(bytes);
-    allocations[(uintptr_t)memory] = {bytes, device};
+        used += bytes;
+    run_card(current); /* as a card may do */
+    expose(ALL_CARDS);
+    char *memory = device && cards > 1 ? mapped_new(bytes, &mapped) : region_new(bytes);
+    allocations[(uintptr_t)memory] = {bytes, device ? current : HOST, mapped};
     *out = memory;
     return cudaSuccess;
 }
@@ -158,16 +223,24 @@ cudaError_t release(void *pointer, bool device)
     if (!pointer)
         return cudaSuccess;
     auto it = allocations.find((uintptr_t)pointer);
-    if (it == allocations.end() || it->second.device != device)
+    if (it == allocations.end() || device != (it->second.card != HOST))
         emulation_fail("freed memory was never allocated, or freed before");
-    run_all(); /* as a card does */
+    int card = device ? it->second.card : current;
+    run_card(card); /* as a card does */
+    expose(ALL_CARDS);
     if (device)
-        used_bytes -= it->second.bytes;
-    region_free((char *)pointer, it->second.bytes, device ? "device" : "pinned");
+        used_bytes[card] -= it->second.bytes;
+    if (it->second.mapped) {
+        check_canary((char *)pointer, it->second.bytes, "device");
+        munmap(pointer, it->second.mapped);
+    } else {
+        region_free((char *)pointer, it->second.bytes, device ? "device" : "pinned");
+    }
     allocations.erase(it);
-    return lost ? note(cudaErrorLaunchFailure) : cudaSuccess;
+    return lost[card] ? note(cudaErrorLaunchFailure) : cudaSuccess;
 }
 
+/* Both ends of a copy: whole pieces of memory, on the sides that the kind says. */
 void check_copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind)
 {
     bool to_device = kind != cudaMemcpyDeviceToHost, from_device = kind != cudaMemcpyHostToDevice;
@@ -175,6 +248,13 @@ void check_copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind ki
         emulation_fail("a copy of %zu bytes goes to the wrong side, or beyond the end", bytes);
     if (from_device != emulation_on_device(from, from_device ? bytes : 1))
         emulation_fail("a copy of %zu bytes comes from the wrong side, or beyond the end", bytes);
+}
+
+void do_copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind)
+{
+    if (kind == cudaMemcpyDefault && find(to, bytes)->card != find(from, bytes)->card)
+        peer_bytes += bytes;
+    memcpy(to, from, bytes);
 }
 
 /* -- launches ------------------------------------------------------------------------------------------------------ */
@@ -225,13 +305,24 @@ void run_grid(const char *name, dim3 grid, dim3 block, size_t shared_bytes, cons
 bool emulation_on_device(const void *pointer, size_t bytes)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    return inside(pointer, bytes, true);
+    const memory *memory = find(pointer, bytes);
+    return memory && memory->card != HOST;
 }
 
 void emulation_add_work(cudaStream_t stream, std::function<void()> work)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    add_work(stream, std::move(work));
+    add_work(stream, stream->card, std::move(work));
+}
+
+int emulation_card(void)
+{
+    return current;
+}
+
+int emulation_stream_card(cudaStream_t stream)
+{
+    return stream->card;
 }
 
 void *emulation_shared(const void *site, size_t bytes)
@@ -253,18 +344,20 @@ void emulation_enqueue(const char *name, const void *function, dim3 grid, dim3 b
                        cudaStream_t stream, std::function<void()> thread)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    auto limit = dynamic_limits.find(function);
+    auto limit = dynamic_limits.find({current, function});
     size_t most = limit == dynamic_limits.end() ? static_shared_limit : limit->second;
     bool fits = grid.x >= 1 && grid.x <= INT32_MAX && grid.y >= 1 && grid.y <= 65535 && grid.z >= 1 &&
                 grid.z <= 65535 && block.x >= 1 && block.x <= EMULATION_MOST_THREADS && block.y == 1 && block.z == 1 &&
                 shared_bytes <= most;
-    if (!fits || lost) {
-        note(lost ? cudaErrorLaunchFailure : cudaErrorInvalidConfiguration);
+    if (!fits || lost[current] || stream->card != current) {
+        note(lost[current]              ? cudaErrorLaunchFailure
+             : stream->card != current ? cudaErrorInvalidResourceHandle
+                                        : cudaErrorInvalidConfiguration);
         return;
     }
-    add_work(stream, [=] {
+    add_work(stream, current, [=] {
         if (fail_countdown && --fail_countdown == 0)
-            lost = true;
+            lost[stream->card] = true;
         else
             run_grid(name, grid, block, shared_bytes, thread);
     });
@@ -274,7 +367,7 @@ void emulation_enqueue(const char *name, const void *function, dim3 grid, dim3 b
 
 cudaError_t cudaGetLastError(void)
 {
-    cudaError_t status = lost ? cudaErrorLaunchFailure : last_error;
+    cudaError_t status = lost[current] ? cudaErrorLaunchFailure : last_error;
     last_error = cudaSuccess;
     return status;
 }
@@ -296,6 +389,8 @@ const char *cudaGetErrorName(cudaError_t status)
         return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:
         return "cudaErrorInvalidDevice";
+    case cudaErrorInvalidResourceHandle:
+        return "cudaErrorInvalidResourceHandle";
     case cudaErrorLaunchFailure:
         return "cudaErrorLaunchFailure";
     }
@@ -321,29 +416,33 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
-    *count = device_status == cudaSuccess ? 1 : 0;
+    *count = device_status == cudaSuccess ? cards : 0;
     return note(device_status);
 }
 
 cudaError_t cudaSetDevice(int ordinal)
 {
-    return note(lost ? cudaErrorLaunchFailure : ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice);
+    if (ordinal < 0 || ordinal >= cards)
+        return note(cudaErrorInvalidDevice);
+    current = ordinal;
+    return note(lost[current] ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordinal)
 {
     memset(properties, 0, sizeof *properties);
     snprintf(properties->name, sizeof properties->name, "emulated card");
-    properties->major = 9;
-    return note(ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice);
+    properties->major = capability / 10;
+    properties->minor = capability % 10;
+    return note(ordinal >= 0 && ordinal < cards ? cudaSuccess : cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
     *total = card_bytes;
-    *available = used_bytes < card_bytes ? card_bytes - used_bytes : 0;
-    return cudaSuccess;
+    *available = used_bytes[current] < card_bytes ? card_bytes - used_bytes[current] : 0;
+    return note(lost[current] ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
@@ -369,16 +468,16 @@ cudaError_t cudaFreeHost(void *pointer)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    if (lost)
+    if (lost[stream->card])
         return note(cudaErrorLaunchFailure);
     check_copy(to, from, bytes, kind);
     std::shared_ptr<std::vector<char>> staged;
-    if (kind == cudaMemcpyHostToDevice && !inside(from, bytes, false)) /* not pinned: taken at once */
+    if (kind == cudaMemcpyHostToDevice && !find(from, bytes)) /* not pinned: taken at once */
         staged = std::make_shared<std::vector<char>>((const char *)from, (const char *)from + bytes);
-    add_work(stream, [=] {
+    add_work(stream, ALL_CARDS, [=] {
         if (!staged)
             check_copy(to, from, bytes, kind);
-        memcpy(to, staged ? staged->data() : from, bytes);
+        do_copy(to, staged ? staged->data() : from, bytes, kind);
     });
     return cudaSuccess;
 }
@@ -387,6 +486,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
+    card_waits++;
     cudaError_t status = cudaMemcpyAsync(to, from, bytes, kind, &default_stream);
     if (kind == cudaMemcpyDeviceToHost)
         run(&default_stream);
@@ -398,14 +498,16 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stre
     std::lock_guard<std::recursive_mutex> guard(lock);
     if (!emulation_on_device(to, bytes))
         emulation_fail("%zu bytes are set beyond the end", bytes);
-    add_work(stream, [=] { memset(to, value, bytes); });
+    add_work(stream, stream->card, [=] { memset(to, value, bytes); });
     return cudaSuccess;
 }
 
+/* Streams come in pairs as a program makes them; in some pairs the first, in some the second is hasty. */
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    *stream = new emulation_stream;
+    unsigned long number = stream_count++, pair = number / 2 % 3;
+    *stream = new emulation_stream{current, pair == 1 + number % 2, {}};
     streams.insert(*stream);
     return cudaSuccess;
 }
@@ -422,8 +524,46 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    run(stream ? stream : &default_stream);
-    return note(lost ? cudaErrorLaunchFailure : cudaSuccess);
+    (stream ? stream_waits : card_waits)++;
+    stream = stream ? stream : &default_stream;
+    run(stream);
+    return note(lost[stream->card] ? cudaErrorLaunchFailure : cudaSuccess);
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
+{
+    *event = new emulation_event{nullptr, nullptr};
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    delete event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    auto done = std::make_shared<bool>(false);
+    event->done = done;
+    event->stream = stream;
+    add_work(stream, ALL_CARDS, [=] { *done = true; }, true);
+    return cudaSuccess;
+}
+
+/* What the event stands for is fixed by now; recording it again changes nothing. */
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
+{
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    auto done = event->done;
+    auto other = event->stream;
+    if (done)
+        add_work(stream, ALL_CARDS, [=] {
+            while (!*done)
+                run_one(other);
+        }, true);
+    return cudaSuccess;
 }
 
 cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute, int bytes)
@@ -431,11 +571,36 @@ cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute, i
     std::lock_guard<std::recursive_mutex> guard(lock);
     if (bytes < 0 || (size_t)bytes > dynamic_shared_limit)
         return note(cudaErrorInvalidValue);
-    dynamic_limits[function] = (size_t)bytes;
+    dynamic_limits[{current, function}] = (size_t)bytes;
     return cudaSuccess;
 }
 
 /* -- for tests ----------------------------------------------------------------------------------------------------- */
+
+void emulation_set_cards(int count)
+{
+    if (count < 1 || count > EMULATION_CARDS)
+        emulation_fail("a machine with %d cards; it may have 1 to %d", count, EMULATION_CARDS);
+    cards = count;
+}
+
+void emulation_set_capability(int value)
+{
+    capability = value;
+}
+
+void emulation_waits(unsigned long *stream, unsigned long *card)
+{
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    *stream = stream_waits;
+    *card = card_waits;
+}
+
+size_t emulation_peer_bytes(void)
+{
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    return peer_bytes;
+}
 
 void emulation_set_memory(size_t bytes)
 {
@@ -454,8 +619,10 @@ void emulation_set_device_status(cudaError_t status)
 
 void emulation_reset(void)
 {
-    lost = false;
+    memset(lost, 0, sizeof lost);
     fail_countdown = 0;
+    cards = 1;
+    capability = 90;
     device_status = last_error = cudaSuccess;
     card_bytes = (size_t)2 << 30;
 }

@@ -67,6 +67,7 @@ static void check_single(struct bench *b, const struct problem *p, const float *
     for (int i = 0; i < p->targets * N; i++)
         wanted[i] = (int32_t)(random_bits() % (uint32_t)p->head.vocabulary);
     b->ops->logit_delta(b->stream, &p->head, h, dh, p->target, p->rows, wanted, N, got);
+    CHECK(b->ops->stream_finish(b->stream, NULL) == 0, "%s: finish", b->name);
     for (int r = 0; r < p->rows; r++)
         for (int j = 0; j < N; j++) {
             int v = wanted[p->target[r] * N + j];
@@ -85,6 +86,7 @@ static void check_sums(struct bench *b, const struct problem *p, const float *h,
     for (int t = 0; t < p->targets; t++)
         lse[t] = log_sum(p, t, -1);
     b->ops->lse_delta(b->stream, &p->head, PRECISION_F32, h, p->targets, lse, dh, p->target, p->rows, got);
+    CHECK(b->ops->stream_finish(b->stream, NULL) == 0, "%s: finish", b->name);
     CHECK(got[0] == 0, "%s: a row without change gives %g", b->name, got[0]);
     for (int r = 0; r < p->rows; r++) {
         double want = log_sum(p, p->target[r], r) - lse[p->target[r]];

@@ -117,6 +117,7 @@ static void check_lse(struct bench *b, enum precision precision, int vocabulary,
     struct head head = {.weight = weight, .vocabulary = vocabulary, .width = width, .divisor = 1};
     b->ops->lse_delta(b->stream, &head, precision, bench_put(b, h, (size_t)width), 1, &lse,
                       bench_put(b, dh, (size_t)rows * width), target, rows, got);
+    CHECK(b->ops->stream_finish(b->stream, &error) == 0, "%s: %s", b->name, error.message);
     CHECK(got[0] == 0, "%s: %s: no change gives %g", b->name, names[precision], got[0]);
     for (int r = 0; r < rows; r++) {
         double sum = 0, bound = 0;
