@@ -2,8 +2,8 @@
 # run_fuzz.sh [SECONDS [NAME...]]: let libFuzzer loose on each target (or the named ones) for that long.  Without arguments, as
 # a test: 10 seconds each, always from the same seed.  Else from chance, and from where the last run ended.
 #
-# Works in the build folder, where tests/fuzz/fuzz_NAME is built from fuzz_NAME.c.  Beside that may lie make_seeds_NAME.py,
-# which writes files to start from into a folder, and NAME.dict, words of the format.
+# Works in the build folder, where tests/fuzz/fuzz_NAME is built from fuzz_NAME.c.  Beside that may lie make_seeds_NAME.py
+# (or .c), which writes files to start from into a folder, and NAME.dict, words of the format.
 here=$(dirname "$0")
 seconds=${1:-10}
 repeat=-seed=1
@@ -21,6 +21,9 @@ fuzz() {
     mkdir -p "$work/found" "$work/seeds"
     if [ -f "$here/make_seeds_$name.py" ] && ! /usr/bin/python3 "$here/make_seeds_$name.py" "$work/seeds"; then
         echo "no seeds for $name (python3-numpy is missing?): starting from nothing"
+    fi
+    if [ -x "tests/fuzz/make_seeds_$name" ] && ! "tests/fuzz/make_seeds_$name" "$work/seeds"; then
+        echo "no seeds for $name: starting from nothing"
     fi
     set -- -max_total_time="$seconds" $repeat -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/crash-" \
         -verbosity=0 -print_final_stats=1
