@@ -352,9 +352,10 @@ static void embed(const struct baseline *b, struct stream *s, const int32_t *ids
     size_t d = (size_t)m->width;
     for (int i = 0, end; i < n; i = end) {
         float *to = b->embedded + (size_t)(b->count + i) * d;
-        int row;
+        int row = 0;
         const struct picture_rows *picture = picture_rows_find(b->pictures, b->picture_count, ids[i], &row);
-        for (end = i + 1; end < n && (picture ? ids[end] == ids[end - 1] - 1 && row + end - i < picture->count : ids[end] >= 0);)
+        int most = picture ? i + picture->count - row : n;
+        for (end = i + 1; end < n && end < most && (picture ? ids[end] == ids[end - 1] - 1 : ids[end] >= 0);)
             end++;
         if (picture)
             ops->copy(s, picture->rows + (size_t)row * d, (size_t)(end - i) * d * sizeof *to, to);

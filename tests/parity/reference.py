@@ -3,6 +3,9 @@
 No prefix reuse, no differences, no packing: every probe runs every row of the fed sequence through every layer.  Written
 to be checked line by line against the method (arXiv 2301.08110, section 3): the model first (embed, norm, rope, attend,
 block), then what a probe is (multipliers), then relevance.  NumPy only; shares nothing with core/ and gpu/.
+
+Where a function takes pictures, these are (first position, rows [n, width], mutual): rows that stand in the place of
+embeddings from that position on, whatever ids stand there; with mutual they see each other in both directions.
 """
 import math
 
@@ -57,13 +60,16 @@ class Model:
     def meta(self, key, default=None):
         return self.file.meta.get(f"{self.family}.{key}", default)
 
-    def embed(self, ids):
-        """[positions, width]: the tokens' own, without learned positions."""
-        return self.file.tensor("token_embd.weight", rows=np.asarray(ids)) * self.input_scale
+    def embed(self, ids, pictures=()):
+        """[positions, width]: the tokens' own, without learned positions; rows of pictures are not scaled."""
+        x = self.file.tensor("token_embd.weight", rows=np.maximum(ids, 0)) * self.input_scale
+        for first, rows, _ in pictures:
+            x[first:first + len(rows)] = rows
+        return x
 
-    def enter(self, ids):
+    def enter(self, ids, pictures=()):
         """[positions, width]: what the first layer reads."""
-        x = self.embed(ids)
+        x = self.embed(ids, pictures)
         return x + self.file.tensor("position_embd.weight", rows=np.arange(len(ids))) if self.facts["places"] else x
 
     def layer(self, index):
@@ -77,7 +83,6 @@ class Model:
                 layer.update(zip((f"attn_q.{kind}", f"attn_k.{kind}", f"attn_v.{kind}"), parts))
             if self.facts["gated"] and f"ffn_gate.{kind}" not in layer and f"ffn_up.{kind}" in layer:
                 layer[f"ffn_gate.{kind}"], layer[f"ffn_up.{kind}"] = np.split(layer[f"ffn_up.{kind}"], [ff])
-        layer["window"] = self.window(index)
         return layer
 
     def window(self, index):
@@ -89,6 +94,16 @@ class Model:
             return window if pattern[index] else None
         period = pattern or self.facts["full"]
         return None if period and index % period == period - 1 else window
+
+    def visible(self, index, positions, pictures=()):
+        """[queries, keys]: what a layer's queries see.  A window cuts off what is too far behind, in pictures too."""
+        query, key = np.arange(positions)[:, None], np.arange(positions)
+        seen = key <= query
+        for first, rows, mutual in pictures:
+            if mutual:
+                seen[first:first + len(rows), first:first + len(rows)] = True
+        window = self.window(index)
+        return seen if window is None else seen & (query - key < window)
 
     def frequencies(self, index, positions):
         """What each pair's angle grows by from position to position, and what cos and sin are multiplied by; None: no
@@ -196,16 +211,14 @@ def suppress(score, m, visible, variant):
     raise ValueError(variant)
 
 
-def attend(model, window, query, key, value, m, variant):
-    """query [heads, positions, head_dim], key and value [kv_heads, ...]; m [positions] or None: untouched."""
+def attend(model, visible, query, key, value, m, variant):
+    """query [heads, positions, head_dim], key and value [kv_heads, ...]; visible [positions, positions]; m [positions] or
+    None: untouched."""
     shared = model.heads // model.kv_heads
     key, value = np.repeat(key, shared, axis=0), np.repeat(value, shared, axis=0)
     score = query @ key.transpose(0, 2, 1) * model.scale
     if model.cap:
         score = model.cap * np.tanh(score / model.cap)
-    visible = np.tril(np.ones(score.shape[1:], bool))
-    if window is not None:
-        visible &= ~np.tril(visible, -window)
     if m is not None:
         score = suppress(score, m, visible, variant)
     score = np.where(visible, score, -np.inf)
@@ -227,7 +240,7 @@ def attention(model, index, layer, x, m, variant, plain):
     among = x if plain is None else plain
     query = rope(model, index, heads("attn_q", model.heads))
     key, value = rope(model, index, heads("attn_k", model.kv_heads, among)), heads("attn_v", model.kv_heads, among)
-    attended = attend(model, layer["window"], query, key, value, m, variant)
+    attended = attend(model, layer["visible"], query, key, value, m, variant)
     y = linear(layer, "attn_output", attended.transpose(1, 0, 2).reshape(len(x), -1))
     return norm(model, layer, "post_attention_norm", y)
 
@@ -246,13 +259,14 @@ def block(model, index, layer, x, m, variant, plain=None):
     return y + model.branch_scale * feed_forward(model, layer, x if model.parallel else y)
 
 
-def log_probs(model, ids, rows, multipliers, variant, layers, direct=False):
+def log_probs(model, ids, rows, multipliers, variant, layers, pictures=(), direct=False):
     """Log-probabilities [probes, rows, vocabulary] of what follows the positions `rows` of the sequence ids, for each row
     of multipliers [probes, positions], applied in the layers first .. last (both included).
     direct: keys and values are those of the untouched model throughout, so that every row is changed by itself alone."""
-    probes, plain = [model.enter(ids) for _ in multipliers], model.enter(ids)
+    probes, plain = [model.enter(ids, pictures) for _ in multipliers], model.enter(ids, pictures)
     for index in range(model.layers):
         layer = model.layer(index)
+        layer["visible"] = model.visible(index, len(ids), pictures)
         for p, m in enumerate(multipliers):
             touched = m if layers[0] <= index <= layers[1] else None
             probes[p] = block(model, index, layer, probes[p], touched, variant, plain if direct else None)
@@ -285,13 +299,14 @@ def multiplier(unit, positions, factor, similarity, cosine):
     return m
 
 
-def cosines(model, ids):
-    e = model.embed(ids)
+def cosines(model, ids, pictures=()):
+    e = model.embed(ids, pictures)
     e = e / np.linalg.norm(e, axis=1, keepdims=True)
     return e @ e.T
 
 
-def explain(model, prompt, target, units, variant, factor, similarity=None, layers=None, foil=None, paths="all"):
+def explain(model, prompt, target, units, variant, factor, similarity=None, layers=None, foil=None, paths="all",
+            pictures=()):
     """Relevance [units, targets] in nats, positive = supports, and the log-probabilities [targets, vocabulary] of the
     untouched model.
 
@@ -300,10 +315,10 @@ def explain(model, prompt, target, units, variant, factor, similarity=None, laye
     """
     ids = list(prompt) + list(target[:-1])  # the last token predicts nothing that is asked for
     rows = np.arange(len(prompt) - 1, len(ids))  # row r predicts position r + 1
-    cosine = cosines(model, ids) if similarity is not None else None
+    cosine = cosines(model, ids, pictures) if similarity is not None else None
     m = [np.ones(len(ids))]
     m += [multiplier(unit, len(ids), factor, similarity, cosine) for unit in units]
-    logp = log_probs(model, ids, rows, m, variant, layers or (0, model.layers - 1), paths == "direct")
+    logp = log_probs(model, ids, rows, m, variant, layers or (0, model.layers - 1), pictures, paths == "direct")
     t = np.arange(len(target))
     score = logp[:, t, target]
     if foil is not None:
