@@ -133,6 +133,7 @@ struct cost {
     int probes_total;
     int64_t rows;             /* (probe, position) rows run so far */
     double seconds;           /* of the probes */
+    double vision_seconds;    /* of encoding pictures; 0 if all were kept from before */
     double prefill_seconds;   /* of the prompt's plain pass; 0 if it was kept from before */
     double generate_seconds;
     double first_seconds;     /* from the request to the first relevance */

@@ -48,7 +48,7 @@ static int add_output_units(struct job *j, struct error *error)
         return error_set(error, ERROR_MEMORY, "out of memory");
     j->units = units;
     for (int t = 0; t + 1 < j->output_count; t++) {
-        int position = (int)j->token_count + t;
+        int position = (int)j->prompt.token_count + t;
         j->units[j->unit_count++] = (struct unit){.kind = UNIT_TARGET, .first = position, .last = position,
                                                   .first_share = 1, .last_share = 1,
                                                   .start = j->request->prompt_length, .end = j->request->prompt_length};
@@ -79,7 +79,7 @@ static int measure_foil(struct job *j, struct error *error)
     float *logits = malloc((size_t)j->engine->model->vocabulary * sizeof *logits);
     if (!logits)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    int position = (int)j->token_count - 1 + j->foil_token;
+    int position = (int)j->prompt.token_count - 1 + j->foil_token;
     int status = baseline_logits(j->baseline, j->stream, position, logits, error);
     if (status == 0)
         j->foil_logprob = logits[j->foil_id] - j->lse[j->foil_token];
@@ -203,7 +203,7 @@ static int post_rollout(struct job *j, const float *share, int positions, struct
 
 static int roll_out(struct job *j, struct error *error)
 {
-    int positions = (int)j->token_count + j->output_count - 1, first = (int)j->token_count - 1;
+    int positions = (int)j->prompt.token_count + j->output_count - 1, first = (int)j->prompt.token_count - 1;
     float *share = malloc((size_t)j->output_count * (size_t)positions * sizeof *share);
     if (!share)
         return error_set(error, ERROR_MEMORY, "out of memory");
@@ -248,7 +248,7 @@ static int read_embedding(struct job *j, int positions, float **host, struct err
 {
     const struct device_ops *ops = j->engine->device->ops;
     size_t bytes = (size_t)positions * (size_t)j->engine->model->width * sizeof **host;
-    if (!plan_looks_around(&j->method, j->picture_count))
+    if (!plan_looks_around(&j->method, j->prompt.picture_count))
         return 0;
     if (!(*host = malloc(bytes)))
         return error_set(error, ERROR_MEMORY, "out of memory");
@@ -258,17 +258,17 @@ static int read_embedding(struct job *j, int positions, float **host, struct err
 
 static int make_probes(struct job *j, struct error *error)
 {
-    int positions = (int)j->token_count + j->output_count - 1, status;
+    int positions = (int)j->prompt.token_count + j->output_count - 1, status;
     float *embedding = NULL;
-    struct targets targets = {j->output_count, (int)j->token_count - 1, WANTED, j->wanted, j->lse};
+    struct targets targets = {j->output_count, (int)j->prompt.token_count - 1, WANTED, j->wanted, j->lse};
     baseline_truncate(j->baseline, positions);
     status = read_embedding(j, positions, &embedding, error);
     struct plan_ground ground = {.positions = positions,
                                  .sees = baseline_sees(j->baseline),
                                  .embedding = embedding,
                                  .width = j->engine->model->width,
-                                 .pictures = j->pictures,
-                                 .picture_count = j->picture_count};
+                                 .pictures = j->prompt.pictures,
+                                 .picture_count = j->prompt.picture_count};
     if (status == 0)
         status = plan_new(j->units, (int)j->unit_count, &ground, &j->method, &j->plan, error);
     free(embedding);

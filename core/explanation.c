@@ -17,6 +17,7 @@ static void explanation_clear(struct explanation *e)
 {
     free(e->prompt);
     free(e->tokens);
+    pictures_free(e->pictures, e->picture_count);
     free(e->output);
     free(e->units);
     free(e->measured);
@@ -55,6 +56,7 @@ void event_free(struct event *v)
         return;
     free(v->prompt);
     free(v->tokens);
+    pictures_free(v->pictures, v->picture_count);
     free(v->units);
     free(v->unit);
     free(v->values);
@@ -73,9 +75,12 @@ static void apply_prompt(struct explanation *e, struct event *v)
     e->prompt_length = v->prompt_length;
     e->tokens = v->tokens;
     e->token_count = v->token_count;
+    e->pictures = v->pictures;
+    e->picture_count = v->picture_count;
     e->busy = true;
     v->prompt = NULL;
     v->tokens = NULL;
+    v->pictures = NULL;
 }
 
 static void apply_token(struct explanation *e, const struct event *v)

@@ -27,19 +27,20 @@ static void job_clear(struct job *j)
 {
     probes_free(j->probes);
     plan_free(j->plan);
-    free(j->tokens);
+    sequence_free(&j->prompt);
+    free(j->ids);
     free(j->units);
     free(j->output);
     free(j->lse);
     free(j->wanted);
     j->probes = NULL;
     j->plan = NULL;
-    j->tokens = NULL;
+    j->ids = NULL;
     j->units = NULL;
     j->output = NULL;
     j->lse = NULL;
     j->wanted = NULL;
-    j->token_count = j->unit_count = 0;
+    j->unit_count = 0;
     j->output_count = 0;
     j->stopped = j->complete = j->refining = false;
     j->foil_token = j->chosen_token = -1;
@@ -54,6 +55,7 @@ void job_free(struct job *j)
     job_clear(j);
     lanes_free(j->lanes);
     baseline_free(j->baseline);
+    gallery_clear(&j->gallery, j->engine->device);
     j->engine->device->ops->stream_free(j->stream);
     pthread_mutex_destroy(&j->lock);
     free(j);
@@ -86,8 +88,11 @@ static int check_method(struct job *j, struct error *error)
     int layers = j->engine->model->layers;
     if (!(m->factor >= 0 && m->factor <= 4))
         return error_set(error, ERROR_ARGUMENT, "the factor must be a number from 0 to 4");
-    if (!isnan(m->similarity) && !(m->similarity >= -1 && m->similarity <= 1))
+    if ((!isnan(m->similarity) && !(m->similarity >= -1 && m->similarity <= 1)) ||
+        (!isnan(m->image_similarity) && !(m->image_similarity >= -1 && m->image_similarity <= 1)))
         return error_set(error, ERROR_ARGUMENT, "the similarity must be a number from -1 to 1, or off");
+    if (m->window < 0)
+        return error_set(error, ERROR_ARGUMENT, "the window must be a number of patches, or off");
     j->method = *m;
     if (j->method.last_layer == -1)
         j->method.last_layer = layers - 1;
@@ -118,41 +123,85 @@ static int check_prompt(struct job *j, struct error *error)
 static int post_prompt(struct job *j, struct error *error)
 {
     const struct request *r = j->request;
+    const struct sequence *s = &j->prompt;
     struct event *v = job_event(j, EVENT_PROMPT);
     if (v) {
         v->prompt = malloc(r->prompt_length + 1);
-        v->tokens = malloc((j->token_count + 1) * sizeof *v->tokens);
+        v->tokens = malloc((s->token_count + 1) * sizeof *v->tokens);
+        v->pictures = pictures_copy(s->pictures, s->picture_count);
+        v->picture_count = s->picture_count;
     }
-    if (!v || !v->prompt || !v->tokens) {
+    if (!v || !v->prompt || !v->tokens || !v->pictures) {
         event_free(v);
         return error_set(error, ERROR_MEMORY, "out of memory");
     }
     memcpy(v->prompt, r->prompt, r->prompt_length);
     v->prompt[r->prompt_length] = 0;
     v->prompt_length = r->prompt_length;
-    memcpy(v->tokens, j->tokens, j->token_count * sizeof *v->tokens);
-    v->token_count = j->token_count;
+    memcpy(v->tokens, s->tokens, s->token_count * sizeof *v->tokens);
+    v->token_count = s->token_count;
     j->post(j->context, v);
     return 0;
+}
+
+/* A prompt is too long by its text, or by its pictures. */
+static int check_length(const struct job *j, struct error *error)
+{
+    const struct sequence *s = &j->prompt;
+    int context = j->engine->model->context;
+    size_t of_pictures = 0;
+    for (size_t i = 0; i < s->picture_count; i++)
+        of_pictures += (size_t)s->pictures[i].columns * (size_t)s->pictures[i].rows;
+    if (s->token_count == 0)
+        return error_set(error, ERROR_ARGUMENT, "the prompt is empty; type some text to continue");
+    if (s->token_count <= (size_t)context)
+        return 0;
+    if (of_pictures)
+        return error_set(error, ERROR_LIMIT,
+                         "the prompt has %zu tokens, %zu of them of pictures, the model's context holds %d; shorten it "
+                         "or take fewer pictures",
+                         s->token_count, of_pictures, context);
+    return error_set(error, ERROR_LIMIT, "the prompt has %zu tokens, the model's context holds %d; shorten it",
+                     s->token_count, context);
 }
 
 /* Tokens and units of the prompt. */
 static int read_prompt(struct job *j, struct error *error)
 {
     const struct request *r = j->request;
-    const struct model *m = j->engine->model;
-    int status = tokenizer_encode(j->engine->tokenizer, r->prompt, r->prompt_length, TOKENIZE_START, &j->tokens,
-                                  &j->token_count, error);
+    const struct engine *e = j->engine;
+    int status = sequence_new(e->tokenizer, e->vision ? vision_info(e->vision) : NULL, r->prompt, r->prompt_length,
+                              TOKENIZE_START, r->images, r->image_count, &j->prompt, error);
     if (status < 0)
         return error_add(error, status, "the prompt");
-    if (j->token_count == 0)
-        return error_set(error, ERROR_ARGUMENT, "the prompt is empty; type some text to continue");
-    if (j->token_count > (size_t)m->context)
-        return error_set(error, ERROR_LIMIT, "the prompt has %zu tokens, the model's context holds %d; shorten it",
-                         j->token_count, m->context);
-    status = units_cut(r->prompt, r->prompt_length, j->tokens, j->token_count, r->units ? r->units : "token", &j->units,
-                       &j->unit_count, error);
+    if ((status = check_length(j, error)) == 0)
+        status = sequence_cut(&j->prompt, r->prompt, r->prompt_length, r->units ? r->units : "token",
+                              r->image_units ? r->image_units : "auto", &j->units, &j->unit_count, error);
     return status < 0 ? status : post_prompt(j, error);
+}
+
+/* The pictures' rows, and the ids by which the decoder knows tokens and rows. */
+static int encode_pictures(struct job *j, struct error *error)
+{
+    const struct sequence *s = &j->prompt;
+    double before = clock_now();
+    int status = 0;
+    if (s->picture_count)
+        status = gallery_show(&j->gallery, j->engine->vision, j->engine->device, j->stream, s->pictures,
+                              s->picture_count, &j->cancelled, error);
+    j->cost.vision_seconds = clock_now() - before;
+    j->ids = malloc(s->token_count * sizeof *j->ids);
+    if (status == 0 && !j->ids)
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    for (size_t i = 0; status == 0 && i < s->token_count; i++)
+        j->ids[i] = s->tokens[i].id;
+    for (size_t p = 0; status == 0 && p < s->picture_count; p++) {
+        const struct picture *picture = &s->pictures[p];
+        int32_t id = gallery_id(&j->gallery, picture->image);
+        for (int i = 0; i < picture->columns * picture->rows; i++)
+            j->ids[picture->first + i] = id - i;
+    }
+    return status;
 }
 
 int job_run(struct job *j, const struct request *request, uint64_t number, struct error *error)
@@ -163,7 +212,8 @@ int job_run(struct job *j, const struct request *request, uint64_t number, struc
     j->started = clock_now();
     int status;
     if ((status = check_prompt(j, error)) < 0 || (status = check_method(j, error)) < 0 ||
-        (status = read_prompt(j, error)) < 0 || (status = job_output(j, error)) < 0)
+        (status = read_prompt(j, error)) < 0 || (status = encode_pictures(j, error)) < 0 ||
+        (status = job_output(j, error)) < 0)
         return status;
     if (!request->explain) {
         j->complete = true;

@@ -1,7 +1,7 @@
 /* job.h: how a request is fulfilled, step by step: prompt -> output -> units -> probes -> noise floor.
  *
- * Owns everything that is kept from one request to the next: the baseline of the last sequence, the lanes and the probes'
- * final states.  Used by the worker's thread alone, but for the report of finished groups, which comes from the lanes. */
+ * Owns everything that is kept from one request to the next: the pictures' rows, the baseline of the last sequence, the
+ * lanes and the probes' final states.  Used by the worker's thread alone, but for the report of finished groups, which comes from the lanes. */
 #ifndef CORE_JOB_H
 #define CORE_JOB_H
 
@@ -10,6 +10,7 @@
 
 #include "core/engine_internal.h"
 #include "core/event.h"
+#include "core/gallery.h"
 #include "core/probe.h"
 
 struct job {
@@ -22,6 +23,7 @@ struct job {
     atomic_bool cancelled;
 
     struct stream *stream;
+    struct gallery gallery;
     struct baseline *baseline; /* of the last sequence */
     struct lanes *lanes;
     int lane_capacity;
@@ -32,10 +34,8 @@ struct job {
     const struct request *request;
     uint64_t number;
     double started;
-    struct token *tokens;
-    size_t token_count;
-    struct picture *pictures;
-    size_t picture_count;
+    struct sequence prompt;
+    int32_t *ids;       /* [prompt.token_count] as the decoder is fed: below 0 of pictures */
     struct unit *units; /* of the prompt, then of the output */
     size_t unit_count;
     struct output_token *output;

@@ -86,18 +86,13 @@ int job_feed(struct job *j, int at, const int32_t *ids, int n, struct error *err
 
 static int feed_prompt(struct job *j, int more, struct error *error)
 {
-    int n = (int)j->token_count, status;
+    int n = (int)j->prompt.token_count, status;
     if ((status = make_room(j, n + more, error)) < 0)
         return status;
-    int32_t *ids = malloc((size_t)n * sizeof *ids);
-    if (!ids)
-        return error_set(error, ERROR_MEMORY, "out of memory");
-    for (int i = 0; i < n; i++)
-        ids[i] = j->tokens[i].id;
+    baseline_pictures(j->baseline, j->gallery.rows, j->gallery.count);
     double before = clock_now();
-    status = job_feed(j, 0, ids, n, error);
+    status = job_feed(j, 0, j->ids, n, error);
     j->cost.prefill_seconds = clock_now() - before;
-    free(ids);
     return status;
 }
 
@@ -105,7 +100,7 @@ static int feed_prompt(struct job *j, int more, struct error *error)
 
 static int generate_greedy(struct job *j, float *logits, struct error *error)
 {
-    int n = (int)j->token_count, wanted = j->request->generate, status;
+    int n = (int)j->prompt.token_count, wanted = j->request->generate, status;
     int room = j->engine->model->context - n + 1;
     if (wanted > room)
         wanted = room;
@@ -129,7 +124,7 @@ static int force_target(struct job *j, float *logits, struct error *error)
     const struct request *r = j->request;
     struct token *target = NULL;
     size_t count = 0;
-    int n = (int)j->token_count;
+    int n = (int)j->prompt.token_count;
     int status = tokenizer_encode(j->engine->tokenizer, r->target, r->target_length, 0, &target, &count, error);
     if (status < 0)
         return error_add(error, status, "the target");
@@ -138,7 +133,7 @@ static int force_target(struct job *j, float *logits, struct error *error)
     else if (count > (size_t)(j->engine->model->context - n + 1))
         status = error_set(error, ERROR_LIMIT,
                            "prompt and target have %zu tokens, the model's context holds %d; shorten them",
-                           j->token_count + count, j->engine->model->context);
+                           j->prompt.token_count + count, j->engine->model->context);
     else
         status = feed_prompt(j, (int)count - 1, error);
     for (size_t t = 0; status == 0 && t < count; t++) {
@@ -157,7 +152,7 @@ static int force_target(struct job *j, float *logits, struct error *error)
 static int steering_factors(struct job *j, struct baseline *b, float *device, struct error *error)
 {
     const struct request *r = j->request;
-    int n = (int)j->token_count, status = 0;
+    int n = (int)j->prompt.token_count, status = 0;
     float *factor = malloc((size_t)b->capacity * sizeof *factor);
     if (!factor)
         return error_set(error, ERROR_MEMORY, "out of memory");
@@ -191,11 +186,10 @@ static int steering_factors(struct job *j, struct baseline *b, float *device, st
 static int run_steered(struct job *j, struct baseline *b, const struct steering *steering, int wanted, float *logits,
                        struct error *error)
 {
-    int n = (int)j->token_count, status = 0;
-    for (int i = 0; i < n; i++)
-        b->ids[i] = j->tokens[i].id;
+    int n = (int)j->prompt.token_count, status = 0;
+    baseline_pictures(b, j->gallery.rows, j->gallery.count);
     double before = clock_now();
-    status = baseline_run(b, j->stream, b->ids, n, steering, &j->cancelled, error);
+    status = baseline_run(b, j->stream, j->ids, n, steering, &j->cancelled, error);
     j->cost.prefill_seconds = clock_now() - before;
     for (int t = 0; status == 0 && t < wanted && !j->stopped; t++) {
         if (t > 0)
@@ -212,7 +206,7 @@ static int run_steered(struct job *j, struct baseline *b, const struct steering 
 static int generate_steered(struct job *j, float *logits, struct error *error)
 {
     struct device *device = j->engine->device;
-    int n = (int)j->token_count, wanted = j->request->generate, room = j->engine->model->context - n + 1;
+    int n = (int)j->prompt.token_count, wanted = j->request->generate, room = j->engine->model->context - n + 1;
     wanted = wanted < room ? wanted : room;
     struct baseline *b = NULL;
     int status = baseline_new(j->engine->model, n + wanted - 1, 0, &b, error);
@@ -236,7 +230,7 @@ static int generate_steered(struct job *j, float *logits, struct error *error)
 /* The steered output is explained as what it is to the model left alone: a forced target. */
 static int feed_steered(struct job *j, float *logits, struct error *error)
 {
-    int n = (int)j->token_count, status = feed_prompt(j, j->output_count - 1, error);
+    int n = (int)j->prompt.token_count, status = feed_prompt(j, j->output_count - 1, error);
     for (int t = 0; status == 0 && t < j->output_count; t++) {
         if (t > 0)
             status = job_feed(j, n + t - 1, &j->output[t - 1].id, 1, error);

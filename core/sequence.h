@@ -9,6 +9,7 @@
 
 #include "core/image.h"
 #include "core/tokenizer.h"
+#include "core/units.h"
 #include "core/vision.h"
 
 #define SEQUENCE_MARK "<image>"
@@ -38,6 +39,10 @@ struct sequence {
  * tokenizer_encode(), whose flags these are. */
 int sequence_new(const struct tokenizer *, const struct vision_info *vision, const char *text, size_t length,
                  unsigned flags, struct image *const *images, size_t image_count, struct sequence *, struct error *);
+/* Its units: of the text by `units`, of the pictures by `image_units` (as units_cut() and units_tile() have them).
+ * *out is malloced [*count]. */
+int sequence_cut(const struct sequence *, const char *text, size_t length, const char *units, const char *image_units,
+                 struct unit **out, size_t *count, struct error *);
 /* Frees what it holds, not itself. */
 void sequence_free(struct sequence *);
 

@@ -15,7 +15,8 @@
 struct order {
     struct request request;
     uint64_t number;
-    char *prompt, *target, *foil, *units;
+    char *prompt, *target, *foil, *units, *image_units;
+    struct image **images; /* [request.image_count], an owner of each */
     struct steer *steers;
 };
 
@@ -43,6 +44,10 @@ static void order_free(struct order *o)
     free(o->target);
     free(o->foil);
     free(o->units);
+    free(o->image_units);
+    for (size_t i = 0; o->images && i < o->request.image_count; i++)
+        image_release(o->images[i]);
+    free(o->images);
     free(o->steers);
     free(o);
 }
@@ -70,11 +75,17 @@ static struct order *order_new(const struct request *r)
     if (!copy_bytes(r->prompt ? r->prompt : "", r->prompt_length, &o->prompt) ||
         !copy_bytes(r->target, r->target_length, &o->target) || !copy_bytes(r->foil, r->foil_length, &o->foil) ||
         !copy_bytes(r->units, r->units ? strlen(r->units) : 0, &o->units) ||
+        !copy_bytes(r->image_units, r->image_units ? strlen(r->image_units) : 0, &o->image_units) ||
+        !copy_bytes(r->images, r->image_count * sizeof *r->images, &o->images) ||
         !copy_bytes(r->steers, r->steer_count * sizeof *r->steers, &o->steers)) {
         order_free(o);
         return NULL;
     }
     o->request = *r;
+    for (size_t i = 0; o->images && i < r->image_count; i++)
+        image_keep(o->images[i]);
+    o->request.images = o->images;
+    o->request.image_units = o->image_units;
     o->request.prompt = o->prompt;
     o->request.target = o->target;
     o->request.foil = o->foil;

@@ -88,7 +88,7 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
                    struct error *error)
 {
     const struct options *o = run->options;
-    struct request request = run_request(o, prompt, length);
+    struct request request = run_request(run, prompt, length);
     request.generate = 1;
     int code = run_restart(run, error);
     if (code == 0)
@@ -225,7 +225,7 @@ static int bench(struct run *run, const char *given, size_t given_length, struct
     int code = rounds ? make_prompt(run, given, given_length, (size_t)o->length, &prompt, &length, error)
                       : error_set(error, ERROR_MEMORY, "out of memory");
     if (code == 0) { /* the first pass after opening pays for page faults and kernels being made */
-        struct request request = run_request(o, prompt, length);
+        struct request request = run_request(run, prompt, length);
         request.generate = 1;
         code = run_submit(run, &request, NULL, NULL, error);
     }

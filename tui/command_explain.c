@@ -49,6 +49,8 @@ static int write_report(const struct run *run, struct error *error)
 
 static void say_cost(const struct explanation *e)
 {
+    if (e->picture_count)
+        fprintf(stderr, "pictures %.3f s, ", e->cost.vision_seconds);
     fprintf(stderr, "prompt %.3f s, output %.3f s, %d probes %.3f s (%.0f tokens a second), peak %.0f MB\n",
             e->cost.prefill_seconds, e->cost.generate_seconds, e->cost.probes, e->cost.seconds,
             e->cost.tokens_per_second, (double)e->cost.peak_bytes / 1e6);
@@ -56,8 +58,7 @@ static void say_cost(const struct explanation *e)
 
 static int explain(struct run *run, const char *prompt, size_t length, struct error *error)
 {
-    const struct options *o = run->options;
-    struct request request = run_request(o, prompt, length);
+    struct request request = run_request(run, prompt, length);
     request.explain = true;
     int code = run_submit(run, &request, NULL, NULL, error);
     /* cancelled: what was measured so far is worth having, as soon as there is a prompt and an answer */
@@ -70,7 +71,7 @@ static int explain(struct run *run, const char *prompt, size_t length, struct er
             *error = written;
         return failed;
     }
-    if (o->verbose)
+    if (run->options->verbose)
         say_cost(run->explanation);
     return code;
 }

@@ -106,14 +106,16 @@ static int find_steers(const struct run *run, const char *prompt, size_t length,
                        struct error *error)
 {
     const struct options *o = run->options;
-    struct token *tokens = NULL;
+    const struct engine_info *info = engine_info(run->engine);
+    struct sequence sequence;
     struct unit *units = NULL;
-    size_t token_count, unit_count = 0;
+    size_t unit_count = 0;
     float *factors = NULL;
-    int code =
-        tokenizer_encode(engine_tokenizer(run->engine), prompt, length, TOKENIZE_START, &tokens, &token_count, error);
-    if (code == 0)
-        code = units_cut(prompt, length, tokens, token_count, o->units, &units, &unit_count, error);
+    int code = sequence_new(engine_tokenizer(run->engine), *info->mmproj ? &info->vision : NULL, prompt, length,
+                            TOKENIZE_START, run->images, run->image_count, &sequence, error);
+    if (code)
+        return code;
+    code = sequence_cut(&sequence, prompt, length, o->units, o->patches ? o->patches : "auto", &units, &unit_count, error);
     if (code == 0) {
         factors = malloc((unit_count + 1) * sizeof *factors);
         *steers = malloc((unit_count + 1) * sizeof **steers);
@@ -130,7 +132,7 @@ static int find_steers(const struct run *run, const char *prompt, size_t length,
             (*steers)[(*count)++] = (struct steer){(int)u, factors[u]};
     free(factors);
     free(units);
-    free(tokens);
+    sequence_free(&sequence);
     return code;
 }
 
@@ -176,7 +178,7 @@ static int generate(struct run *run, const char *prompt, size_t length, struct e
     const struct options *o = run->options;
     bool json = o->format == FORMAT_JSON;
     struct stream stream = {.live = !json && !o->output, .visible = run->context->output_terminal};
-    struct request request = run_request(o, prompt, length);
+    struct request request = run_request(run, prompt, length);
     struct steer *steers = NULL;
     int code = o->steer_count ? find_steers(run, prompt, length, &steers, &request.steer_count, error) : 0;
     if (code == 0) {
@@ -190,6 +192,8 @@ static int generate(struct run *run, const char *prompt, size_t length, struct e
             *error = written;
         code = failed ? failed : code;
     }
+    if (code == 0 && o->verbose && run->explanation->picture_count)
+        fprintf(stderr, "pictures %.3f s, ", run->explanation->cost.vision_seconds);
     if (code == 0 && o->verbose)
         fprintf(stderr, "prompt %.3f s, %zu tokens in %.3f s\n", run->explanation->cost.prefill_seconds,
                 run->explanation->output_count, run->explanation->cost.generate_seconds);

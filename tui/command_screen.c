@@ -11,18 +11,26 @@
 
 int command_screen(const struct options *o, const struct context *context, int *signal, struct error *error)
 {
-    char model[PATHS_LENGTH], *prompt;
+    char model[PATHS_LENGTH], mmproj[PATHS_LENGTH], *prompt;
+    struct image *images[OPTIONS_IMAGES];
     size_t length;
     int code = run_refuse(o, error);
     if (code == 0)
         code = run_model(o, context, model, sizeof model, error);
+    if (code == 0)
+        code = run_mmproj(o, model, mmproj, sizeof mmproj, error);
     if (code || (code = prompt_read(o, PROMPT_MAY_BE_EMPTY, &prompt, &length, error)) != 0)
         return code;
+    if ((code = prompt_read_images(o, images, error)) != 0) {
+        free(prompt);
+        return code;
+    }
     char samples[PATHS_LENGTH + 16];
     const char *slash = strrchr(model, '/');
     snprintf(samples, sizeof samples, "%.*sprompts.txt", slash ? (int)(slash - model) + 1 : 0, model);
     struct screen_options screen = {
         .engine = {.model = model,
+                   .mmproj = *mmproj ? mmproj : NULL,
                    .device = o->device,
                    .pre = o->pre,
                    .threads = o->threads,
@@ -33,10 +41,14 @@ int command_screen(const struct options *o, const struct context *context, int *
         .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */
         .prompt = prompt,
         .prompt_length = length,
+        .images = images,
+        .image_count = o->image_count,
         .units = o->units,
+        .image_units = o->patches,
         .method = o->method,
     };
     code = screen_run(&screen, error);
+    prompt_release_images(images, o->image_count);
     free(prompt);
     *signal = code > 0 ? code : 0;
     return code > 0 ? 0 : code;

@@ -102,3 +102,23 @@ int prompt_read(const struct options *options, enum prompt_demand demand, char *
     }
     return code;
 }
+
+int prompt_read_images(const struct options *options, struct image **images, struct error *error)
+{
+    for (size_t i = 0; i < options->image_count; i++) {
+        int code = image_read(options->images[i], &images[i], error);
+        if (code) {
+            prompt_release_images(images, i);
+            return code;
+        }
+    }
+    return 0;
+}
+
+void prompt_release_images(struct image **images, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        image_release(images[i]);
+        images[i] = NULL;
+    }
+}

@@ -1,4 +1,4 @@
-/* prompt.h: read the prompt that the options name, and refuse what no prompt can be. */
+/* prompt.h: read the prompt that the options name, text and pictures, and refuse what no prompt can be. */
 #ifndef TUI_PROMPT_H
 #define TUI_PROMPT_H
 
@@ -19,6 +19,11 @@ enum prompt_demand {
 /* The text of -p or --prompt-file (without the line end at its very end), malloced and terminated; NULL if neither is
  * given. */
 int prompt_read(const struct options *, enum prompt_demand, char **text, size_t *length, struct error *);
+
+/* The pictures of --image, in order, into images [OPTIONS_IMAGES]; what lies behind the last is left alone.  On failure
+ * there is nothing to release. */
+int prompt_read_images(const struct options *, struct image **images, struct error *);
+void prompt_release_images(struct image **images, size_t count);
 
 /* Refuse NUL and invalid UTF-8 in a text given by option `what`. */
 int prompt_check(const char *what, const char *text, size_t length, struct error *);

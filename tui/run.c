@@ -5,16 +5,36 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tui/prompt.h"
+
 int run_model(const struct options *options, const struct context *context, char *path, size_t size,
               struct error *error)
 {
     return paths_model(&context->paths, options->model, path, size, error);
 }
 
+int run_mmproj(const struct options *options, const char *model, char *path, size_t size, struct error *error)
+{
+    *path = '\0';
+    if (options->mmproj) {
+        if ((size_t)snprintf(path, size, "%s", options->mmproj) >= size)
+            return error_set(error, ERROR_LIMIT, "%s: the path is too long; move the file", options->mmproj);
+        return 0;
+    }
+    if (options->image_count == 0) {
+        if (options->command == COMMAND_SCREEN || !options->model)
+            paths_mmproj(model, path, size, NULL);
+        return 0;
+    }
+    int code = paths_mmproj(model, path, size, error);
+    if (code == 0 && !*path)
+        code = error_set(error, ERROR_ARGUMENT,
+                         "%s: no vision tower lies beside it, and pictures need one; give its file with --mmproj", model);
+    return code;
+}
+
 int run_refuse(const struct options *options, struct error *error)
 {
-    if (options->image_count)
-        return error_set(error, ERROR_UNSUPPORTED, "--image: pictures are not supported yet; leave it out");
     if (options->chat)
         return error_set(error, ERROR_UNSUPPORTED,
                          "--chat: chat templates are not supported yet; write the template's text "
@@ -39,6 +59,9 @@ static void describe(const struct engine_info *info)
         fprintf(stderr, "%d threads, ", info->threads);
     fprintf(stderr, "%s products; %d streams of up to %d rows a batch, %.1f GB free\n", info->precision, info->streams,
             info->batch_rows, (double)info->device_memory / 1e9);
+    if (*info->mmproj)
+        fprintf(stderr, "%s: %s, %d x %d tokens a picture, %.0f million parameters\n", info->mmproj,
+                info->vision.projector, info->vision.columns, info->vision.rows, (double)info->vision.parameters / 1e6);
     for (int p = 0; p < 3; p++)
         if (info->product_seconds[p] > 0)
             fprintf(stderr, "%s: %.3f ms a product, %.2f times the rate of f32\n", names[p],
@@ -49,15 +72,19 @@ int run_open(struct run *run, const struct options *options, const struct contex
 {
     *run = (struct run){.options = options, .context = context};
     run->progress.on = context->error_terminal && !options->quiet;
-    char model[PATHS_LENGTH];
+    char model[PATHS_LENGTH], mmproj[PATHS_LENGTH];
     int code = run_refuse(options, error);
     if (code == 0)
         code = run_model(options, context, model, sizeof model, error);
+    if (code == 0)
+        code = run_mmproj(options, model, mmproj, sizeof mmproj, error);
+    if (code == 0 && (code = prompt_read_images(options, run->images, error)) == 0)
+        run->image_count = options->image_count;
     if (code)
         return code;
     progress_say(&run->progress, "loading the model");
     struct engine_options engine = {.model = model,
-                                    .mmproj = options->mmproj,
+                                    .mmproj = *mmproj ? mmproj : NULL,
                                     .device = options->device,
                                     .pre = options->pre,
                                     .threads = options->threads,
@@ -86,22 +113,28 @@ void run_close(struct run *run)
     worker_free(run->worker);
     explanation_free(run->explanation);
     engine_close(run->engine);
+    prompt_release_images(run->images, run->image_count);
+    run->image_count = 0;
     run->worker = NULL;
     run->explanation = NULL;
     run->engine = NULL;
 }
 
-struct request run_request(const struct options *options, const char *prompt, size_t length)
+struct request run_request(const struct run *run, const char *prompt, size_t length)
 {
+    const struct options *options = run->options;
     return (struct request){
         .prompt = prompt,
         .prompt_length = length,
+        .images = run->images,
+        .image_count = run->image_count,
         .target = options->target,
         .target_length = options->target ? strlen(options->target) : 0,
         .generate = options->generate,
         .foil = options->foil,
         .foil_length = options->foil ? strlen(options->foil) : 0,
         .units = options->units,
+        .image_units = options->patches,
         .method = options->method,
         .budget = options->budget,
         .seed = options->seed,

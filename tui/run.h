@@ -12,18 +12,20 @@
 struct run {
     const struct options *options;
     const struct context *context;
+    struct image *images[OPTIONS_IMAGES]; /* [image_count] of --image */
+    size_t image_count;
     struct engine *engine;
     struct worker *worker;
     struct explanation *explanation;
     struct progress progress;
 };
 
-/* Refuse what cannot be done yet, find the model and open it.  On failure there is nothing to close. */
+/* Refuse what cannot be done yet, read the pictures, find the model and open it.  On failure there is nothing to close. */
 int run_open(struct run *, const struct options *, const struct context *, struct error *);
 void run_close(struct run *);
 
-/* A request for prompt as the options say, the explanation not yet asked for. */
-struct request run_request(const struct options *, const char *prompt, size_t length);
+/* A request for prompt, and the pictures, as the options say, the explanation not yet asked for. */
+struct request run_request(const struct run *, const char *prompt, size_t length);
 
 /* Called after every event; an error of it cancels the request. */
 typedef int run_listener(struct run *, enum event_kind, void *data, struct error *);
@@ -39,5 +41,8 @@ int run_restart(struct run *, struct error *);
 int run_refuse(const struct options *, struct error *);
 /* The model file that the options mean. */
 int run_model(const struct options *, const struct context *, char *path, size_t size, struct error *);
+/* The vision tower's file that they mean, "" for none: --mmproj, or the one beside the model, if there are pictures, or
+ * could be later (on the screen, and with the shipped model).  An error where there are pictures and no file for them. */
+int run_mmproj(const struct options *, const char *model, char *path, size_t size, struct error *);
 
 #endif

@@ -148,10 +148,10 @@ def settings():
     refused("no CUDA here", 1, "cuda", "explain", *given, "--device", "cuda:987")
 
 
-def not_yet():
+def without_tower():
     given = ["explain", "-m", MODEL, "-p", PROMPT]
-    refused("pictures", 1, ["--image", "not supported"], *given, "--image", "cat.png")
-    refused("projectors", 1, ["clip.gguf", "No such file"], *given, "--mmproj", "clip.gguf")
+    refused("a tower that is not there", 1, ["clip.gguf", "No such file"], *given, "--mmproj", "clip.gguf")
+    refused("a picture for a model without a tower", 2, [MODEL, "--mmproj"], *given, "--image", "cat.png")
     refused("chat templates", 1, ["--chat", "not supported", "--raw"], *given, "--chat")
 
 
@@ -172,6 +172,6 @@ unsupported()
 prompts()
 targets()
 settings()
-not_yet()
+without_tower()
 no_terminal()
 end()
