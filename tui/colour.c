@@ -52,6 +52,30 @@ static unsigned rgb_of_256(int index)
     return (unsigned)level[cube / 36] << 16 | (unsigned)level[cube / 6 % 6] << 8 | level[cube % 6];
 }
 
+/* The step of the cube that is nearest to a channel. */
+static int cube_step(int v)
+{
+    return v < 48 ? 0 : v < 115 ? 1 : (v - 35) / 40;
+}
+
+static int distance(unsigned a, unsigned b)
+{
+    int sum = 0;
+    for (int shift = 0; shift <= 16; shift += 8) {
+        int d = (int)(a >> shift & 255) - (int)(b >> shift & 255);
+        sum += d * d;
+    }
+    return sum;
+}
+
+int colour_256(unsigned rgb)
+{
+    int r = rgb >> 16 & 255, g = rgb >> 8 & 255, b = rgb & 255;
+    int cube = 16 + 36 * cube_step(r) + 6 * cube_step(g) + cube_step(b);
+    int step = ((r + g + b) / 3 - 3) / 10, grey = 232 + (step < 0 ? 0 : step > 23 ? 23 : step);
+    return distance(rgb, rgb_of_256(grey)) < distance(rgb, rgb_of_256(cube)) ? grey : cube;
+}
+
 static struct colour_cell cell_of_16(int step)
 {
     struct colour_cell cell = {-1, -1, 0};
@@ -73,6 +97,11 @@ static struct colour_cell cell_of_none(int step)
     return cell;
 }
 
+unsigned colour_rgb(enum colour_ground ground, double position)
+{
+    return mix(ground == GROUND_LIGHT ? light_rgb : dark_rgb, position);
+}
+
 struct colour_cell colour_cell(enum colour_depth depth, enum colour_ground ground, double position)
 {
     int step = (int)lround(clamp(position) * SIDE);
@@ -86,7 +115,7 @@ struct colour_cell colour_cell(enum colour_depth depth, enum colour_ground groun
         int background = (ground == GROUND_LIGHT ? light_256 : dark_256)[step + SIDE];
         return (struct colour_cell){background, black_ink(rgb_of_256(background)) ? 16 : 231, 0};
     }
-    unsigned rgb = mix(ground == GROUND_LIGHT ? light_rgb : dark_rgb, position);
+    unsigned rgb = colour_rgb(ground, position);
     return (struct colour_cell){(int)rgb, black_ink(rgb) ? 0 : 0xffffff, 0};
 }
 

@@ -28,6 +28,12 @@ struct colour_cell {
 /* NAN and 0 give the terminal's own colours; positions outside -1 .. 1 are clamped. */
 struct colour_cell colour_cell(enum colour_depth, enum colour_ground, double position);
 
+/* The scale itself as 0xRRGGBB, its neutral middle too, for what has no letters on it. */
+unsigned colour_rgb(enum colour_ground, double position);
+
+/* The nearest to 0xRRGGBB of the 240 colours of 256 that are the same everywhere. */
+int colour_256(unsigned rgb);
+
 /* value / limit; 0 where |value| <= floor (the noise floor, NAN: none) or limit is not positive. */
 double colour_position(double value, double limit, double floor);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tui/complete.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
 #include "tui/typing.h"
@@ -85,6 +86,23 @@ static void move_by(struct dialog *dialog, int by)
         scroll_by(dialog, by);
 }
 
+/* Tab: complete the path, and say below what fits. */
+static void complete(struct dialog *dialog)
+{
+    char typed[PATHS_LENGTH], path[PATHS_LENGTH], choices[sizeof dialog->hint - 4];
+    struct editor *line = &dialog->line;
+    if (line->length >= sizeof typed)
+        return;
+    snprintf(typed, sizeof typed, "%.*s", (int)line->length, line->length ? line->text : "");
+    size_t count = complete_picture(typed, path, sizeof path, choices, sizeof choices);
+    editor_set(line, path, strlen(path));
+    editor_move(line, MOTION_TEXT_END);
+    snprintf(dialog->hint, sizeof dialog->hint, " %s ",
+             count == 0   ? "no such picture"
+             : choices[0] ? choices
+                          : "Enter: add; Esc: close");
+}
+
 /* A key for the line of a question; an end of line that is pasted is left out. */
 static const char *line_key(struct dialog *dialog, const struct key *key)
 {
@@ -92,6 +110,8 @@ static const char *line_key(struct dialog *dialog, const struct key *key)
     struct editor *line = &dialog->line;
     if (typing_is_text(key) && (key->key & KEY_CHARACTER) >= ' ')
         typing_insert(line, key, 1);
+    else if (action == ACTION_PANE && dialog->kind == DIALOG_PICTURE)
+        complete(dialog);
     else if (action == ACTION_CANCEL)
         dialog_close(dialog);
     else if (action == ACTION_CONTINUE) {

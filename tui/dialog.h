@@ -12,8 +12,9 @@
 #include "tui/paint.h"
 #include "tui/paths.h"
 
-/* DIALOG_SAVE: the name of a file.  DIALOG_FOIL: what could stand in place of an output token. */
-enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_SAVE, DIALOG_FOIL };
+/* DIALOG_SAVE: the name of a file.  DIALOG_PICTURE: that of a picture, which Tab completes.
+ * DIALOG_FOIL: what could stand in place of an output token. */
+enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_SAVE, DIALOG_FOIL, DIALOG_PICTURE };
 
 struct dialog {
     enum dialog_kind kind;
@@ -23,7 +24,7 @@ struct dialog {
     size_t count, chosen;
     const char *folder; /* where models are looked for; borrowed */
     struct editor line; /* of a question */
-    char title[80], hint[80], answer[PATHS_LENGTH];
+    char title[80], hint[200], answer[PATHS_LENGTH];
     int cursor_row, cursor_column; /* of the line, as last drawn */
 };
 

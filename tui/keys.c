@@ -11,14 +11,17 @@ enum { ENTER = '\r', ESCAPE = 27, DELETE = 127 };
 static const struct key_binding table[] = {
     {ACTION_CONTINUE, PLACE_ANY, {ENTER, KEY_F(5), CONTROL('R')}, "continue the prompt and measure what it rests on"},
     {ACTION_CANCEL, PLACE_ANY, {ESCAPE, CONTROL('C')}, "stop the work; ^C again when idle: quit"},
-    {ACTION_PANE, PLACE_ANY, {'\t', KEY_BTAB}, "go to the output, or back to the prompt"},
+    {ACTION_PANE, PLACE_ANY, {'\t', KEY_BTAB}, "go to the output, the picture, back to the prompt"},
     {ACTION_UNITS, PLACE_ANY, {KEY_F(2)}, "units: token, word, sentence, paragraph, auto"},
+    {ACTION_IMAGE_UNITS, PLACE_ANY, {KEY_F(12)}, "units of pictures: patch, 2x2, 4x4, whole, auto"},
     {ACTION_FACTOR, PLACE_ANY, {KEY_F(3)}, "factor of the attention to a unit"},
     {ACTION_SUPPRESSION, PLACE_ANY, {KEY_F(4)}, "variant of the suppression"},
     {ACTION_SIMILARITY, PLACE_ANY, {KEY_F(6)}, "suppress similar tokens along, from this cosine on"},
     {ACTION_TOKENS_LESS, PLACE_ANY, {KEY_F(7)}, "shorter output"},
     {ACTION_TOKENS_MORE, PLACE_ANY, {KEY_F(8)}, "longer output"},
     {ACTION_OPEN, PLACE_ANY, {CONTROL('O'), KEY_F(9)}, "open another model"},
+    {ACTION_PICTURE_ADD, PLACE_ANY, {CONTROL('G')}, "add a picture to the prompt"},
+    {ACTION_PICTURE_MODE, PLACE_ANY, {CONTROL('V')}, "picture and heat, the picture alone, the heat alone"},
     {ACTION_SAVE, PLACE_ANY, {CONTROL('S')}, "save the explanation: .html, .json, .txt or .ansi"},
     {ACTION_SAMPLE, PLACE_ANY, {CONTROL('T')}, "try the next sample prompt"},
     {ACTION_MIX_RESET, PLACE_ANY, {ALT('0')}, "mix: set all units back"},
@@ -38,6 +41,7 @@ static const struct key_binding table[] = {
     {ACTION_APPEND, PLACE_OUTPUT, {'a'}, "take the output up to this choice into the prompt"},
     {ACTION_SCALE, PLACE_OUTPUT, {'c'}, "colour scale: each token's own, or one for all"},
     {ACTION_UNITS, PLACE_OUTPUT, {'u'}, "units"},
+    {ACTION_IMAGE_UNITS, PLACE_OUTPUT, {'U'}, "units of pictures"},
     {ACTION_FACTOR, PLACE_OUTPUT, {'f'}, "factor"},
     {ACTION_SUPPRESSION, PLACE_OUTPUT, {'v'}, "variant"},
     {ACTION_SIMILARITY, PLACE_OUTPUT, {'s'}, "similarity"},
@@ -46,6 +50,25 @@ static const struct key_binding table[] = {
     {ACTION_OPEN, PLACE_OUTPUT, {'o'}, "open another model"},
     {ACTION_HELP, PLACE_OUTPUT, {'?'}, "this list"},
     {ACTION_QUIT, PLACE_OUTPUT, {'q'}, "quit"},
+
+    {ACTION_PATCH_LEFT, PLACE_PICTURE, {KEY_LEFT, 'h'}, "choose the patch to the left"},
+    {ACTION_PATCH_RIGHT, PLACE_PICTURE, {KEY_RIGHT, 'l'}, "choose the patch to the right"},
+    {ACTION_PATCH_UP, PLACE_PICTURE, {KEY_UP, 'k'}, "choose the patch above"},
+    {ACTION_PATCH_DOWN, PLACE_PICTURE, {KEY_DOWN, 'j'}, "choose the patch below"},
+    {ACTION_PATCH_BEST, PLACE_PICTURE, {KEY_HOME, 'g'}, "the patch that weighs most; again: the next"},
+    {ACTION_PICTURE_MODE, PLACE_PICTURE, {'v'}, "both, the picture or the heat"},
+    {ACTION_HEAT_MORE, PLACE_PICTURE, {'+', '='}, "stronger heat over the picture"},
+    {ACTION_HEAT_LESS, PLACE_PICTURE, {'-'}, "weaker heat"},
+    {ACTION_PICTURE_NEXT, PLACE_PICTURE, {'n', KEY_NPAGE}, "the next picture of the prompt"},
+    {ACTION_PICTURE_REMOVE, PLACE_PICTURE, {'d', KEY_DC}, "take this picture out of the prompt"},
+    {ACTION_TOKEN_LEFT, PLACE_PICTURE, {'<', ','}, "choose the output token before"},
+    {ACTION_TOKEN_RIGHT, PLACE_PICTURE, {'>', '.'}, "choose the next output token"},
+    {ACTION_MIX_UP, PLACE_PICTURE, {KEY_ALT_UP, ALT(KEY_UP), ALT('+'), ALT('=')}, "mix: this patch counts more"},
+    {ACTION_MIX_DOWN, PLACE_PICTURE, {KEY_ALT_DOWN, ALT(KEY_DOWN), ALT('-')}, "mix: this patch counts less"},
+    {ACTION_IMAGE_UNITS, PLACE_PICTURE, {'u', 'U'}, "units of pictures"},
+    {ACTION_OPEN, PLACE_PICTURE, {'o'}, "open another model"},
+    {ACTION_HELP, PLACE_PICTURE, {'?'}, "this list"},
+    {ACTION_QUIT, PLACE_PICTURE, {'q'}, "quit"},
 
     {ACTION_MIX_UP, PLACE_EDITOR, {KEY_ALT_UP, ALT(KEY_UP), ALT('+'), ALT('=')}, "mix: this unit counts more, to 4x"},
     {ACTION_MIX_DOWN, PLACE_EDITOR, {KEY_ALT_DOWN, ALT(KEY_DOWN), ALT('-')}, "mix: this unit counts less, to 0"},
@@ -82,7 +105,7 @@ const struct key_binding *keys_table(size_t *count)
 
 const char *keys_place_name(enum key_place place)
 {
-    static const char *const names[] = {"Everywhere", "In the output", "In the prompt"};
+    static const char *const names[] = {"Everywhere", "In the output", "In the picture", "In the prompt"};
     return names[place];
 }
 

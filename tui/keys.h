@@ -14,10 +14,14 @@ enum action {
     /* work */
     ACTION_CONTINUE, ACTION_CANCEL, ACTION_TOKENS_MORE, ACTION_TOKENS_LESS, ACTION_APPEND, ACTION_SAMPLE,
     /* how it is measured and shown */
-    ACTION_UNITS, ACTION_FACTOR, ACTION_SUPPRESSION, ACTION_SIMILARITY, ACTION_SCALE, ACTION_CONTRAST, ACTION_FOIL,
+    ACTION_UNITS, ACTION_IMAGE_UNITS, ACTION_FACTOR, ACTION_SUPPRESSION, ACTION_SIMILARITY, ACTION_SCALE, ACTION_CONTRAST, ACTION_FOIL,
     ACTION_MIX_UP, ACTION_MIX_DOWN, ACTION_MIX_RESET,
     /* the screen */
     ACTION_PANE, ACTION_OPEN, ACTION_SAVE, ACTION_HELP, ACTION_REDRAW, ACTION_SUSPEND, ACTION_QUIT,
+    /* pictures */
+    ACTION_PICTURE_ADD, ACTION_PICTURE_REMOVE, ACTION_PICTURE_NEXT, ACTION_PICTURE_MODE,
+    ACTION_HEAT_MORE, ACTION_HEAT_LESS,
+    ACTION_PATCH_LEFT, ACTION_PATCH_RIGHT, ACTION_PATCH_UP, ACTION_PATCH_DOWN, ACTION_PATCH_BEST,
     /* choosing in the output */
     ACTION_TOKEN_LEFT, ACTION_TOKEN_RIGHT, ACTION_TOKEN_FIRST, ACTION_TOKEN_LAST,
     ACTION_CHOICE_UP, ACTION_CHOICE_DOWN,
@@ -29,7 +33,7 @@ enum action {
 };
 
 /* Where a key counts; the help's headings. */
-enum key_place { PLACE_ANY, PLACE_OUTPUT, PLACE_EDITOR };
+enum key_place { PLACE_ANY, PLACE_OUTPUT, PLACE_PICTURE, PLACE_EDITOR };
 
 /* Added to a key typed with Alt or behind Esc; to a character from 128 on, which would look like a KEY_*; and to one
  * that was pasted, not typed. */
@@ -57,7 +61,7 @@ struct key_binding {
 const struct key_binding *keys_table(size_t *count);
 const char *keys_place_name(enum key_place);
 
-/* What a key means in a place (PLACE_OUTPUT or PLACE_EDITOR). */
+/* What a key means in a place (never PLACE_ANY). */
 enum action keys_action(int key, enum key_place);
 /* "^R", "Alt-Enter", "F5", "Page Up" ...; needs 24 bytes. */
 void keys_name(int key, char *name, size_t size);

@@ -123,15 +123,14 @@ size_t map_rank(const struct map *map, long unit)
     return rank;
 }
 
-size_t map_top(const struct map *map, long *units, size_t n)
+size_t map_top(const struct map *map, enum map_units kind, long *units, size_t n)
 {
     const struct explanation *e = map->explanation;
     size_t found = 0;
     for (size_t u = 0; u < e->unit_count; u++) {
-        if (!counts(e, u))
-            continue;
+        bool patch = e->units[u].kind == UNIT_PATCH;
         double value = fabs(map_value(map, (long)u));
-        if (isnan(value))
+        if (!counts(e, u) || isnan(value) || (kind != MAP_ALL && patch != (kind == MAP_PATCHES)))
             continue;
         size_t at = found;
         while (at > 0 && fabs(map_value(map, units[at - 1])) < value)

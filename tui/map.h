@@ -57,7 +57,9 @@ bool map_estimated(const struct map *, long unit);
 double map_position(const struct map *, long unit);
 /* 1 for the unit of greatest absolute relevance; 0 while not measured or for specials. */
 size_t map_rank(const struct map *, long unit);
-/* The n units of greatest absolute relevance, best first; returns how many there are. */
-size_t map_top(const struct map *, long *units, size_t n);
+/* The n units of greatest absolute relevance, best first: all, those of text, or those of pictures.  Returns how many
+ * there are. */
+enum map_units { MAP_ALL, MAP_WORDS, MAP_PATCHES };
+size_t map_top(const struct map *, enum map_units, long *units, size_t n);
 
 #endif

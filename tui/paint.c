@@ -3,7 +3,8 @@
 #include <curses.h>
 #include <string.h>
 
-enum { PAIRS = 512 };
+/* Pairs, and places to find them at; a picture needs one for each of its cells. */
+enum { PAIRS = 16384, PLACES = 2 * PAIRS };
 
 static struct {
     bool ascii, colours;
@@ -13,6 +14,7 @@ static struct {
     struct {
         int ink, background;
     } pairs[PAIRS]; /* pair n + 1 */
+    uint16_t places[PLACES]; /* a pair's number at the hash of its colours or behind it; 0: none */
 } paint;
 
 void paint_begin(const struct terminal *terminal)
@@ -27,6 +29,14 @@ void paint_begin(const struct terminal *terminal)
         paint.most = PAIRS;
 }
 
+void paint_frame(void)
+{
+    if (paint.count > paint.most / 2 && paint.most == PAIRS) {
+        memset(paint.places, 0, sizeof paint.places);
+        paint.count = 0;
+    }
+}
+
 /* Below 8, direct colours mean the palette: the nearest that does not. */
 static int curses_colour(int colour)
 {
@@ -38,9 +48,12 @@ static int pair_of(struct colour_cell cell)
 {
     if (!paint.colours || (cell.ink < 0 && cell.background < 0))
         return 0;
-    for (int i = 0; i < paint.count; i++)
-        if (paint.pairs[i].ink == cell.ink && paint.pairs[i].background == cell.background)
-            return i + 1;
+    uint32_t at = ((uint32_t)cell.ink * 2654435761u ^ (uint32_t)cell.background * 2246822519u) >> 7;
+    for (at %= PLACES; paint.places[at]; at = (at + 1) % PLACES) {
+        int pair = paint.places[at];
+        if (paint.pairs[pair - 1].ink == cell.ink && paint.pairs[pair - 1].background == cell.background)
+            return pair;
+    }
     if (paint.count >= paint.most)
         return 0;
     int pair = paint.count + 1;
@@ -48,6 +61,7 @@ static int pair_of(struct colour_cell cell)
         return 0;
     paint.pairs[paint.count].ink = cell.ink;
     paint.pairs[paint.count].background = cell.background;
+    paint.places[at] = (uint16_t)pair;
     return ++paint.count;
 }
 
@@ -81,7 +95,7 @@ static void put(int row, int column, const wchar_t *show, attr_t attributes, int
     wchar_t plain[2] = {*show, 0};
     if (paint.ascii && *show >= 128)
         plain[0] = '?';
-    if (setcchar(&cell, paint.ascii ? plain : show, attributes, (short)pair, NULL) == OK)
+    if (setcchar(&cell, paint.ascii ? plain : show, attributes, 0, &pair) == OK)
         mvadd_wch(row, column, &cell);
 }
 
@@ -176,6 +190,75 @@ void paint_bar(int row, int column, int columns, struct style style, double shar
         put(row, column + c, paint.ascii ? L"#" : L"█", attributes_of(style), pair_of(style.cell));
     if (!paint.ascii && parts % 8)
         put(row, column + full, eighths[parts % 8], attributes_of(style), pair_of(style.cell));
+}
+
+/* -- pixels -------------------------------------------------------------------------------------------------------- */
+
+/* How bright a colour looks, 0 .. 255. */
+static double brightness(unsigned rgb)
+{
+    return 0.299 * (rgb >> 16 & 255) + 0.587 * (rgb >> 8 & 255) + 0.114 * (rgb & 255);
+}
+
+/* The nearest of the 8 colours that every terminal has, after a nudge up or down that depends on the place, so that an
+ * area in between is a mixture of both. */
+static int colour_of_8(unsigned rgb, int row, int column)
+{
+    static const unsigned palette[8] = {0x000000, 0xcd0000, 0x00cd00, 0xcdcd00, 0x0000ee, 0xcd00cd, 0x00cdcd, 0xe5e5e5};
+    static const signed char nudges[4][4] = {{-60, 4, -44, 20}, {36, -28, 52, -12}, {-36, 28, -52, 12}, {60, -4, 44, -20}};
+    int nudge = nudges[row & 3][column & 3], best = 0;
+    long least = -1;
+    for (int i = 0; i < 8; i++) {
+        long distance = 0;
+        for (int shift = 0; shift <= 16; shift += 8) {
+            long d = (long)(rgb >> shift & 255) + nudge - (long)(palette[i] >> shift & 255);
+            distance += d * d;
+        }
+        if (least < 0 || distance < least) {
+            least = distance;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* A pixel's colour as curses wants it. */
+static int colour_of(unsigned rgb, int row, int column)
+{
+    if (paint.depth == COLOUR_16)
+        return colour_of_8(rgb, row, column);
+    return paint.depth == COLOUR_256 ? colour_256(rgb) : (int)(rgb & 0xfcfcfc); /* steps of 4 save pairs and bytes */
+}
+
+void paint_pixels(int row, int column, int above, int below, unsigned attributes)
+{
+    static const char ramp[] = " .:-=+*#%@";
+    struct style style = {{-1, -1, 0}, attributes};
+    if (!paint.colours || paint.ascii) {
+        unsigned lower = (unsigned)(below < 0 ? above : below), upper = (unsigned)above;
+        unsigned mean = ((upper >> 1 & 0x7f7f7f) + (lower >> 1 & 0x7f7f7f));
+        int step = (int)(brightness(mean) * (sizeof ramp - 2) / 255 + 0.5);
+        wchar_t show[2] = {(wchar_t)ramp[paint.colours ? 0 : step], 0};
+        if (paint.colours)
+            style.cell.background = colour_of(mean, row, column);
+        put(row, column, show, attributes_of(style), pair_of(style.cell));
+        return;
+    }
+    int up = colour_of((unsigned)above, 2 * row, column);
+    int down = below < 0 ? -1 : colour_of((unsigned)below, 2 * row + 1, column);
+    const wchar_t *show = up == down ? L" " : L"▀";
+    style.cell = (struct colour_cell){down, up == down ? -1 : up, 0};
+    if (paint.depth == COLOUR_16 && down > up) { /* half as many pairs: there are not many */
+        style.cell = (struct colour_cell){up, down, 0};
+        show = L"▄";
+    }
+    put(row, column, show, attributes_of(style), pair_of(style.cell));
+}
+
+void paint_held(int row, int column, int columns)
+{
+    for (int c = 0; c < columns; c++)
+        put(row, column + c, paint.ascii ? L" " : L"\u00a0", paint.ascii ? A_INVIS : A_NORMAL, 0);
 }
 
 void paint_glyph(struct area area, int first, const struct glyph *glyph, struct style style)

@@ -24,6 +24,8 @@ struct style {
 
 /* Forget all pairs: after every terminal_open(). */
 void paint_begin(const struct terminal *);
+/* Everything is going to be drawn anew: pairs that are not needed any more may go. */
+void paint_frame(void);
 struct style paint_plain(unsigned attributes);
 /* The style of a relevance, -1 .. 1. */
 struct style paint_relevance(double position);
@@ -43,6 +45,11 @@ void paint_vertical(int row, int column, int rows, struct style);
 void paint_box(struct area, struct style);
 /* A bar of share (0 to 1) of the columns, in eighths where the characters are there. */
 void paint_bar(int row, int column, int columns, struct style, double share);
+/* Two pixels above each other in one cell, 0xRRGGBB; below -1: the ground.  Without colours their brightness is drawn as
+ * a character; where the characters are missing, both are one. */
+void paint_pixels(int row, int column, int above, int below, unsigned attributes);
+/* Cells that belong to pixels drawn past curses: blank, but nothing that curses would clear by clearing a line. */
+void paint_held(int row, int column, int columns);
 /* A glyph of a layout whose row `first` is the area's first; what lies outside is not drawn. */
 void paint_glyph(struct area, int first, const struct glyph *, struct style);
 

@@ -1,5 +1,6 @@
 #include "tui/screen.h"
 
+#include <curses.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -8,6 +9,8 @@
 #include <unistd.h>
 
 #include "tui/screen_state.h"
+
+#define HEAT_OPACITY 0.6
 
 enum { FRAME_MS = 30, OUTPUT_TOKENS = 12, RESET_ON_FORK = 1 /* of sched_setattr() */ };
 
@@ -42,8 +45,9 @@ static void draw(struct screen *screen, unsigned dirty)
         view_arrange(&screen->view);
     if (dirty & DIRTY_FOLLOW)
         view_follow(&screen->view);
-    if (dirty)
-        view_draw(&screen->view);
+    view_draw(&screen->view);
+    graphics_prepare(&screen->graphics, &screen->terminal, &screen->view);
+    refresh();
 }
 
 /* Keys are shown at once; what the worker says at most every FRAME_MS, however fast it is. */
@@ -59,8 +63,9 @@ static void run(struct screen *screen)
             drawn = now_ms();
             dirty = DIRTY_NONE;
         }
+        int picture = dirty ? -1 : graphics_show(&screen->graphics, &screen->terminal, &screen->view, now_ms());
         int others[2] = {screen->loader.fd, screen->loaded.worker ? worker_fd(screen->loaded.worker) : -1};
-        unsigned woke = terminal_wait(&screen->terminal, others, 2, !dirty ? -1 : due > 0 ? (int)due : 0);
+        unsigned woke = terminal_wait(&screen->terminal, others, 2, !dirty ? picture : due > 0 ? (int)due : 0);
         hurry = woke & ~(unsigned)(WOKE_OTHER << 1);
         if (woke & WOKE_END)
             break;
@@ -68,6 +73,7 @@ static void run(struct screen *screen)
             terminal_suspend(&screen->terminal);
         if (woke & (WOKE_STOP | WOKE_CONTINUE | WOKE_RESIZE)) {
             terminal_resize(&screen->terminal);
+            graphics_damage(&screen->graphics);
             dirty |= DIRTY_ALL;
         }
         if (woke & WOKE_OTHER << 1)
@@ -77,6 +83,9 @@ static void run(struct screen *screen)
         if (woke & WOKE_KEYS) {
             terminal_read(&screen->terminal);
             dirty |= screen_keys(screen);
+            if (screen->terminal.learned)
+                dirty |= DIRTY_ALL;
+            screen->terminal.learned = false;
         }
     }
 }
@@ -85,6 +94,7 @@ static void set_up(struct screen *screen)
 {
     const struct screen_options *options = screen->options;
     screen->settings = (struct request){.units = options->units ? options->units : "word",
+                                        .image_units = options->image_units ? options->image_units : "auto",
                                         .method = options->method,
                                         .generate = options->generate > 0 ? options->generate : OUTPUT_TOKENS};
     screen->view = (struct view){
@@ -98,11 +108,18 @@ static void set_up(struct screen *screen)
         .dialog = &screen->dialog,
         .focus = PLACE_EDITOR,
         .typed.id = -1,
+        .images = screen->images,
+        .opacity = HEAT_OPACITY,
+        .patch_column = -1,
+        .patch_row = -1,
     };
     samples_read(&screen->samples, options->samples);
+    for (size_t i = 0; i < options->image_count && i < SCREEN_IMAGES; i++)
+        screen_picture_put(screen, image_keep(options->images[i]));
+    screen->view.shown = 0;
     if (options->prompt_length > 0)
         editor_set(&screen->editor, options->prompt, options->prompt_length);
-    else
+    else if (options->image_count == 0)
         screen_sample(screen);
     screen->first_load = true;
     paint_begin(&screen->terminal);
@@ -139,6 +156,8 @@ int screen_run(const struct screen_options *options, struct error *error)
     loaded_close(&screen.loaded);
     dialog_close(&screen.dialog);
     samples_free(&screen.samples);
+    screen_pictures_clear(&screen);
+    graphics_free(&screen.graphics);
     view_free(&screen.view);
     editor_free(&screen.editor);
     explanation_free(screen.explanation);

@@ -92,19 +92,21 @@ static unsigned click(struct screen *screen, const struct key *key)
     struct view *view = &screen->view;
     size_t byte, token;
     int choice;
+    if (screen_picture_click(screen, key->row, key->column))
+        return DIRTY_ALL;
     if (view_prompt_at(view, key->row, key->column, &byte)) {
         view->focus = PLACE_EDITOR;
         editor_move_to(&screen->editor, byte);
     } else if (view_token_at(view, key->row, key->column, &token)) {
         view->focus = PLACE_OUTPUT;
-        return choose_token(screen, (long)token);
+        return choose_token(screen, (long)token) | DIRTY_ALL;
     } else if (view_choice_at(view, key->row, key->column, &choice)) {
         view->focus = PLACE_OUTPUT;
         view->choice = choice;
     } else {
         return DIRTY_NONE;
     }
-    return DIRTY_DRAW | DIRTY_FOLLOW;
+    return DIRTY_ALL;
 }
 
 static int clamp_first(int first, int rows, int total)
@@ -148,6 +150,16 @@ static unsigned show_models(struct screen *screen)
     return DIRTY_DRAW;
 }
 
+/* Prompt, output, picture, prompt. */
+static unsigned next_pane(struct screen *screen)
+{
+    struct view *view = &screen->view;
+    if (view->focus == PLACE_OUTPUT && view_has_picture(view))
+        return screen_picture_focus(screen);
+    view->focus = view->focus == PLACE_EDITOR ? PLACE_OUTPUT : PLACE_EDITOR;
+    return DIRTY_ALL;
+}
+
 static unsigned act(struct screen *screen, enum action action, int key)
 {
     struct view *view = &screen->view;
@@ -157,6 +169,7 @@ static unsigned act(struct screen *screen, enum action action, int key)
     case ACTION_CANCEL:
         return cancel(screen, key);
     case ACTION_UNITS:
+    case ACTION_IMAGE_UNITS:
     case ACTION_FACTOR:
     case ACTION_SUPPRESSION:
     case ACTION_SIMILARITY:
@@ -186,8 +199,7 @@ static unsigned act(struct screen *screen, enum action action, int key)
         view->shared_scale = !view->shared_scale;
         return DIRTY_DRAW;
     case ACTION_PANE:
-        view->focus = view->focus == PLACE_EDITOR ? PLACE_OUTPUT : PLACE_EDITOR;
-        return DIRTY_DRAW | DIRTY_FOLLOW;
+        return next_pane(screen);
     case ACTION_OPEN:
         return show_models(screen);
     case ACTION_SAVE:
@@ -197,6 +209,7 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return DIRTY_DRAW;
     case ACTION_REDRAW:
         clearok(curscr, TRUE);
+        graphics_damage(&screen->graphics);
         return DIRTY_DRAW;
     case ACTION_QUIT:
         screen->quit = true;
@@ -214,7 +227,9 @@ static unsigned act(struct screen *screen, enum action action, int key)
     case ACTION_CHOICE_DOWN:
         return choose_candidate(screen, 1);
     default:
-        return view->focus == PLACE_EDITOR ? edit(screen, action) : DIRTY_NONE;
+        return action >= ACTION_PICTURE_ADD && action <= ACTION_PATCH_BEST ? screen_picture_act(screen, action)
+               : view->focus == PLACE_EDITOR                               ? edit(screen, action)
+                                                                           : DIRTY_NONE;
     }
 }
 
@@ -229,6 +244,8 @@ static unsigned dialog_takes(struct screen *screen, const struct key *key)
         return screen_save(screen, answer);
     if (screen->dialog.kind == DIALOG_FOIL)
         return screen_foil(screen, answer);
+    if (screen->dialog.kind == DIALOG_PICTURE)
+        return screen_picture_add(screen, answer);
     unsigned dirty = screen_load(screen, answer);
     dialog_close(&screen->dialog);
     return dirty | DIRTY_DRAW;

@@ -20,6 +20,8 @@ void screen_mix_start(struct screen *screen)
     }
     request.prompt = e->prompt;
     request.prompt_length = e->prompt_length;
+    request.images = screen->images;
+    request.image_count = screen->image_count;
     request.steers = screen->steers;
     request.steer_count = screen->view.steer_count;
     screen->view.mixing = worker_submit(screen->loaded.worker, &request) != 0;
@@ -74,7 +76,7 @@ unsigned screen_mix(struct screen *screen, int by)
 {
     struct view *view = &screen->view;
     long unit = view_is_stale(view) ? -1 : view_unit(view);
-    char name[24];
+    char name[24], own[VIEW_NAME];
     size_t length;
     if (unit < 0 || view->steer_count == MIX_UNITS) {
         screen_say(screen, true, "%s",
@@ -84,7 +86,7 @@ unsigned screen_mix(struct screen *screen, int by)
         return DIRTY_DRAW;
     }
     float factor = turn(screen, (int)unit, by);
-    const char *text = view_unit_text(view, unit, &length);
+    const char *text = view_unit_text(view, unit, own, &length);
     for (; length > 1 && *text == ' '; text++)
         length--;
     while (length > 1 && text[length - 1] == ' ')

@@ -1,18 +1,19 @@
 /* screen_state.h: what the parts of the interactive screen share.
  *
  * screen.c has its life and its loop, screen_work.c talks to the worker, screen_contrast.c compares choices,
- * screen_mix.c turns units up and down, screen_save.c writes files, screen_keys.c turns keys into actions.  None of
+ * screen_mix.c turns units up and down, screen_picture.c has the pictures, screen_save.c writes files, screen_keys.c turns keys into actions.  None of
  * their handlers draws: they return what has become dirty. */
 #ifndef TUI_SCREEN_STATE_H
 #define TUI_SCREEN_STATE_H
 
 #include "tui/dialog.h"
+#include "tui/graphics.h"
 #include "tui/loader.h"
 #include "tui/samples.h"
 #include "tui/screen.h"
 #include "tui/view.h"
 
-enum { MIX_UNITS = 32 };
+enum { MIX_UNITS = 32, SCREEN_IMAGES = 16 };
 
 enum dirty {
     DIRTY_NONE = 0,
@@ -36,6 +37,10 @@ struct screen {
     struct dialog dialog;
     struct samples samples;
     struct view view;
+    struct graphics graphics;
+    struct image *images[SCREEN_IMAGES]; /* of the prompt; an owner of each */
+    size_t image_count;
+    char picture_name[PATHS_LENGTH]; /* the folder of the last picture that was added */
     struct request settings; /* prompt fields unused; units and method as chosen */
     char save_name[PATHS_LENGTH];
     bool replace_asked;      /* Enter once on the name of a file that is there */
@@ -86,6 +91,22 @@ unsigned screen_mix_reset(struct screen *);
 void screen_mix_start(struct screen *);
 /* An event of the mix was folded. */
 unsigned screen_mix_event(struct screen *, enum event_kind);
+
+/* -- screen_picture.c ---------------------------------------------------------------------------------------------- */
+
+/* Add an image to the prompt's; false: there are too many.  Takes it over. */
+bool screen_picture_put(struct screen *, struct image *);
+void screen_pictures_clear(struct screen *);
+/* Ask for the name of a picture's file. */
+unsigned screen_ask_picture(struct screen *);
+/* Read the file, add the picture and explain the prompt with it. */
+unsigned screen_picture_add(struct screen *, const char *path);
+/* Go to the picture, and to its strongest patch if none is chosen. */
+unsigned screen_picture_focus(struct screen *);
+/* A click on the picture chooses a patch; false: there is no picture. */
+bool screen_picture_click(struct screen *, int row, int column);
+/* What is done in the picture's pane, and with pictures. */
+unsigned screen_picture_act(struct screen *, enum action);
 
 /* -- screen_save.c ------------------------------------------------------------------------------------------------- */
 

@@ -34,6 +34,8 @@ unsigned screen_measure(struct screen *screen)
     }
     request.prompt = screen->editor.text;
     request.prompt_length = screen->editor.length;
+    request.images = screen->images;
+    request.image_count = screen->image_count;
     request.explain = true;
     if (view_is_stale(&screen->view))
         screen->view.token = 0;
@@ -48,13 +50,31 @@ unsigned screen_measure(struct screen *screen)
     return DIRTY_ALL;
 }
 
+/* A sample's pictures, from beside the file of samples. */
+static void take_pictures(struct screen *screen, const struct sample *sample)
+{
+    struct error error;
+    screen_pictures_clear(screen);
+    for (size_t i = 0; i < sample->image_count; i++) {
+        struct image *image;
+        char path[PATHS_LENGTH];
+        if (samples_path(&screen->samples, &sample->images[i], path, sizeof path) &&
+            image_read(path, &image, &error) == 0)
+            screen_picture_put(screen, image);
+        else
+            screen_say(screen, true, "%s", error.message);
+    }
+    screen->view.shown = 0;
+}
+
 bool screen_sample(struct screen *screen)
 {
-    size_t length;
-    const char *sample = samples_next(&screen->samples, &length);
-    if (sample)
-        editor_set(&screen->editor, sample, length);
-    return sample != NULL;
+    struct sample sample;
+    if (!samples_next(&screen->samples, &sample))
+        return false;
+    take_pictures(screen, &sample);
+    editor_set(&screen->editor, sample.text, sample.length);
+    return true;
 }
 
 unsigned screen_cancel(struct screen *screen)
@@ -83,6 +103,8 @@ static unsigned event(struct screen *screen, enum event_kind kind)
         screen_mix_start(screen);
     if (kind == EVENT_UNITS)
         screen_retarget(screen);
+    if (kind == EVENT_PROMPT)
+        screen->view.patch_column = screen->view.patch_row = -1;
     if (kind == EVENT_PROMPT || kind == EVENT_TOKEN)
         return DIRTY_TEXT | (e->output_count == screen->view.token + 1 ? DIRTY_FOLLOW : 0);
     return DIRTY_DRAW;
@@ -156,14 +178,13 @@ unsigned screen_loaded(struct screen *screen)
 
 /* -- settings ------------------------------------------------------------------------------------------------------ */
 
-static void next_units(struct screen *screen)
+/* The name behind `now` in a list, or the first: an expression comes before all names. */
+static const char *next_name(const char *now, const char *const *names, size_t count)
 {
-    static const char *const names[] = {"token", "word", "sentence", "paragraph", "auto"};
-    enum { COUNT = sizeof names / sizeof *names };
-    size_t i = 0;
-    while (i < COUNT && strcmp(names[i], screen->settings.units) != 0)
-        i++;
-    screen->settings.units = names[(i + 1) % (COUNT + (i >= COUNT))]; /* an expression comes before all names */
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], now) == 0)
+            return names[(i + 1) % count];
+    return names[0];
 }
 
 /* The first value of a rising list that is greater, or the first of all. */
@@ -180,8 +201,12 @@ unsigned screen_setting(struct screen *screen, enum action action)
     static const float factors[] = {0, 0.1f, 0.3f, 0.5f, 1.5f, 2, 4}, similarities[] = {0.5f, 0.6f, 0.7f, 0.8f, 0.9f};
     struct method *method = &screen->settings.method;
     int *generate = &screen->settings.generate;
+    static const char *const units[] = {"token", "word", "sentence", "paragraph", "auto"},
+                             *const tiles[] = {"patch", "2x2", "4x4", "whole", "auto"};
     if (action == ACTION_UNITS)
-        next_units(screen);
+        screen->settings.units = next_name(screen->settings.units, units, sizeof units / sizeof *units);
+    else if (action == ACTION_IMAGE_UNITS)
+        screen->settings.image_units = next_name(screen->settings.image_units, tiles, sizeof tiles / sizeof *tiles);
     else if (action == ACTION_FACTOR)
         method->factor = next_value(method->factor, factors, sizeof factors / sizeof *factors);
     else if (action == ACTION_SUPPRESSION)

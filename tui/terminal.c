@@ -58,18 +58,22 @@ static void take_signals(bool take)
     pthread_sigmask(take ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
-static void send(const char *text)
+void terminal_send(const char *bytes, size_t length)
 {
-    size_t length = strlen(text);
     while (length > 0) {
-        ssize_t n = write(STDOUT_FILENO, text, length);
+        ssize_t n = write(STDOUT_FILENO, bytes, length);
         if (n < 0 && errno != EINTR)
             return;
         if (n > 0) {
-            text += n;
+            bytes += n;
             length -= (size_t)n;
         }
     }
+}
+
+static void send(const char *text)
+{
+    terminal_send(text, strlen(text));
 }
 
 /* -- what it can do ------------------------------------------------------------------------------------------------ */
@@ -128,69 +132,6 @@ static void choose_description(struct terminal *terminal, const char *term, char
         terminal->depth = COLOUR_TRUE;
 }
 
-/* -- its background ------------------------------------------------------------------------------------------------ */
-
-/* Take "...11;rgb:RRRR/GGGG/BBBB..." apart. */
-static bool parse_background(const char *answer, enum colour_ground *ground)
-{
-    unsigned red, green, blue;
-    int first, last;
-    const char *at = strstr(answer, "]11;rgb:");
-    if (!at || sscanf(at + 8, "%n%4x%n/%4x/%4x", &first, &red, &last, &green, &blue) != 3)
-        return false;
-    double most = (1 << 4 * (last - first)) - 1;
-    *ground = (0.3 * red + 0.59 * green + 0.11 * blue) / most > 0.5 ? GROUND_LIGHT : GROUND_DARK;
-    return true;
-}
-
-/* Keep from what was read what a person typed meanwhile: all outside of escape sequences. */
-static void keep_typed(struct terminal *terminal, const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (bytes[i] != 27) {
-            if (terminal->typed_count < sizeof terminal->typed)
-                terminal->typed[terminal->typed_count++] = bytes[i];
-        } else if (i + 1 < length && bytes[i + 1] == ']') {
-            while (i < length && bytes[i] != 7 && !(bytes[i] == '\\' && bytes[i - 1] == 27))
-                i++;
-        } else if (i + 1 < length && (bytes[i + 1] == '[' || bytes[i + 1] == 'O')) {
-            for (i += 2; i < length && (unsigned char)(bytes[i] - 0x40) > 0x3e;)
-                i++;
-        }
-    }
-}
-
-/* Ask for the background, and behind it a question that every terminal answers: then nobody waits for an answer that
- * does not come. */
-static void ask_background(struct terminal *terminal)
-{
-    struct termios quiet = terminal->saved;
-    char answer[1024];
-    size_t length = 0;
-    quiet.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-    quiet.c_cc[VMIN] = 0;
-    quiet.c_cc[VTIME] = 0;
-    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet) != 0)
-        return;
-    send("\033]11;?\033\\\033[c");
-    for (bool done = false; !done && length + 1 < sizeof answer;) {
-        struct pollfd tty = {.fd = STDIN_FILENO, .events = POLLIN};
-        if (poll(&tty, 1, 1000) <= 0)
-            break;
-        ssize_t n = read(STDIN_FILENO, answer + length, sizeof answer - 1 - length);
-        if (n <= 0)
-            break;
-        length += (size_t)n;
-        answer[length] = '\0';
-        const char *fence = strstr(answer, "\033[?");
-        done = fence && strchr(fence, 'c');
-    }
-    answer[length] = '\0';
-    parse_background(answer, &terminal->ground);
-    keep_typed(terminal, answer, length);
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal->saved);
-}
-
 /* -- opening and closing ------------------------------------------------------------------------------------------- */
 
 static void teach_keys(void)
@@ -233,10 +174,25 @@ static void set_locale(struct terminal *terminal)
     }
 }
 
+/* The size of a cell, where the terminal tells its own in pixels.  Its border may be counted in: round down. */
+static void measure_cell(struct terminal *terminal)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0 ||
+        size.ws_xpixel < size.ws_col || size.ws_ypixel < size.ws_row)
+        return;
+    terminal->cell_width = size.ws_xpixel / size.ws_col;
+    terminal->cell_height = size.ws_ypixel / size.ws_row;
+}
+
 int terminal_open(struct terminal *terminal, const struct terminal_options *options, struct error *error)
 {
     char name[128];
-    *terminal = (struct terminal){.depth = options->depth, .ground = options->ground};
+    *terminal = (struct terminal){.depth = options->depth,
+                                  .ground = options->ground,
+                                  .wanted = options->graphics,
+                                  .graphics = options->graphics == GRAPHICS_AUTO ? GRAPHICS_BLOCKS : options->graphics,
+                                  .shared = options->tmux};
     int code = check_terminal(options->term, error);
     if (code != 0) {
         if (cur_term)
@@ -250,8 +206,11 @@ int terminal_open(struct terminal *terminal, const struct terminal_options *opti
     end_signal = stop_wanted = continued = resized = 0;
     take_signals(true);
     rescue_arm(&terminal->saved);
+    measure_cell(terminal);
     if (terminal->depth != COLOUR_NONE && strncmp(name, "linux", 5) != 0)
-        ask_background(terminal);
+        terminal_ask(terminal);
+    if (terminal->depth == COLOUR_NONE && terminal->graphics == GRAPHICS_SIXEL)
+        terminal->graphics = GRAPHICS_BLOCKS;
     if (cur_term) /* curses makes its own */
         del_curterm(cur_term);
     terminal->screen = newterm(name, stdout, stdin);
@@ -302,6 +261,7 @@ void terminal_suspend(struct terminal *terminal)
     sigset_t set;
     struct sigaction stop = {.sa_handler = SIG_DFL}, ours;
     stop_wanted = 0;
+    terminal->fences = 0; /* the shell reads what comes now */
     send(PASTE_OFF);
     endwin();
     send("\033[?25h");
@@ -330,6 +290,25 @@ void terminal_resize(struct terminal *terminal)
     }
     terminal->rows = LINES;
     terminal->columns = COLS;
+    measure_cell(terminal);
+}
+
+void terminal_picture(struct terminal *terminal, int row, int column, const char *bytes, size_t length)
+{
+    char text[64];
+    int back_row, back_column;
+    getyx(curscr, back_row, back_column);
+    if (terminal->synchronised)
+        send("\033[?2026h");
+    /* drawn where the cursor is, not at the top left; no margins left over from an earlier size, in which an image that
+     * ends on the last row would scroll */
+    snprintf(text, sizeof text, "\033[?80l\033[r\033[%d;%dH", row + 1, column + 1);
+    send(text);
+    terminal_send(bytes, length);
+    snprintf(text, sizeof text, "\033[%d;%dH%s\033[c", back_row + 1, back_column + 1,
+             terminal->synchronised ? "\033[?2026l" : "");
+    send(text);
+    terminal->fences++;
 }
 
 /* -- waiting and reading ------------------------------------------------------------------------------------------- */
@@ -388,18 +367,25 @@ static int next_raw(struct terminal *terminal)
     return status == KEY_CODE_YES ? (int)c : c < 128 ? (int)c : (int)c | KEY_TEXT;
 }
 
-/* true while the key belongs to an answer of the terminal that came late, or to a sequence nobody knows. */
+/* true while the key belongs to an answer of the terminal, one that came late or that to a picture. */
 static bool swallow(struct terminal *terminal, int key)
 {
     if (key == KEY_LATE_CSI || key == KEY_LATE_OSC) {
         terminal->swallow = key;
+        terminal->answer_length = 0;
         return true;
     }
     if (!terminal->swallow)
         return false;
+    if (terminal->answer_length + 1 < sizeof terminal->answer)
+        terminal->answer[terminal->answer_length++] = (char)key;
     bool last = terminal->swallow == KEY_LATE_OSC ? key == 7 || key == '\\' : key >= 0x40 && key <= 0x7e;
-    if (last)
+    if (last) {
+        terminal->answer[terminal->answer_length] = '\0';
+        if (terminal->swallow == KEY_LATE_CSI)
+            terminal_take_answer(terminal, terminal->answer);
         terminal->swallow = 0;
+    }
     return true;
 }
 

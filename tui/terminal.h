@@ -13,10 +13,15 @@
 #include "gpu/error.h"
 #include "tui/colour.h"
 
+/* How pictures are drawn: in pixels, in halves of cells, not at all; GRAPHICS_AUTO: as the terminal can. */
+enum terminal_graphics { GRAPHICS_AUTO, GRAPHICS_SIXEL, GRAPHICS_BLOCKS, GRAPHICS_NONE };
+
 struct terminal_options {
     const char *term;          /* $TERM or NULL */
     enum colour_depth depth;   /* what the environment says; the terminal's description may allow less */
     enum colour_ground ground; /* for a terminal that does not answer */
+    enum terminal_graphics graphics;
+    bool tmux; /* a tmux is between us and the terminal */
 };
 
 struct key {
@@ -33,13 +38,24 @@ struct terminal {
     bool direct; /* colours are 0xRRGGBB to curses */
     bool gone;   /* it was hung up */
     int rows, columns;
+    enum terminal_graphics graphics;            /* never GRAPHICS_AUTO */
+    bool learned;                      /* graphics changed, as the terminal answered late: whoever acts on it resets this */
+    int cell_width, cell_height;       /* pixels; 0: not known */
+    int registers;                     /* colours of a picture; 0: not known */
+    int picture_width, picture_height; /* pixels at most; 0: not known */
+    int fences;                        /* pictures that were sent and, as far as we know, are not drawn yet */
+    bool shared;                       /* a tmux draws for it: text on the rows of a picture takes the picture away */
     struct key keys[TERMINAL_KEYS]; /* what terminal_read() read */
     size_t key_count;
     /* its own */
     struct termios saved;
     void *screen, *pad; /* curses: the screen; a window that keys are read through, as reading refreshes a window */
     bool pasting;
-    int swallow; /* within an answer that came late: the key it began with */
+    enum terminal_graphics wanted;
+    bool synchronised; /* it can hold back drawing */
+    int swallow;       /* within an answer that came late: the key it began with */
+    char answer[64];   /* what followed */
+    size_t answer_length;
     char typed[256];
     size_t typed_count; /* keys typed before curses was there */
 };
@@ -55,7 +71,8 @@ enum {
 };
 
 /* ERROR_DEVICE without a terminal on stdin and stdout, or with one that cannot be used; the message says why.
- * Asks the terminal for its background, which takes as long as it answers, at most a second. */
+ * Asks the terminal for its background and for what it knows of pictures, which takes as long as it answers, at most a
+ * second.  An answer that comes later still counts. */
 int terminal_open(struct terminal *, const struct terminal_options *, struct error *);
 /* Give the terminal back.  May be called twice. */
 void terminal_close(struct terminal *);
@@ -70,5 +87,18 @@ void terminal_read(struct terminal *);
 void terminal_resize(struct terminal *);
 /* The signal that wants us to go, or 0. */
 int terminal_signal(void);
+
+/* Send a picture's sequence (sixel.h) to be drawn from a cell on, over what curses has drawn, and ask behind it for an
+ * answer: until that comes, `fences` counts it. */
+void terminal_picture(struct terminal *, int row, int column, const char *bytes, size_t length);
+
+/* -- its parts, for terminal.c -------------------------------------------------------------------------------------- */
+
+/* Write to the terminal, past curses. */
+void terminal_send(const char *bytes, size_t length);
+/* Ask and wait for the answers: terminal_ask.c.  Before curses is there. */
+void terminal_ask(struct terminal *);
+/* An answer to a question, from behind "CSI ?" on. */
+void terminal_take_answer(struct terminal *, const char *answer);
 
 #endif

@@ -19,6 +19,7 @@ void view_free(struct view *view)
     layout_free(&view->prompt_layout);
     free_words(&view->said);
     free_words(&view->remixed);
+    picture_canvas_free(&view->canvas);
 }
 
 /* -- texts --------------------------------------------------------------------------------------------------------- */
@@ -29,9 +30,20 @@ const char *view_token_text(const struct view *view, int32_t id, size_t *length)
     return view->engine && id >= 0 ? tokenizer_text(engine_tokenizer(view->engine), id, length) : "";
 }
 
+static bool same_pictures(const struct view *view)
+{
+    const struct explanation *e = view->explanation;
+    if (e->picture_count != view->image_count)
+        return false;
+    for (size_t i = 0; i < e->picture_count; i++)
+        if (e->pictures[i].image->serial != view->images[i]->serial)
+            return false;
+    return true;
+}
+
 bool view_is_stale(const struct view *view)
 {
-    return view->same_before < view->editor->length || view->explanation->prompt_length != view->editor->length;
+    return !same_pictures(view) || view->same_before < view->editor->length || view->explanation->prompt_length != view->editor->length;
 }
 
 /* How much of the prompt stands as it was when it was explained: from its start, and from its end. */
@@ -88,14 +100,17 @@ static void join_output(const struct view *view, const struct explanation *e, st
 
 static void place_panes(struct view *view)
 {
-    int rows = view->terminal->rows, columns = view->terminal->columns;
-    view->too_small = rows < VIEW_ROWS || columns < VIEW_COLUMNS;
+    int rows = view->terminal->rows, columns;
+    view->too_small = rows < VIEW_ROWS || view->terminal->columns < VIEW_COLUMNS;
     view->line_count = rows >= 16 ? 4 : 3;
     view->lines = rows - view->line_count;
-    int panes = rows - view->line_count - 2, output = panes * 4 / 9,
+    view_place_picture(view);
+    columns = view->columns;
+    int panes = view->word_rows - 2, output = panes * 4 / 9,
         side = columns >= 120  ? 48
                : columns >= 72 ? 32
-                               : columns * 2 / 5;
+               : columns >= 36 ? columns * 2 / 5
+                               : 0; /* no candidates */
     output = output < 3 ? 3 : output > 10 ? 10 : output;
     if (output > panes - 1)
         output = panes - 1;
@@ -104,6 +119,8 @@ static void place_panes(struct view *view)
     view->output_title = panes - output + 1;
     view->output = (struct area){view->output_title + 1, 1, output, columns - side - 2};
     view->candidates = (struct area){view->output_title + 1, columns - side + 1, output, side - 2};
+    if (side == 0)
+        view->candidates = (struct area){0};
     view->mix = (struct area){0};
     if (view->steer_count > 0) {
         int upper = (output - 1) / 2;
@@ -154,7 +171,8 @@ void view_follow(struct view *view)
     view->output_first = scroll_to(view->output_first, row, view->output.rows, view->said.layout.rows);
     while (at + 1 < count && choices[at] != view->choice)
         at++;
-    view->candidate_first = scroll_to(view->candidate_first, at, view->candidates.rows, count);
+    if (view->candidates.rows > 0)
+        view->candidate_first = scroll_to(view->candidate_first, at, view->candidates.rows, count);
 }
 
 /* -- clicks -------------------------------------------------------------------------------------------------------- */
@@ -207,6 +225,11 @@ static void place_cursor(const struct view *view)
         move(row, column);
         return;
     }
+    if (view->focus == PLACE_PICTURE && view_patch_cell(view, &row, &column)) {
+        curs_set(0);
+        move(row, column);
+        return;
+    }
     bool writing = view->focus == PLACE_EDITOR && !dialog_is_open(view->dialog);
     struct area area = writing ? view->prompt : view->output;
     if (writing) {
@@ -227,6 +250,7 @@ static void place_cursor(const struct view *view)
 void view_draw(struct view *view)
 {
     erase();
+    paint_frame();
     if (view->too_small) {
         char text[80];
         snprintf(text, sizeof text, "atmanscope needs %d columns and %d rows", VIEW_COLUMNS, VIEW_ROWS);
@@ -238,9 +262,9 @@ void view_draw(struct view *view)
                                                                      view->typed.id, view->shared_scale});
         view_draw_prompt(view);
         view_draw_output(view);
+        view_draw_picture(view);
         view_draw_lines(view);
         dialog_draw(view->dialog, view->terminal->rows, view->terminal->columns);
         place_cursor(view);
     }
-    refresh();
 }

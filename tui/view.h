@@ -15,9 +15,10 @@
 #include "tui/layout.h"
 #include "tui/map.h"
 #include "tui/paint.h"
+#include "tui/picture.h"
 #include "tui/terminal.h"
 
-enum { VIEW_MESSAGE = 1024, VIEW_CHOICES = CANDIDATES + 2 };
+enum { VIEW_MESSAGE = 1024, VIEW_CHOICES = CANDIDATES + 2, VIEW_NAME = 40 };
 
 /* Output tokens one behind the other, laid out. */
 struct view_words {
@@ -40,6 +41,8 @@ struct view {
     const struct explanation *mixed; /* the output with units turned up or down */
     const struct steer *steers;      /* those units */
     size_t steer_count;
+    struct image *const *images; /* of the edited prompt */
+    size_t image_count;
 
     /* how */
     enum key_place focus;
@@ -55,17 +58,27 @@ struct view {
     bool mixing;  /* the mixed output is being written */
     char message[VIEW_MESSAGE];
     bool message_bad;
+    size_t shown; /* the picture that is shown */
+    enum picture_mode picture_mode;
+    double opacity;               /* of the heat over it */
+    int patch_column, patch_row;  /* the chosen place in its grid; -1: none yet */
 
     /* where; made by view_arrange() */
     bool too_small;
     struct area prompt, output, candidates;
     int prompt_title, output_title, lines, line_count; /* rows; the lines at the bottom */
+    int columns, word_rows;   /* of the panes of words, from the screen's upper left on */
+    struct area picture_at;   /* the cells that the picture covers; no columns: there is no pane */
+    int picture_title;        /* row */
+    int picture_border;       /* column of the line between words and picture; -1: it is below them */
+    int picture_width, picture_height; /* its pixels, or its halves of cells */
     struct area mix; /* below the output, with a row for its title above; no rows: nothing is mixed */
     struct layout prompt_layout;
     struct view_words said, remixed;                 /* the output, the mixed one */
     int prompt_first, output_first, candidate_first; /* first rows shown */
     size_t same_before, same_behind; /* bytes of the edited prompt that are still those that were explained */
     struct map map;
+    struct picture_canvas canvas; /* where it is drawn in halves of cells */
 };
 
 enum { VIEW_ROWS = 10, VIEW_COLUMNS = 36 }; /* in less room there is only a message */
@@ -77,10 +90,10 @@ void view_free(struct view *);
 void view_arrange(struct view *);
 /* Scroll so that the cursor and the chosen token are seen. */
 void view_follow(struct view *);
-/* Draw everything and send what changed. */
+/* Draw everything; refresh() then sends what changed. */
 void view_draw(struct view *);
 
-/* The edited prompt is not what was explained. */
+/* The edited prompt, with its pictures, is not what was explained. */
 bool view_is_stale(const struct view *);
 /* Choices of the chosen token from top to bottom: numbers as in map.h; returns how many, at most VIEW_CHOICES. */
 int view_choices(const struct view *, int *choices);
@@ -93,15 +106,29 @@ int view_against(const struct view *);
 /* The choice that what was typed is, or -1: nothing was typed for this token. */
 int view_typed(const struct view *);
 
-/* The unit of the explanation under the prompt's cursor, or -1; its text, of prompt or output. */
+/* The unit of the explanation under the prompt's cursor, or the picture's where that has the focus; -1: none. */
 long view_unit(const struct view *);
-const char *view_unit_text(const struct view *, long unit, size_t *length);
+/* Its text, of prompt or output; of a patch its name, for which there must be room. */
+const char *view_unit_text(const struct view *, long unit, char name[VIEW_NAME], size_t *length);
 
 /* What a click means: the byte of the prompt, the output token or the choice that is drawn there; false: none. */
 bool view_prompt_at(const struct view *, int row, int column, size_t *byte);
 bool view_token_at(const struct view *, int row, int column, size_t *token);
 bool view_choice_at(const struct view *, int row, int column, int *choice);
+bool view_patch_at(const struct view *, int row, int column, int *patch_column, int *patch_row);
 bool view_inside(struct area, int row, int column);
+
+/* There is a picture to show, whether or not there is room for it. */
+bool view_has_picture(const struct view *);
+/* The shown picture's number in the explanation, or -1. */
+long view_picture_index(const struct view *);
+/* The unit at the chosen place of the picture, or -1. */
+long view_patch_unit(const struct view *);
+/* The cell in the middle of that place; false: there is none. */
+bool view_patch_cell(const struct view *, int *row, int *column);
+/* What its pane shows; false: there is no pane. */
+bool view_picture_look(const struct view *, struct picture_look *);
+const char *view_mode_name(enum picture_mode);
 
 /* -- its parts, for view.c ----------------------------------------------------------------------------------------- */
 
@@ -109,6 +136,9 @@ bool view_inside(struct area, int row, int column);
  * Returns the columns used. */
 int view_draw_key(const struct view *, int row, int column, int end, enum action, const char *value);
 
+/* Take the picture's pane out of the room of the words: sets columns, word_rows and picture_*. */
+void view_place_picture(struct view *); /* view_picture.c */
+void view_draw_picture(struct view *);
 void view_draw_prompt(struct view *); /* view_prompt.c */
 void view_draw_output(struct view *); /* view_output.c */
 void view_draw_lines(struct view *);  /* view_lines.c */

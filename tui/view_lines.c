@@ -119,7 +119,27 @@ static void draw_legend(struct view *view, int row)
 
 /* -- what it says -------------------------------------------------------------------------------------------------- */
 
-const char *view_unit_text(const struct view *view, long unit, size_t *length)
+/* "patch 7,3", "4x4 patches 2,1", "picture"; with several pictures, which one.  Columns and rows count from 1. */
+static const char *patch_name(const struct view *view, const struct unit *unit, char name[VIEW_NAME], size_t *length)
+{
+    const struct explanation *e = view->explanation;
+    int column = 0, row = 0, used = 0;
+    long index = picture_place(e, unit->first, &column, &row);
+    const struct picture *picture = index < 0 ? NULL : &e->pictures[index];
+    bool whole = !picture || (unit->columns == picture->columns && unit->rows == picture->rows);
+    if (e->picture_count > 1 || whole)
+        used = snprintf(name, VIEW_NAME, e->picture_count > 1 ? "picture %ld%s" : "picture", index + 1,
+                        whole ? "" : ", ");
+    if (!whole && unit->columns == 1 && unit->rows == 1)
+        used += snprintf(name + used, VIEW_NAME - (size_t)used, "patch %d,%d", column + 1, row + 1);
+    else if (!whole)
+        used += snprintf(name + used, VIEW_NAME - (size_t)used, "patches %d-%d,%d-%d", column + 1,
+                         column + unit->columns, row + 1, row + unit->rows);
+    *length = (size_t)used;
+    return name;
+}
+
+const char *view_unit_text(const struct view *view, long unit, char name[VIEW_NAME], size_t *length)
 {
     const struct explanation *e = view->explanation;
     *length = 0;
@@ -127,6 +147,8 @@ const char *view_unit_text(const struct view *view, long unit, size_t *length)
         return "";
     const struct unit *u = &e->units[unit];
     size_t t = (size_t)u->first - e->token_count;
+    if (u->kind == UNIT_PATCH)
+        return patch_name(view, u, name, length);
     if (u->kind == UNIT_TARGET)
         return view_token_text(view, t < e->output_count ? e->output[t].id : -1, length);
     if (u->kind == UNIT_SPECIAL)
@@ -138,6 +160,8 @@ const char *view_unit_text(const struct view *view, long unit, size_t *length)
 long view_unit(const struct view *view)
 {
     size_t from = 0, cursor = view->editor->cursor, now = view->editor->length, then = view->explanation->prompt_length;
+    if (view->focus == PLACE_PICTURE)
+        return view_patch_unit(view);
     bool before = cursor < view->same_before, same = before || cursor >= now - view->same_behind;
     return same && then > 0 && cursor < now
                ? map_unit_at(view->explanation, before ? cursor : cursor + then - now, &from)
@@ -152,18 +176,27 @@ static double steer_of(const struct view *view, long unit)
     return 1;
 }
 
+/* What a prompt or an output says is in quotes, a patch's name is not. */
+static int draw_unit_text(const struct view *view, int row, int at, int columns, int most, long unit, const char *text,
+                          size_t length)
+{
+    if ((size_t)unit >= view->explanation->unit_count || view->explanation->units[unit].kind != UNIT_PATCH)
+        return draw_quoted(row, at, columns, most, text, length);
+    return paint_text(row, at, columns - at, paint_plain(COLOUR_BOLD), text, length);
+}
+
 /* The unit under the prompt's cursor: its value, in words, and its rank. */
 static void draw_unit(struct view *view, int row)
 {
     int columns = view->terminal->columns - 1, at = 1, against = view_against(view);
     size_t length;
-    char nats[32], times[64], text[160];
+    char nats[32], times[64], text[160], name[VIEW_NAME];
     long unit = view_unit(view);
     if (unit < 0)
         return;
     double value = map_value(&view->map, unit);
-    const char *words = view_unit_text(view, unit, &length);
-    at += draw_quoted(row, at, columns, 24, words, length);
+    const char *words = view_unit_text(view, unit, name, &length);
+    at += draw_unit_text(view, row, at, columns, 24, unit, words, length);
     if (steer_of(view, unit) != 1) {
         snprintf(text, sizeof text, " x%g", steer_of(view, unit));
         at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), text);
@@ -177,7 +210,9 @@ static void draw_unit(struct view *view, int row)
     snprintf(text, sizeof text, " %s%s nats", map_estimated(&view->map, unit) ? "about " : "", nats);
     at += paint_string(row, at, columns - at, paint_plain(0), text);
     if (against < 0 || columns >= 100) {
-        snprintf(text, sizeof text, ", rank %zu of %zu", map_rank(&view->map, unit), view->map.measured);
+        int used = snprintf(text, sizeof text, ", rank %zu", map_rank(&view->map, unit));
+        if (columns >= 84 || view->focus != PLACE_PICTURE)
+            snprintf(text + used, sizeof text - (size_t)used, " of %zu", view->map.measured);
         at += paint_string(row, at, columns - at, paint_plain(0), text);
     }
     at += paint_string(row, at, columns - at, paint_plain(0), ": without it ");
@@ -190,27 +225,46 @@ static void draw_unit(struct view *view, int row)
     paint_string(row, at, columns - at, paint_plain(0), times);
 }
 
-/* The chosen token or candidate, and the units that it rests on most. */
-static void draw_top(struct view *view, int row)
+/* Units of a kind that the choice rests on most, as far as there is room.  Returns how many. */
+static size_t draw_list(const struct view *view, int row, int at, enum map_units kind)
 {
     long units[12];
-    size_t length, count = map_top(&view->map, units, 12);
-    int columns = view->terminal->columns - 1, at = 1;
-    if (view->token >= view->explanation->output_count)
-        return;
-    at += draw_chosen(view, row, at, columns);
-    at += paint_string(row, at, columns - at, paint_plain(0), count ? " rests on" : " is not measured yet");
+    size_t length, count = map_top(&view->map, kind, units, 12);
+    int columns = view->terminal->columns - 1;
     for (size_t i = 0; i < count && columns - at > 14; i++) {
-        char nats[32];
+        char nats[32], name[VIEW_NAME];
         double value = map_value(&view->map, units[i]);
-        const char *words = view_unit_text(view, units[i], &length);
+        const char *words = view_unit_text(view, units[i], name, &length);
         colour_nats(value, nats, sizeof nats);
         int width = paint_width(words, length);
         if (columns - at < (width < 16 ? width : 16) + 10)
             break;
-        at += 1 + draw_quoted(row, at + 1, columns, 16, words, length);
+        at += 1 + draw_unit_text(view, row, at + 1, columns, 16, units[i], words, length);
         at += 1 + paint_string(row, at + 1, columns - at - 1, paint_plain(0), nats);
     }
+    return count;
+}
+
+/* The chosen token or candidate, and the units that it rests on most. */
+static void draw_top(struct view *view, int row)
+{
+    long unit;
+    int columns = view->terminal->columns - 1, at = 1;
+    if (view->token >= view->explanation->output_count)
+        return;
+    bool measured = map_top(&view->map, MAP_ALL, &unit, 1) > 0;
+    at += draw_chosen(view, row, at, columns);
+    at += paint_string(row, at, columns - at, paint_plain(0), measured ? " rests on" : " is not measured yet");
+    draw_list(view, row, at, MAP_ALL);
+}
+
+/* The words that the choice rests on beside the picture. */
+static void draw_words(struct view *view, int row)
+{
+    int columns = view->terminal->columns - 1, at = 1;
+    at += paint_string(row, at, columns - at, paint_plain(0), "with the words");
+    if (draw_list(view, row, at, MAP_WORDS) == 0)
+        paint_string(row, at, columns - at, paint_plain(0), ": none is measured yet");
 }
 
 /* -- settings ------------------------------------------------------------------------------------------------------ */
@@ -227,6 +281,8 @@ static void draw_settings(struct view *view, int row)
     char text[64];
     int at = 1;
     at += draw_setting(view, row, at, ACTION_UNITS, settings->units);
+    if (view->image_count > 0)
+        at += draw_setting(view, row, at, ACTION_IMAGE_UNITS, settings->image_units ? settings->image_units : "auto");
     snprintf(text, sizeof text, "factor %g", (double)settings->method.factor);
     at += draw_setting(view, row, at, ACTION_FACTOR, text);
     at += draw_setting(view, row, at, ACTION_SUPPRESSION, suppression_name(settings->method.suppression));
@@ -272,10 +328,12 @@ static void draw_status(struct view *view, int row)
     const struct explanation *e = view->explanation;
     int columns = view->terminal->columns, at = 1;
     bool busy = view->pending || view->mixing || e->busy;
+    bool to_picture = view->focus == PLACE_OUTPUT && view_has_picture(view);
     const char *hint = view->focus == PLACE_EDITOR
                            ? busy ? "Esc stops  F1 help  ^Q quit" : "Tab: output  F1 help  ^Q quit"
-                       : busy ? "Esc stops  ? help  q quit"
-                              : "Tab: prompt  ? help  q quit";
+                       : busy       ? "Esc stops  ? help  q quit"
+                       : to_picture ? "Tab: picture  ? help  q quit"
+                                    : "Tab: prompt  ? help  q quit";
     if (view->focus == PLACE_EDITOR && !busy && view_unit(view) >= 0)
         hint = "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
     char text[VIEW_MESSAGE];
@@ -303,11 +361,14 @@ void view_draw_lines(struct view *view)
 {
     int row = view->lines;
     draw_legend(view, row++);
-    if (view->focus == PLACE_EDITOR && view->editor->cursor < view->editor->length)
+    bool patch = view->focus == PLACE_PICTURE && view_patch_unit(view) >= 0;
+    if (patch || (view->focus == PLACE_EDITOR && view->editor->cursor < view->editor->length))
         draw_unit(view, row++);
     else
         draw_top(view, row++);
-    if (view->line_count > 3)
+    if (view->line_count > 3 && patch)
+        draw_words(view, row++);
+    else if (view->line_count > 3)
         draw_settings(view, row++);
     draw_status(view, row);
 }

@@ -76,7 +76,8 @@ static void draw_titles(struct view *view)
 {
     const struct explanation *e = view->explanation;
     bool focus = view->focus == PLACE_OUTPUT;
-    int columns = view->terminal->columns, row = view->output_title, left = 2, side = view->candidates.column - 2;
+    int columns = view->columns, row = view->output_title, left = 2,
+        side = view->candidates.columns > 0 ? view->candidates.column - 2 : columns;
     char text[64];
     paint_rule(row, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
     left +=
@@ -84,6 +85,10 @@ static void draw_titles(struct view *view)
     if (e->output_count > 0) {
         snprintf(text, sizeof text, " %zu of %zu ", view->token + 1, e->output_count);
         paint_string(row, left, side - left, paint_plain(0), text);
+    }
+    if (view->candidates.columns == 0)
+        return;
+    if (e->output_count > 0) {
         int at = side + 1 + paint_string(row, side + 1, columns - side - 2, paint_plain(COLOUR_BOLD), " Candidates ");
         if (focus)
             at += view_draw_key(view, row, at, columns, ACTION_CONTRAST, "compare ");
@@ -128,9 +133,9 @@ static void draw_mix_title(const struct view *view, int row, int columns)
     paint_rule(row, 0, columns, paint_plain(COLOUR_DIM));
     at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), " With");
     for (size_t i = 0; i < view->steer_count; i++) {
-        char factor[32];
+        char factor[32], name[VIEW_NAME];
         size_t length;
-        const char *text = view_unit_text(view, view->steers[i].unit, &length);
+        const char *text = view_unit_text(view, view->steers[i].unit, name, &length);
         for (; length > 1 && *text == ' '; text++)
             length--;
         while (length > 1 && text[length - 1] == ' ')

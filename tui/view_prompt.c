@@ -23,12 +23,12 @@ static void draw_title(struct view *view)
     const struct explanation *e = view->explanation;
     const struct engine_info *info = view->engine ? engine_info(view->engine) : NULL;
     bool focus = view->focus == PLACE_EDITOR;
-    int columns = view->terminal->columns, left;
+    int columns = view->columns, left;
     char text[640];
     paint_rule(view->prompt_title, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
     left = 2 + paint_string(view->prompt_title, 2, columns - 4,
                             paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Prompt ");
-    if (view_is_stale(view) && e->prompt_length > 0)
+    if (view_is_stale(view) && e->token_count > 0)
         snprintf(text, sizeof text, " edited: Enter measures anew ");
     else
         snprintf(text, sizeof text, " %zu token%s ", e->token_count, plural(e->token_count));

@@ -4,7 +4,9 @@
  * numbers from a hash; events are folded by the real explanation.c.  What it says for a request:
  *   output     words of a list, chosen by the prompt; the answer to a prompt with "hat" starts " A blue hat."
  *   relevance  a unit that holds the word of the choice: +2 nats; one that holds another colour: -1; special units: 9;
- * all others within 0.2; with such a unit steered below 0.3 the output says " red" where it said " blue"
+ * all others within 0.2; a picture is a grid of 12 x 12 patches, of which those around column FAKE_COLUMN, row FAKE_ROW
+ * have 1.5 nats for " blue"
+ * and -1 for others; with such a unit steered below 0.3 the output says " red" where it said " blue"
  * A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that
  * holds "CRASH" crashes. It does not pretend to keep anything between requests. */
 #include "tests/tui/fake_engine.h"
@@ -93,8 +95,11 @@ const struct tokenizer *engine_tokenizer(const struct engine *engine)
 
 /* -- worker -------------------------------------------------------------------------------------------------------- */
 
+enum { GRID = 12 };
+
 struct job {
-    char *prompt, *target, *units;
+    char *prompt, *target, *units, *image_units;
+    struct image **images;
     struct steer *steers;
     struct request request;
 };
@@ -112,6 +117,8 @@ struct worker {
     struct event *head, **tail;
     /* the thread's own: what the running request is made of, kept for worker_retarget() */
     struct token *tokens;
+    struct picture *pictures;
+    size_t picture_count;
     struct unit *units;
     int32_t output[OUTPUT_MOST];
     char *prompt;
@@ -129,6 +136,10 @@ static void job_free(struct job *job)
     free(job->prompt);
     free(job->target);
     free(job->units);
+    free(job->image_units);
+    for (size_t i = 0; i < job->request.image_count; i++)
+        image_release(job->images[i]);
+    free(job->images);
     free(job->steers);
     free(job);
 }
@@ -191,6 +202,15 @@ static double relevance(struct worker *worker, size_t u, int32_t id)
     length = unit->end - unit->start;
     if (unit->kind == UNIT_SPECIAL)
         return 9;
+    if (unit->kind == UNIT_PATCH) {
+        bool near = false;
+        for (size_t p = 0; p < worker->picture_count; p++)
+            for (int i = 0; i < GRID * GRID; i++)
+                near = near || (unit_holds(unit, worker->pictures[p].first + i) && abs(i % GRID - FAKE_COLUMN) < 2 &&
+                                abs(i / GRID - FAKE_ROW) < 2);
+        double value = near ? id == FAKE_FIRST + 1 ? 1.5 : -1 : 0.4 * hash(id, u, 99) - 0.2;
+        return holds("blue", 4, word, word_length) || near ? value : value / 4;
+    }
     if (unit->kind == UNIT_TARGET)
         text = tokenizer_text(worker->engine->tokenizer, worker->output[unit->first - worker->token_count], &length);
     if (holds(text, length, word, word_length))
@@ -202,15 +222,19 @@ static double relevance(struct worker *worker, size_t u, int32_t id)
 }
 
 /* Units of tokens or of words, and the output's tokens but the last one. */
-static void cut_units(struct worker *worker, bool words)
+static void cut_units(struct worker *worker, const struct job *job)
 {
+    bool words = job->units && strcmp(job->units, "token") != 0;
     struct unit *units = malloc((worker->token_count + worker->output_count + 1) * sizeof *units);
     size_t n = 0;
     for (size_t i = 0; i < worker->token_count; i++) {
         struct token *token = &worker->tokens[i];
+        if (token->kind == TOKEN_IMAGE)
+            continue;
         bool special = token->kind == TOKEN_SPECIAL;
         bool starts =
-            !words || n == 0 || special || units[n - 1].kind == UNIT_SPECIAL || worker->prompt[token->start] == ' ';
+            !words || n == 0 || special || units[n - 1].kind == UNIT_SPECIAL ||
+            worker->prompt[token->start] == ' ';
         if (starts)
             units[n++] = (struct unit){.kind = special ? UNIT_SPECIAL : words ? UNIT_WORD : UNIT_TOKEN,
                                        .first = i,
@@ -230,6 +254,46 @@ static void cut_units(struct worker *worker, bool words)
                                    .last_share = 1};
     worker->units = units;
     worker->unit_count = n;
+    if (worker->picture_count > 0 &&
+        units_tile(worker->pictures, worker->picture_count, job->image_units ? job->image_units : "auto",
+                   &worker->units, &worker->unit_count, NULL) != 0)
+        abort();
+}
+
+/* Add the pictures' tokens before the text's: patches of equal size, all over each picture. */
+static void add_pictures(struct worker *worker, const struct job *job)
+{
+    size_t count = job->request.image_count, more = count * GRID * GRID, first = 1; /* behind <s> */
+    worker->pictures = calloc(count + 1, sizeof *worker->pictures);
+    worker->picture_count = count;
+    worker->tokens = realloc(worker->tokens, (worker->token_count + more + 1) * sizeof *worker->tokens);
+    memmove(worker->tokens + first + more, worker->tokens + first,
+            (worker->token_count - first) * sizeof *worker->tokens);
+    worker->token_count += more;
+    for (size_t p = 0; p < count; p++) {
+        struct image *image = job->images[p];
+        worker->pictures[p] = (struct picture){.image = image_keep(image),
+                                                .first = (int)(first + p * GRID * GRID),
+                                                .columns = GRID,
+                                                .rows = GRID};
+        for (int i = 0; i < GRID * GRID; i++) {
+            float wide = (float)image->width / GRID, high = (float)image->height / GRID;
+            worker->tokens[worker->pictures[p].first + i] =
+                (struct token){.id = -1,
+                               .kind = TOKEN_IMAGE,
+                               .image = (int)p,
+                               .rect = {(float)(i % GRID) * wide, (float)(i / GRID) * high, wide, high}};
+        }
+    }
+}
+
+static void drop_pictures(struct worker *worker)
+{
+    for (size_t p = 0; p < worker->picture_count; p++)
+        image_release(worker->pictures[p].image);
+    free(worker->pictures);
+    worker->pictures = NULL;
+    worker->picture_count = 0;
 }
 
 static bool cancelled(struct worker *worker)
@@ -323,7 +387,7 @@ static float *batch_relevance(struct worker *worker, size_t first, size_t count)
 
 static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
 {
-    cut_units(worker, job->units && strcmp(job->units, "token") != 0);
+    cut_units(worker, job);
     struct event *event = event_new(EVENT_UNITS, number);
     event->units = (struct unit *)copy((char *)worker->units, worker->unit_count * sizeof *worker->units);
     event->unit_count = worker->unit_count;
@@ -383,6 +447,7 @@ static void run_job(struct worker *worker, struct job *job, uint64_t number)
     free(worker->tokens);
     free(worker->units);
     free(worker->prompt);
+    drop_pictures(worker);
     worker->tokens = NULL;
     worker->units = NULL;
     worker->cost = (struct cost){0};
@@ -397,14 +462,21 @@ static void run_job(struct worker *worker, struct job *job, uint64_t number)
         error_set(&error, ERROR_LIMIT, "the prompt is longer than the model's context (4096 tokens); shorten it");
     else if (tokenizer_encode(worker->engine->tokenizer, job->prompt, length, TOKENIZE_START, &worker->tokens,
                               &worker->token_count, &error) == 0) {
+        if (job->request.image_count > 0)
+            add_pictures(worker, job);
         struct event *event = event_new(EVENT_PROMPT, number);
+        event->pictures =
+            (struct picture *)copy((char *)worker->pictures, worker->picture_count * sizeof *worker->pictures);
+        for (size_t p = 0; p < worker->picture_count; p++)
+            image_keep(worker->pictures[p].image);
+        event->picture_count = worker->picture_count;
         event->tokens = (struct token *)copy((char *)worker->tokens, worker->token_count * sizeof *worker->tokens);
         event->token_count = worker->token_count;
         event->prompt = copy(job->prompt, length);
         event->prompt_length = length;
         post(worker, event);
         if (job->request.steer_count > 0)
-            cut_units(worker, job->units && strcmp(job->units, "token") != 0);
+            cut_units(worker, job);
         done = run_output(worker, job, number, &stopped) && (!job->request.explain || run_probes(worker, job, number));
     }
     end_request(worker, number, done, stopped, &error);
@@ -491,6 +563,7 @@ void worker_free(struct worker *worker)
     free(worker->tokens);
     free(worker->units);
     free(worker->prompt);
+    drop_pictures(worker);
     close(worker->fd);
     pthread_mutex_destroy(&worker->lock);
     pthread_cond_destroy(&worker->wake);
@@ -511,6 +584,10 @@ uint64_t worker_submit(struct worker *worker, const struct request *request)
     if (request->steer_count > 0)
         job->steers = (struct steer *)copy((const char *)request->steers, request->steer_count * sizeof *job->steers);
     job->units = request->units ? copy(request->units, strlen(request->units)) : NULL;
+    job->image_units = request->image_units ? copy(request->image_units, strlen(request->image_units)) : NULL;
+    job->images = calloc(request->image_count + 1, sizeof *job->images);
+    for (size_t i = 0; i < request->image_count; i++)
+        job->images[i] = image_keep(request->images[i]);
     pthread_mutex_lock(&worker->lock);
     job_free(worker->pending);
     worker->pending = job;

@@ -20,6 +20,8 @@ enum {
     FAKE_END = 1,   /* id of </s> */
     FAKE_FIRST = 2, /* id of the first of the words that the output is made of */
     FAKE_WORDS = 22,
+    FAKE_COLUMN = 8, /* where in a picture's grid the blue thing is */
+    FAKE_ROW = 3,
 };
 struct tokenizer *fake_tokenizer_new(void);
 

@@ -367,7 +367,7 @@ static void test_help(void)
 {
     size_t count;
     const struct key_binding *table = keys_table(&count);
-    struct pty *pty = guest_start(&(struct guest){.rows = 90, .columns = 100});
+    struct pty *pty = guest_start(&(struct guest){.rows = 120, .columns = 100});
     CHECK(pty_wait(pty, DONE));
     pty_send(pty, "\t?");
     CHECK(pty_wait(pty, "Everywhere") && pty_wait(pty, "do again"));
