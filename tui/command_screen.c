@@ -36,7 +36,7 @@ int command_screen(const struct options *o, const struct context *context, int *
                    .threads = o->threads,
                    .precision = o->precision,
                    .tf32 = o->tf32},
-        .terminal = {context->term, context->depth, context->ground},
+        .terminal = {.term = context->term, .depth = context->depth, .ground = context->ground, .tmux = context->tmux},
         .paths = &context->paths,
         .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */
         .prompt = prompt,

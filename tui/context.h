@@ -12,6 +12,7 @@ struct context {
     const char *term;        /* $TERM or NULL */
     enum colour_depth depth; /* of the terminal that the environment describes, whether or not output goes there */
     enum colour_ground ground;
+    bool tmux;           /* a tmux or screen stands between us and the terminal */
     bool colour_refused; /* NO_COLOR, TERM=dumb */
     bool output_terminal, error_terminal;
     int interrupt; /* descriptor, readable once ^C was pressed */

@@ -49,6 +49,7 @@ static void look_around(struct context *c)
     paths_init(&c->paths, getenv("HOME"), getenv("XDG_DATA_HOME"));
     c->term = term;
     c->depth = colour_depth_from(term, getenv("COLORTERM"), no_color);
+    c->tmux = getenv("TMUX") || (term && (strncmp(term, "tmux", 4) == 0 || strncmp(term, "screen", 6) == 0));
     c->ground = colour_ground_from(getenv("COLORFGBG"));
     c->colour_refused = (no_color && *no_color) || (term && strcmp(term, "dumb") == 0);
     c->output_terminal = isatty(STDOUT_FILENO);
