@@ -17,25 +17,29 @@ static const char *precision_name(enum precision precision)
 }
 
 /* Before the model is loaded: what is asked for and cannot be had is said at once. */
-static int check_precision(const struct engine *e, int wanted, struct error *error)
+static int check_precision(const struct engine *e, const struct engine_options *options, struct error *error)
 {
     const struct device_info *info = e->device->ops->info(e->device);
+    int wanted = options->precision;
     if (wanted < 0)
         return 0;
     if (wanted > PRECISION_INT8 || !info->precision[wanted])
         return error_set(error, ERROR_UNSUPPORTED, "the %s device does not offer %s products; use --precision f32",
                          info->kind, wanted > PRECISION_INT8 ? "such" : precision_name((enum precision)wanted));
+    if (wanted == PRECISION_INT8 && options->weights == WEIGHTS_MAPPED)
+        return error_set(error, ERROR_ARGUMENT,
+                         "int8 products need a copy of the weights, and --weights mapped keeps none; use --precision f32");
     return 0;
 }
 
-static int choose_precision(struct engine *e, int wanted, struct error *error)
+static int choose_precision(struct engine *e, const struct engine_options *options, struct error *error)
 {
-    if (wanted >= 0) {
-        e->precision = (enum precision)wanted;
+    if (options->precision >= 0) {
+        e->precision = (enum precision)options->precision;
         return 0;
     }
     e->precision = e->device->ops->info(e->device)->preferred;
-    if (e->precision != PRECISION_F32)
+    if (e->precision != PRECISION_F32 || options->weights == WEIGHTS_MAPPED)
         return 0;
     int status = precision_time(e->model, e->info.product_seconds, error);
     e->precision = precision_choose(e->info.product_seconds);
@@ -114,7 +118,10 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
     struct engine *e = calloc(1, sizeof *e);
     if (!e)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    struct device_options device = {options->device ? options->device : "auto", options->threads, options->tf32};
+    struct device_options device = {.name = options->device ? options->device : "auto",
+                                    .threads = options->threads,
+                                    .tf32 = options->tf32,
+                                    .weights = options->weights};
     int status;
     if ((status = open_files(e, options, error)) < 0) {
         engine_close(e);
@@ -122,8 +129,8 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
     }
     if ((status = device_open(&device, &e->device, error)) < 0) {
         error_add(error, status, "device %s", device.name);
-    } else if ((status = check_precision(e, options->precision, error)) == 0 && (status = load(e, options, error)) == 0) {
-        status = choose_precision(e, options->precision, error);
+    } else if ((status = check_precision(e, options, error)) == 0 && (status = load(e, options, error)) == 0) {
+        status = choose_precision(e, options, error);
     }
     if (status < 0) {
         engine_close(e);

@@ -28,6 +28,7 @@ struct engine_options {
     const char *device; /* as device_options.name; NULL: "auto" */
     const char *pre;    /* pre-tokeniser override or NULL */
     int threads;        /* 0: all cores */
+    enum weights weights; /* as device_options */
     int precision;      /* an enum precision, or -1: chosen by the engine */
     bool tf32;          /* as device_options.tf32 */
 };

@@ -17,5 +17,8 @@ int device_open(const struct device_options *options, struct device **device, st
                          "unknown device \"%s\"; known are auto, cpu, cuda, cuda:N and cuda:all", name);
     if (options->tf32)
         return error_set(error, ERROR_UNSUPPORTED, "the CPU has no TF32 products; leave it out, or use a card");
-    return host_open(options->threads, NULL, device, error);
+    int status = host_open(options->threads, NULL, device, error);
+    if (status == 0)
+        host_keep_weights(*device, options->weights);
+    return status;
 }

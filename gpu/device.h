@@ -202,10 +202,19 @@ struct device {
     const struct device_ops *ops;
 };
 
+/* What becomes of weights that are stored in another type than f32.  Cards keep them as they are stored, and expand each
+ * for as long as it is needed. */
+enum weights {
+    WEIGHTS_AUTO,     /* expanded and kept as far as a third of the free memory goes */
+    WEIGHTS_MAPPED,   /* left in the file; expanded piece by piece whenever they are needed */
+    WEIGHTS_EXPANDED, /* expanded and kept */
+};
+
 struct device_options {
     const char *name; /* "auto", "cpu", "cuda", "cuda:N", "cuda:all" */
     int threads;      /* 0: all cores this process may use */
     bool tf32;        /* a card's linear() in TF32: 10 bits of mantissa; refused where there is none */
+    enum weights weights;
 };
 
 /* Open a device; device->ops->close() ends it.  ERROR_ARGUMENT for an unknown name, ERROR_DEVICE where it is missing. */

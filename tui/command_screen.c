@@ -34,6 +34,7 @@ int command_screen(const struct options *o, const struct context *context, int *
                    .device = o->device,
                    .pre = o->pre,
                    .threads = o->threads,
+                   .weights = o->weights,
                    .precision = o->precision,
                    .tf32 = o->tf32},
         .terminal = {.term = context->term, .depth = context->depth, .ground = context->ground, .tmux = context->tmux},

@@ -39,7 +39,7 @@ struct options {
     bool help, version, man, completion;
 
     const char *model, *mmproj, *device, *pre;
-    int threads, precision; /* as engine_options */
+    int threads, precision, weights; /* as engine_options */
     bool tf32;
 
     const char *prompt, *prompt_file;

@@ -21,6 +21,7 @@ enum {
 };
 
 static const char *const precision_words[] = {"auto", "f32", "bf16", "int8", NULL};
+static const char *const weights_words[] = {"auto", "mapped", "expanded", NULL};
 static const char *const suppress_words[] = {"row-min", "row-min-causal", "product", "log-additive", NULL};
 static const char *const paths_words[] = {"all", "direct", NULL};
 static const char *const explain_formats[] = {"ansi", "json", "html", "reference", NULL};
@@ -199,6 +200,15 @@ static const struct option_row model_rows[] = {
      .kind = OPTION_FLAG,
      .offset = AT(tf32),
      .help = "on a card: plain passes in TF32, with 10 bits of mantissa, which is faster (default: f32)"},
+    {.commands = COMPUTING,
+     .name = "weights",
+     .value = "NAME",
+     .kind = OPTION_WORD,
+     .offset = AT(weights),
+     .words = weights_words,
+     .help = "of a quantised model on the CPU: mapped leaves them in the file and takes the least memory, expanded keeps "
+             "them in f32 and takes the least time, auto does as much of that as a third of the free memory allows "
+             "(default: auto)"},
     {0},
 };
 

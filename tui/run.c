@@ -88,6 +88,7 @@ int run_open(struct run *run, const struct options *options, const struct contex
                                     .device = options->device,
                                     .pre = options->pre,
                                     .threads = options->threads,
+                                    .weights = options->weights,
                                     .precision = options->precision,
                                     .tf32 = options->tf32};
     code = engine_open(&engine, &run->engine, error);

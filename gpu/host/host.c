@@ -194,12 +194,20 @@ int host_open(int threads, const char *level, struct device **device, struct err
     info->batch_rows = BATCH_ROWS;
     info->memory = machine_memory();
     info->precision[PRECISION_F32] = info->precision[PRECISION_INT8] = true;
-    host->keep_limit = info->memory / 3;
     int code = team_new(info->threads, &host->team, error);
     if (code) {
         host_close(&host->device);
         return code;
     }
     *device = &host->device;
+    host_keep_weights(*device, WEIGHTS_AUTO);
     return 0;
+}
+
+void host_keep_weights(struct device *device, enum weights weights)
+{
+    struct host_device *host = (struct host_device *)device;
+    const size_t limits[] = {
+        [WEIGHTS_AUTO] = host->info.memory / 3, [WEIGHTS_MAPPED] = 0, [WEIGHTS_EXPANDED] = SIZE_MAX};
+    host->keep_limit = limits[weights];
 }

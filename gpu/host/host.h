@@ -22,7 +22,7 @@ struct host_device {
     const struct kernels *kernels;
     struct team *team;    /* of info.threads members */
     pthread_mutex_t lock; /* guards kept */
-    size_t keep_limit;    /* bytes that expanded weights may take */
+    size_t keep_limit;    /* bytes that expanded weights may take: see host_keep_weights() */
     size_t kept;          /* bytes promised to weights so far */
 };
 
@@ -55,6 +55,8 @@ struct stream {
 /* Open the CPU device.  threads as in device_options; level names the kernels to use ("generic", "avx2", "avx512", "vnni") or is
  * NULL for the best that this processor runs.  0, ERROR_ARGUMENT (no such level here) or ERROR_MEMORY. */
 int host_open(int threads, const char *level, struct device **, struct error *);
+/* What becomes of the weights made from now on. */
+void host_keep_weights(struct device *, enum weights);
 
 /* Memory of at least bytes bytes, 64-byte aligned, not cleared; freed by free().  NULL on failure. */
 void *host_memory_new(size_t bytes);
