@@ -1,7 +1,7 @@
 /* weight.c: weights of the CPU device, in the type the file stores them in, and products with them.
  *
- * A weight stays where the file is mapped.  Where a third of the free memory holds all weights in f32, they are expanded
- * at first use and kept; the others are expanded tile by tile, into the stream's scratch, every time. */
+ * A weight stays where the file is mapped.  As many as host_keep_weights() leaves room for are expanded to f32 at first use
+ * and kept; the others are expanded tile by tile, into the stream's scratch, every time. */
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <stdatomic.h>

@@ -52,10 +52,10 @@ def run(command, *arguments, timeout=3600):
 
 
 def explain(path, prompt, target=None, generate=None, units="token", variant="row-min-causal", factor=0.1,
-            similarity=None, layers=None, foil=None, paths=None):
+            similarity=None, layers=None, foil=None, paths=None, weights=None):
     arguments = ["-m", path, "-p", prompt, "--units", units, "--suppress", variant, "--factor", repr(factor),
                  "--similarity", "off" if similarity is None else repr(similarity), "--precision", "f32"]
-    for option, value in (("--target", target), ("--generate", generate), ("--foil", foil), ("--paths", paths)):
+    for option, value in (("--target", target), ("--generate", generate), ("--foil", foil), ("--paths", paths), ("--weights", weights)):
         arguments += [option, str(value)] if value is not None else []
     if layers:
         arguments += ["--layers", f"{layers[0]}-{layers[1]}"]
