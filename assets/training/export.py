@@ -1,7 +1,8 @@
-"""Write the trained demo model as GGUF: python3 export.py MODEL.pt demo.gguf
+"""Write the trained demo model as two GGUF files: python3 export.py FOLDER demo.gguf demo-mmproj.gguf
 
-Owns what the file says: architecture llama, matrices in F16, norms in F32, the SentencePiece vocabulary with it.  The
-network turns neighbouring pairs (model.py), so query and key rows go out as they are.  The layout is gguf_write.py's.
+Owns what the files say: demo.gguf is of architecture llama with its SentencePiece vocabulary, demo-mmproj.gguf holds
+the tower and the projector as llama.cpp's files of LLaVA do; matrices in F16, norms and biases in F32.  The network
+turns neighbouring pairs (model.py), so query and key rows go out as they are.  The layout is gguf_write.py's.
 """
 
 import pathlib
@@ -10,12 +11,20 @@ import sys
 import numpy
 import torch
 
+import tower
 import vocabulary
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "parity"))
 import gguf_write  # noqa: E402
 
 NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6  # tokenizer.ggml.token_type
+ABOUT = {
+    "general.license": "mit",
+    "general.author": "the atmanscope project",
+    "general.description": "Answers questions about very short stories and about drawn scenes; trained from scratch on "
+                           "generated text and pictures by assets/training of atmanscope",
+    "general.file_type": 1,
+}
 
 
 def piece_type(pieces, id):
@@ -24,17 +33,13 @@ def piece_type(pieces, id):
     return CONTROL if pieces.is_control(id) else BYTE if pieces.is_byte(id) else NORMAL
 
 
-def metadata(config, words):
+def decoder_metadata(config, words):
     pieces, ids = words.pieces, range(words.size)
     return {
         "general.architecture": "llama",
         "general.name": "atmanscope demo",
         "general.type": "model",
-        "general.license": "mit",
-        "general.author": "the atmanscope project",
-        "general.description": "Answers questions about very short stories; trained from scratch on generated text by "
-                               "assets/training of atmanscope",
-        "general.file_type": 1,
+        **ABOUT,
         "llama.vocab_size": config["vocabulary"],
         "llama.context_length": config["context"],
         "llama.embedding_length": config["width"],
@@ -59,11 +64,46 @@ def metadata(config, words):
     }
 
 
-def export(source, target):
-    kept = torch.load(source, weights_only=False)
-    tensors = {name: ("F16" if weight.ndim == 2 else "F32", weight.numpy()) for name, weight in kept["weights"].items()}
-    gguf_write.write_gguf(target, metadata(kept["config"], vocabulary.Vocabulary(kept["vocabulary"])), tensors)
+def tower_metadata(config, width):
+    return {
+        "general.architecture": "clip",
+        "general.name": "atmanscope demo",
+        "general.type": "mmproj",
+        **ABOUT,
+        "clip.has_vision_encoder": True,
+        "clip.has_llava_projector": True,
+        "clip.projector_type": "mlp",
+        "clip.use_gelu": False,
+        "clip.use_silu": False,
+        "clip.vision.image_size": config["side"],
+        "clip.vision.patch_size": config["patch"],
+        "clip.vision.embedding_length": config["width"],
+        "clip.vision.feed_forward_length": config["inner"],
+        "clip.vision.block_count": config["layers"],
+        "clip.vision.projection_dim": width,
+        "clip.vision.attention.head_count": config["heads"],
+        "clip.vision.attention.layer_norm_epsilon": config["epsilon"],
+        "clip.vision.image_mean": numpy.array(tower.MEAN, "f4"),
+        "clip.vision.image_std": numpy.array(tower.STD, "f4"),
+        "clip.vision.feature_layer": numpy.array([config["layers"]], "i4"),  # all blocks; llama.cpp would leave one out
+    }
+
+
+def packed(weights):
+    return {name: ("F16" if weight.ndim >= 2 else "F32", weight.numpy()) for name, weight in weights.items()}
+
+
+def export(folder, decoder_file, tower_file):
+    kept = torch.load(folder / "demo.pt", weights_only=False)
+    seeing = torch.load(folder / "tower.pt", weights_only=False)
+    projector = {name: weight for name, weight in kept["weights"].items() if name.startswith("mm.")}
+    decoder = {name: weight for name, weight in kept["weights"].items() if name not in projector}
+    eyes = {"v." + name: weight for name, weight in seeing["weights"].items()}
+    words = vocabulary.Vocabulary(kept["vocabulary"])
+    gguf_write.write_gguf(decoder_file, decoder_metadata(kept["config"], words), packed(decoder))
+    gguf_write.write_gguf(tower_file, tower_metadata(seeing["config"], kept["config"]["width"]),
+                          packed({**eyes, **projector}))
 
 
 if __name__ == "__main__":
-    export(sys.argv[1], sys.argv[2])
+    export(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,10 +1,11 @@
-"""Measure the demo model in PyTorch: python3 measure.py MODEL.pt
+"""Measure how the demo model reads, in PyTorch: python3 measure.py FOLDER [CASES]
 
 Owns the figures: how often the greedy answer is exactly right on stories whose deciding fact was never trained on, and
 how often the token with the greatest relevance (AtMan, row-min-causal, m = 0.1, all layers) lies in the deciding words.
 """
 
 import math
+import pathlib
 import sys
 
 import torch
@@ -15,11 +16,18 @@ from stories import cases
 
 
 def load(path):
-    """The network as the file has it, its weights rounded to F16, and its vocabulary."""
+    """The network as the file has it, and its vocabulary."""
     kept = torch.load(path, weights_only=False)
     network = model.Model(model.Config(**kept["config"]))
-    network.load_state_dict({name: weight.half().float() for name, weight in kept["weights"].items()})
-    return network.eval(), vocabulary.Vocabulary(kept["vocabulary"])
+    network.load_state_dict(kept["weights"])
+    return rounded(network).eval(), vocabulary.Vocabulary(kept["vocabulary"])
+
+
+def rounded(network):
+    """The network with the matrices that the files keep in F16."""
+    for weight in network.parameters():
+        weight.data = weight.data.half().float() if weight.ndim > 1 else weight.data
+    return network
 
 
 @torch.no_grad()
@@ -71,7 +79,7 @@ def relevance(network, words, prompt, answer, factor=0.1):
     factors[torch.arange(count) + 1, torch.arange(count) + 1] = factor
 
     def suppress(scores, mask):
-        least = scores.masked_fill(~mask, math.inf).amin(-1, keepdim=True)
+        least = (scores - mask).amin(-1, keepdim=True)  # -mask: inf where a key comes later
         return torch.where(factors[:, None, None, :] != 1, (scores - least) * factors[:, None, None, :] + least, scores)
 
     states = network(row.expand(count + 1, -1), change=suppress)[0][:, count:-1]
@@ -115,9 +123,9 @@ def lower(tests):
     return [{**test, "prompt": test["prompt"].lower(), "answer": test["answer"].lower()} for test in tests]
 
 
-def main(path, count):
+def main(folder, count):
     torch.set_num_threads(2)
-    network, words = load(path)
+    network, words = load(folder / "demo.pt")
     tests = cases(count, 11)
     sets = {"held out": tests, "held out, longer (5 to 7 facts)": cases(count, 12, (5, 6, 7)),
             "held out, half of the words invented": cases(count, 13, strange=0.5),
@@ -134,4 +142,4 @@ def main(path, count):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200)
+    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 200)

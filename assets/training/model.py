@@ -1,7 +1,8 @@
-"""The demo model: a small decoder of the llama family in PyTorch.
+"""The demo model: a small decoder of the llama family, and the projector that brings pictures to it, in PyTorch.
 
-Owns the network and its configuration.  RoPE turns neighbouring pairs (2i, 2i+1), as GGUF's llama files want it, so
-that the exported query and key rows need no reordering.  Does not train or store anything.
+Owns the network and its configuration; pictures come as features of tower.py.  RoPE turns neighbouring pairs
+(2i, 2i+1), as GGUF's llama files want it, so that the exported query and key rows need no reordering.  Does not train
+or store anything.
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ class Config:
     heads: int = 4
     key_heads: int = 2
     inner: int = 384
+    sight: int = 128  # width of a picture's features
     context: int = 512
     rope_base: float = 1000.0
     epsilon: float = 1e-5
@@ -83,22 +85,21 @@ class Block(nn.Module):
     def heads(self, x, count):
         return x.unflatten(-1, (count, self.config.head)).transpose(-2, -3)
 
-    def forward(self, x, cos, sin, mask, change=None):
-        """x [B, T, width], mask [B, 1, T, T] bool.  Returns x and the attention [B, heads, T, T], which is None unless
-        asked for by change: a function of (scores, mask) that gives the scores to use."""
+    def forward(self, x, cos, sin, mask, change=None, watched=0):
+        """x [B, T, width], mask [B, 1, T, T], 0 or -inf.  Returns x and the attention [B, watched, T, T] of the first
+        heads.  change: a function of (scores, mask) that gives the scores to use."""
         config, h = self.config, self.attn_norm(x)
         q = rotate(self.heads(self.attn_q(h), config.heads), cos, sin)
         k = rotate(self.heads(self.attn_k(h), config.key_heads), cos, sin)
         v = self.heads(self.attn_v(h), config.key_heads)
         groups = config.heads // config.key_heads
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+        scores = lambda heads: q[:, :heads] @ k[:, :heads].transpose(-1, -2) / math.sqrt(config.head)
+        attention = (scores(watched) + mask).softmax(-1) if watched else None
         if change is None:
-            attention = None
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         else:
-            scores = change(q @ k.transpose(-1, -2) / math.sqrt(config.head), mask)
-            attention = scores.masked_fill(~mask, -math.inf).softmax(-1)
-            mixed = attention @ v
+            mixed = (change(scores(config.heads), mask) + mask).softmax(-1) @ v
         x = x + self.attn_output(mixed.transpose(-2, -3).flatten(-2))
         h = self.ffn_norm(x)
         return x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h)), attention
@@ -112,21 +113,23 @@ class Model(nn.Module):
         nn.init.normal_(self.token_embd.weight, std=0.15)
         self.blk = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.output_norm = Norm(config)
+        self.mm = nn.Sequential(nn.Linear(config.sight, config.width), nn.GELU(), nn.Linear(config.width, config.width))
 
-    def forward(self, ids, positions=None, mask=None, change=None, watched=()):
-        """ids [B, T] -> final states [B, T, width], after the last norm, and {layer: attention} of the watched layers.
-        change: as in Block.forward, for all layers."""
+    def forward(self, ids, positions=None, mask=None, change=None, watched=None, features=None, first=0):
+        """ids [B, T] -> final states [B, T, width], after the last norm, and {layer: attention} of the layers of
+        watched = {layer: how many of its heads}.  mask [B, 1, T, T] bool.  change: as in Block.forward, for all layers.
+        features [B, n, sight]: a picture, in place of ids first to first + n."""
         if positions is None:
             positions = torch.arange(ids.shape[1]).expand(ids.shape)
         if mask is None:
             mask = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()[None, None]
-        x, attentions = self.token_embd(ids), {}
+        x, attentions, watched = self.token_embd(ids), {}, watched or {}
+        if features is not None:
+            x = torch.cat([x[:, :first], self.mm(features), x[:, first + features.shape[1]:]], 1)
         cos, sin = rope_angles(self.config, positions)
+        mask = torch.zeros(mask.shape).masked_fill(~mask, -math.inf)
         for layer, block in enumerate(self.blk):
-            same = (lambda scores, _: scores) if layer in watched else None
-            x, attention = block(x, cos, sin, mask, change or same)
-            if layer in watched:
-                attentions[layer] = attention
+            x, attentions[layer] = block(x, cos, sin, mask, change, watched.get(layer, 0))
         return self.output_norm(x), attentions
 
     def logits(self, states):

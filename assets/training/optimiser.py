@@ -46,8 +46,9 @@ class Optimiser:
     """Both, with a short linear warm-up and a cosine down to a fiftieth."""
 
     def __init__(self, model, lr, steps, warm=0.03):
-        matrices = [w for name, w in model.named_parameters() if name.startswith("blk.") and w.ndim == 2]
-        tables = [w for name, w in model.named_parameters() if not name.startswith("blk.") and w.ndim == 2]
+        inner = lambda name: "blk." in name or name.startswith("mm.")
+        matrices = [w for name, w in model.named_parameters() if inner(name) and w.ndim == 2]
+        tables = [w for name, w in model.named_parameters() if not inner(name) and w.ndim >= 2]
         vectors = [w for w in model.parameters() if w.ndim == 1]
         self.parts = [Muon(matrices, lr), torch.optim.AdamW([{"params": tables, "weight_decay": 0.05},
                                                              {"params": vectors, "weight_decay": 0.0}], lr=lr,

@@ -8,14 +8,19 @@ import io
 
 import sentencepiece
 
+import questions
+import scenes
 import stories
 
 BOS, EOS = 1, 2
 
 
 def corpus(lines, seed):
-    """Lines of stories with questions and answers, as sloppily typed as in training."""
-    author = stories.Author(seed, strange=0.03)
+    """Lines of stories and of scenes with questions and answers, as sloppily typed as in training."""
+    author, asker = stories.Author(seed, strange=0.03), questions.Asker(seed)
+    drawn = scenes.draw(lines // 10, seed)
+    for things, count in zip(drawn.things, drawn.counts):
+        yield " ".join(f"{asked.text} ASSISTANT: {asked.answer}" for asked in asker.questions(things[:count], 6))
     for _ in range(lines):
         facts = author.story(author.random.randint(1, 6))
         style = stories.sloppy_style(author.random)
@@ -28,7 +33,10 @@ def corpus(lines, seed):
         yield text.replace("\n", "")
     known = stories.NAMES + stories.THINGS + stories.COLOURS + stories.ANIMALS + stories.FOODS + stories.JOBS
     known += stories.DAYS + stories.NUMBERS + stories.COUNTS
-    opening = [word.capitalize() for word in stories.COLOURS + stories.FOODS + stories.NUMBERS]
+    known += scenes.KINDS + [questions.plural(kind) for kind in scenes.KINDS] + scenes.COLOURS + ["USER:", "ASSISTANT:"]
+    known += "left right above below over under things picture yes no nothing there USER: ASSISTANT:".split()
+    opening = [word.capitalize() for word in stories.COLOURS + scenes.COLOURS + stories.FOODS + stories.NUMBERS]
+    opening += ["Yes", "No", "Nothing", "There"]
     for _ in range(500):  # so that each known word becomes one piece, also where it opens an answer
         yield " ".join(known + opening)
 

@@ -1,41 +1,32 @@
 """Training batches: stories, each with several questions that do not see each other.
 
-Owns the packing.  A row is one story, then branches: question and answer each, at the positions that follow the story,
-attending to the story and to themselves.  Does not know the network.
+Owns what a story looks like as a row: how hard it is, how it is typed, which words are hidden, what decides.  Does not
+know the network.
 """
 
-import itertools
-
-import numpy as np
 import torch
 
+import packing
 import stories
 import vocabulary
+from packing import overlaps
 
 FACTS = [(0, 1), (1, 8), (2, 20), (3, 24), (4, 21), (5, 15), (6, 8), (7, 3)]
 STORY_WEIGHT = 0.06  # of a story's or question's token in the loss, beside an answer's 1 / sqrt(length)
 END_AFTER = 4        # a text without question ends after at least this many sentences
 STRANGE = 0.15       # share of invented words
 DROPPED = 0.25       # share of the words that do not decide that half of the rows cannot see
-# The parts of a batch, and what stands where a row has ended.
-FILLER = {"ids": 0, "positions": 0, "branch": -1, "target": -1, "weight": 0.0, "seen": True, "told": 0, "wanted": 0,
-          "asked": False}
-
-
-def overlaps(spans, span):
-    return any(start < span[1] and span[0] < end for start, end in spans)
 
 
 class Batches(torch.utils.data.IterableDataset):
-    """Endless batches of tensors [rows, T]: ids, positions, branch (0 the story, -1 padding), target, weight, seen;
-    told: the fact (as a bit) whose deciding words a position belongs to; wanted: the facts that decide what comes next;
-    asked: the deciding words of a question."""
+    """Endless batches as packing.py has them; told and wanted are facts."""
 
     def __init__(self, serialised, seed, rows=32, questions=8, easy=0):
         self.serialised, self.seed, self.rows, self.questions, self.easy = serialised, seed, rows, questions, easy
 
     def __iter__(self):
         self.vocabulary = vocabulary.Vocabulary(self.serialised)
+        torch.set_num_threads(1)
         self.stop = self.vocabulary.pieces.piece_to_id(".")
         self.author = stories.Author(self.seed)
         made = 0
@@ -43,7 +34,7 @@ class Batches(torch.utils.data.IterableDataset):
             # Short and neat stories first: without them nothing is learned for a long time.
             self.hardness = min(1.0, max(0.0, made / self.easy - 0.5) * 2) if self.easy else 1.0
             self.author.strange = STRANGE * self.hardness
-            yield self.pack([self.row() for _ in range(self.rows)])
+            yield packing.pack([self.row() for _ in range(self.rows)])
             made += 1
 
     def row(self):
@@ -55,7 +46,7 @@ class Batches(torch.utils.data.IterableDataset):
         style = stories.sloppy_style(rng) if rng.random() < 0.5 * self.hardness else stories.Style([" "])
         text, places = stories.compose(facts, rng, style)
         ids, ranges = self.vocabulary.encode(text) if text else ([], [])
-        row = {name: [] for name in FILLER}
+        row = packing.new_row()
         told = [sum(1 << index for index, place in enumerate(places) if overlaps(place.values(), span))
                 for span in ranges]
         dropping = rng.random() < 0.5 * self.hardness
@@ -68,7 +59,7 @@ class Batches(torch.utils.data.IterableDataset):
         positions = positions[:len(ids) + 1]
         end = vocabulary.EOS if text.count(".") >= END_AFTER else -1
         weights = [STORY_WEIGHT] * len(positions)
-        self.append(row, [vocabulary.BOS] + ids, positions, 0, ids + [end], weights, [True] + seen, [0] + told)
+        packing.append(row, [vocabulary.BOS] + ids, positions, 0, ids + [end], weights, [True] + seen, [0] + told)
         at = positions[-1] + 1 + (rng.randint(0, 12) if stretching else 0)
         joined = set()
         for branch in range(1, self.questions + 1):
@@ -101,18 +92,11 @@ class Batches(torch.utils.data.IterableDataset):
         weights = [STORY_WEIGHT] * (len(ids) - 2) + [0.0] + [weight] * len(said)
         truth = sum(1 << index for index, _ in question.truth)
         wanted = [0] * (len(ids) - 1) + [truth] * (len(said) - 2) + [0, 0]
-        marked = self.marked(ids, question.spans, asked) + [False] * (count - len(ids))
+        marked = packing.marked(self.vocabulary, ids, question.spans, asked) + [False] * (count - len(ids))
         seen = [not dropping or mark or place >= len(ids) or rng.random() > DROPPED
                 for place, mark in enumerate(marked)]
-        self.append(row, whole[:-1], list(range(at, at + count)), branch, whole[1:], weights[-count:], seen,
+        packing.append(row, whole[:-1], list(range(at, at + count)), branch, whole[1:], weights[-count:], seen,
                     wanted=wanted, asked=marked)
-
-    def marked(self, ids, spans, asked):
-        """Which ids of a question, led in by a joint or not, hold its deciding words."""
-        lengths = self.vocabulary.lengths(ids)
-        shift = sum(lengths) - len(asked)
-        ends = list(itertools.accumulate(lengths, initial=-shift))
-        return [overlaps(spans, span) for span in zip(ends, ends[1:])]
 
     def glued(self, text):
         """Ids of a text that follows another without a space: those after a bracket, which never joins a piece."""
@@ -120,37 +104,3 @@ class Batches(torch.utils.data.IterableDataset):
 
     def bracket(self):
         return len(self.vocabulary.pieces.encode("("))
-
-    @staticmethod
-    def append(row, ids, positions, branch, target, weight, seen, told=None, wanted=None, asked=None):
-        told, wanted, asked = (part or [0] * len(ids) for part in (told, wanted, asked))
-        assert len({len(part) for part in (ids, positions, target, weight, seen, told, wanted, asked)}) == 1
-        row["ids"] += ids
-        row["positions"] += positions
-        row["branch"] += [branch] * len(ids)
-        row["target"] += target
-        row["weight"] += weight
-        row["seen"] += seen
-        row["told"] += told
-        row["wanted"] += wanted
-        row["asked"] += asked
-
-    @staticmethod
-    def pack(rows):
-        longest = max(len(row["ids"]) for row in rows)
-        batch = {name: np.array([row[name] + [value] * (longest - len(row[name])) for row in rows])
-                 for name, value in FILLER.items()}
-        batch["weight"] = np.where(batch["target"] < 0, 0, batch["weight"]).astype(np.float32)
-        return {name: torch.from_numpy(values) for name, values in batch.items()}
-
-
-def attention_mask(batch):
-    """[rows, 1, T, T] bool: what each position of a packed row sees.  A hidden word does not even see itself, as when
-    AtMan suppresses it; all see the start of the sequence."""
-    branch, seen = batch["branch"], batch["seen"]
-    length = branch.shape[1]
-    same = branch[:, :, None] == branch[:, None, :]
-    story = (branch == 0)[:, None, :] & (branch >= 0)[:, :, None]
-    mask = (same | story) & torch.ones(length, length, dtype=torch.bool).tril() & seen[:, None, :]
-    padding = (branch < 0)[:, :, None] & torch.eye(length, dtype=torch.bool)
-    return (mask | padding)[:, None]
