@@ -11,6 +11,7 @@ int command_generate(const struct options *, const struct context *, struct erro
 int command_info(const struct options *, const struct context *, struct error *);
 int command_tokenize(const struct options *, const struct context *, struct error *);
 int command_bench(const struct options *, const struct context *, struct error *);
+int command_eval(const struct options *, const struct context *, struct error *);
 /* *signal: the one that ended the screen, to be raised again; else 0. */
 int command_screen(const struct options *, const struct context *, int *signal, struct error *);
 

@@ -137,7 +137,7 @@ static json_t *as_given(float setting)
     return format_json_number(strtod(text, NULL));
 }
 
-static json_t *method_json(const struct method *m)
+json_t *format_json_method(const struct method *m)
 {
     static const char *const names[] = {
         [SUPPRESS_ROW_MIN] = "row-min",
@@ -162,7 +162,7 @@ json_t *format_json_explanation(const struct report *r)
     const struct explanation *e = r->explanation;
     json_t *json =
         json_pack("{ss so so so so s{so so} so so so sb so}", "schema", "atmanscope.explanation/1", "model",
-                  format_json_model(r->info), "device", format_json_device(r->info), "method", method_json(&e->method),
+                  format_json_model(r->info), "device", format_json_device(r->info), "method", format_json_method(&e->method),
                   "prompt", prompt_json(r), "target", "text", output_text(r), "tokens", output_tokens(r), "units",
                   units_json(r), "relevance", relevance_json(e), "noise_floor", format_json_number(e->noise_floor),
                   "complete", (int)e->complete, "cost", cost_json(&e->cost));

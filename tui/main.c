@@ -88,6 +88,8 @@ static int run(const struct options *o, const struct context *c, int *signal, st
         return command_tokenize(o, c, error);
     case COMMAND_BENCH:
         return command_bench(o, c, error);
+    case COMMAND_EVAL:
+        return command_eval(o, c, error);
     case COMMAND_SCREEN:
     case COMMANDS:
         break;

@@ -92,6 +92,7 @@ static const char *help_of(enum command command)
     static const char *const words[COMMANDS] = {
         "atmanscope -h",      "atmanscope explain -h",  "atmanscope generate -h",
         "atmanscope info -h", "atmanscope tokenize -h", "atmanscope bench -h",
+        "atmanscope eval -h",
     };
     return words[command];
 }
@@ -151,7 +152,11 @@ static int parse_letters(struct options *o, struct arguments *a, const char *arg
 
 static int parse_operand(struct options *o, const char *argument, struct error *error)
 {
-    if (*options_commands[o->command].operand && !o->model) {
+    if (o->command == COMMAND_EVAL && !o->dataset) {
+        o->dataset = argument;
+        return 0;
+    }
+    if (o->command == COMMAND_INFO && !o->model) {
         o->model = argument;
         return 0;
     }
@@ -175,6 +180,8 @@ static int check(const struct options *o, struct error *error)
                          options_commands[c].name);
     if (c == COMMAND_INFO && !o->model)
         return error_set(error, ERROR_ARGUMENT, "info: the model file is missing; write atmanscope info FILE");
+    if (c == COMMAND_EVAL && !o->dataset)
+        return error_set(error, ERROR_ARGUMENT, "eval: the data set is missing; write atmanscope eval DATASET.jsonl");
     if (o->target && !*o->target)
         return error_set(error, ERROR_ARGUMENT,
                          "--target: the text is empty; leave it out to explain the model's own answer");
@@ -201,6 +208,8 @@ int options_parse(struct options *o, int argc, char **argv, struct error *error)
         }
     if (o->command == COMMAND_GENERATE)
         o->generate = 64;
+    if (o->command == COMMAND_EVAL)
+        o->generate = 32;
     if (o->command != COMMAND_SCREEN) { /* a record wants the same numbers every time, the screen wants them soon */
         o->units = "token";
         o->precision = PRECISION_F32;

@@ -19,6 +19,7 @@ enum command {
     COMMAND_INFO,
     COMMAND_TOKENIZE,
     COMMAND_BENCH,
+    COMMAND_EVAL,
     COMMANDS,
 };
 
@@ -59,6 +60,10 @@ struct options {
 
     const char *jsonl;
     int length, target_length, repeat;
+
+    const char *dataset;
+    int limit; /* 0: none */
+    bool per_case, variants, leave_one_out;
 
     int format; /* enum format */
     const char *output;

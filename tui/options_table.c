@@ -15,8 +15,9 @@ enum {
     INFO = 1 << COMMAND_INFO,
     TOKENIZE = 1 << COMMAND_TOKENIZE,
     BENCH = 1 << COMMAND_BENCH,
+    EVAL = 1 << COMMAND_EVAL,
     ALL = (1 << COMMANDS) - 1,
-    COMPUTING = SCREEN | EXPLAIN | GENERATE | BENCH,
+    COMPUTING = SCREEN | EXPLAIN | GENERATE | BENCH | EVAL,
     PROMPTED = SCREEN | EXPLAIN | GENERATE | TOKENIZE | BENCH,
 };
 
@@ -219,12 +220,12 @@ static const struct option_row prompt_rows[] = {
      .help = "read the prompt from FILE, - for standard input"},
     {.commands = TOKENIZE, .name = "jsonl", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(jsonl),
      .help = "for every line {\"text\": ...} of FILE (- for standard input) print one line {\"ids\", \"offsets\"}"},
-    {.commands = COMPUTING & ~BENCH, .name = "image", .value = "FILE", .kind = OPTION_OWN, .read = read_image,
+    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "image", .value = "FILE", .kind = OPTION_OWN, .read = read_image,
      .help = "a picture (PNG, JPEG or WebP) of the prompt: its place is the next <image> in the text, else before the "
              "text; repeatable"},
-    {.commands = COMPUTING & ~BENCH, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
+    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
      .help = "put the model's chat template around the prompt (not supported yet)"},
-    {.commands = COMPUTING & ~BENCH, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
+    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
      .help = "give the model the prompt as it is (default)"},
     {0},
 };
@@ -234,6 +235,8 @@ static const struct option_row target_rows[] = {
      .help = "explain this continuation of the prompt, tokenised as it follows it, whatever the model would say"},
     {.commands = EXPLAIN, .name = "generate", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate), .low = 1,
      .high = 1 << 20, .help = "explain the model's own, most probable continuation of up to N tokens (default: 1)"},
+    {.commands = EVAL, .name = "generate", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate), .low = 1,
+     .high = 1 << 20, .help = "where a case has no target, explain the model's own answer of up to N tokens (default: 32)"},
     {.commands = EXPLAIN, .name = "foil", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(foil),
      .help = "explain why the target rather than TEXT, at the first token where they differ"},
     {.commands = GENERATE, .letter = 'n', .name = "tokens", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate),
@@ -243,34 +246,36 @@ static const struct option_row target_rows[] = {
              "text (all units of that text), FACTOR is from 0 to 4; repeatable"},
     {.commands = EXPLAIN | GENERATE, .name = "seed", .value = "N", .kind = OPTION_OWN, .read = read_seed,
      .help = "of sampling; the most probable continuation does not depend on it (default: 0)"},
+    {.commands = EVAL, .name = "seed", .value = "N", .kind = OPTION_OWN, .read = read_seed,
+     .help = "of the random map, of ties and of the intervals (default: 0)"},
     {0},
 };
 
 static const struct option_row method_rows[] = {
-    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "units", .value = "KIND", .kind = OPTION_TEXT,
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL, .name = "units", .value = "KIND", .kind = OPTION_TEXT,
      .offset = AT(units),
      .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) "
              "or a regular expression of the delimiters (default: token, on the screen word)"},
-    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "patches", .value = "KIND", .kind = OPTION_OWN,
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL, .name = "patches", .value = "KIND", .kind = OPTION_OWN,
      .read = read_patches,
      .help = "pictures: what is turned down together: patch, 2x2, 4x4, whole or auto, the finest that cuts no picture "
              "into more than 256 (default: auto)"},
-    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
      .offset = AT(method.suppression), .words = suppress_words,
      .help = "how: row-min, row-min-causal, product or log-additive (default: row-min-causal)"},
-    {.commands = SCREEN | EXPLAIN, .name = "factor", .value = "F", .kind = OPTION_OWN, .read = read_factor,
+    {.commands = SCREEN | EXPLAIN | EVAL, .name = "factor", .value = "F", .kind = OPTION_OWN, .read = read_factor,
      .help = "how far: 0 turns off, 1 changes nothing, up to 4 turns up (default: 0.1)"},
-    {.commands = SCREEN | EXPLAIN, .name = "similarity", .value = "COSINE", .kind = OPTION_OWN, .read = read_similarity,
+    {.commands = SCREEN | EXPLAIN | EVAL, .name = "similarity", .value = "COSINE", .kind = OPTION_OWN, .read = read_similarity,
      .help = "turn down, with a unit, positions whose embeddings are this similar, or off (default: off, for units of "
              "pictures 0.7)"},
-    {.commands = SCREEN | EXPLAIN, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
+    {.commands = SCREEN | EXPLAIN | EVAL, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
      .help = "pictures: only patches in the N x N around a patch may be similar to it (N is odd), or off: any position; "
              "text has no window (default: 5)"},
     {.commands = EXPLAIN, .name = "paths", .value = "NAME", .kind = OPTION_WORD, .offset = AT(method.paths),
      .words = paths_words,
      .help = "where: all rows, or direct: only those that predict the answer, which costs about one plain pass for all "
              "units together, and whose order of weak units is not to be trusted (default: all)"},
-    {.commands = SCREEN | EXPLAIN | GENERATE, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
      .help = "only in these layers, counted from 0, both included (default: all)"},
     {.commands = EXPLAIN, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,
      .high = 1e9, .help = "stop the probes after this time; the result then says \"complete\": false "
@@ -288,6 +293,18 @@ static const struct option_row bench_rows[] = {
     {0},
 };
 
+static const struct option_row eval_rows[] = {
+    {.commands = EVAL, .name = "limit", .value = "N", .kind = OPTION_COUNT, .offset = AT(limit), .low = 1, .high = 1 << 30,
+     .help = "only the first N cases (default: all)"},
+    {.commands = EVAL, .name = "leave-one-out", .kind = OPTION_FLAG, .offset = AT(leave_one_out),
+     .help = "words: also the map that deleting every unit's text in turn gives, which takes a plain pass for each"},
+    {.commands = EVAL, .name = "variants", .kind = OPTION_FLAG, .offset = AT(variants),
+     .help = "pictures: also the method with single patches, with tiles of 2x2, and without a window"},
+    {.commands = EVAL, .name = "per-case", .kind = OPTION_FLAG, .offset = AT(per_case),
+     .help = "json: also every case with its answer, its units, the maps over them and their scores"},
+    {0},
+};
+
 static const struct option_row result_rows[] = {
     {.commands = EXPLAIN, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = explain_formats, .base = FORMAT_ANSI,
@@ -295,7 +312,9 @@ static const struct option_row result_rows[] = {
              "opposite) (default: ansi)"},
     {.commands = GENERATE | INFO | BENCH, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text or json (default: text)"},
-    {.commands = EXPLAIN | GENERATE | INFO | TOKENIZE | BENCH, .letter = 'o', .name = "output", .value = "FILE",
+    {.commands = EVAL, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
+     .words = other_formats, .base = FORMAT_ANSI, .help = "text (a table) or json (default: json)"},
+    {.commands = EXPLAIN | GENERATE | INFO | TOKENIZE | BENCH | EVAL, .letter = 'o', .name = "output", .value = "FILE",
      .kind = OPTION_TEXT, .offset = AT(output),
      .help = "write the result to FILE, whole or not at all (default: standard output)"},
     {0},
@@ -314,7 +333,7 @@ static const struct option_row common_rows[] = {
 
 const struct option_group options_groups[] = {
     {"Model", model_rows},   {"Prompt", prompt_rows}, {"Answer", target_rows}, {"Method", method_rows},
-    {"Measure", bench_rows}, {"Result", result_rows}, {"Common", common_rows}, {NULL, NULL},
+    {"Measure", bench_rows}, {"Cases", eval_rows},   {"Result", result_rows}, {"Common", common_rows}, {NULL, NULL},
 };
 
 static const char *const screen_examples[] = {
@@ -350,6 +369,11 @@ static const char *const bench_examples[] = {
     "atmanscope bench -m smollm2 --threads 2 --repeat 3 --format json",
     NULL,
 };
+static const char *const eval_examples[] = {
+    "atmanscope eval cases.jsonl --format text",
+    "atmanscope eval -m smollm2 cases.jsonl --units word --leave-one-out --per-case -o result.json",
+    NULL,
+};
 
 const struct command_row options_commands[COMMANDS] = {
     [COMMAND_SCREEN] = {"tui", "", "type a prompt, choose an output token, watch the words light up", screen_examples},
@@ -360,4 +384,5 @@ const struct command_row options_commands[COMMANDS] = {
     [COMMAND_INFO] = {"info", "FILE", "what a model file holds, and whether it can be used", info_examples},
     [COMMAND_TOKENIZE] = {"tokenize", "", "the tokens of a text with their byte offsets", tokenize_examples},
     [COMMAND_BENCH] = {"bench", "", "speed and memory of a model on this machine", bench_examples},
+    [COMMAND_EVAL] = {"eval", "DATASET.jsonl", "how often maps point at what is known to decide, over a data set", eval_examples},
 };

@@ -1,0 +1,88 @@
+/* atmanscope eval: faithfulness and localisation over a data set: how often a map points at what is known to decide, and what
+ * becomes of the answer when it is taken at its word, beside the same for maps that know less. */
+#include "tui/command.h"
+
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "tui/evaluation.h"
+#include "tui/output.h"
+
+static int fill(FILE *out, const void *data, struct error *error)
+{
+    const struct evaluation *ev = data;
+    return ev->options->format == FORMAT_ANSI ? evaluation_table(ev, out, error) : evaluation_json(ev, out, error);
+}
+
+/* Progress goes by cases: the requests that a case is made of are short. */
+static void say_case(struct progress *progress, const struct evaluation *ev, double started)
+{
+    char line[160];
+    double passed = clock_now() - started, left = ev->done ? passed / (double)ev->done * (double)(ev->dataset->count - ev->done) : 0;
+    int n = snprintf(line, sizeof line, "case %zu of %zu", ev->done + 1, ev->dataset->count);
+    if (ev->done)
+        snprintf(line + n, sizeof line - (size_t)n, ", %.0f s left", left);
+    progress_say(progress, line);
+}
+
+/* Run the cases; what was run before a ^C counts. */
+static int run_cases(struct run *run, struct evaluation *ev, struct error *error)
+{
+    struct progress progress = run->progress;
+    double started = clock_now();
+    int code = 0;
+    run->progress.on = false;
+    while (code == 0 && ev->done < ev->dataset->count) {
+        const struct dataset_case *c = &ev->dataset->cases[ev->done];
+        struct trial *t = &ev->trials[ev->done];
+        say_case(&progress, ev, started);
+        code = trial_run(run, c, t, error);
+        if (code)
+            trial_free(t);
+        else
+            ev->done++;
+        if (code && code != ERROR_CANCELLED)
+            code = error_add(error, code, "%s: line %zu", run->options->dataset, c->line);
+    }
+    progress_clear(&progress);
+    ev->seconds = clock_now() - started;
+    return code;
+}
+
+static int evaluate(struct run *run, const struct dataset *dataset, struct error *error)
+{
+    struct evaluation ev = {.options = run->options, .info = engine_info(run->engine), .dataset = dataset};
+    ev.trials = calloc(dataset->count, sizeof *ev.trials);
+    int code = ev.trials ? run_cases(run, &ev, error) : error_set(error, ERROR_MEMORY, "out of memory");
+    ev.method = run->options->method;
+    if (ev.method.last_layer < 0)
+        ev.method.last_layer = ev.info->layers - 1;
+    if (code == 0 || (code == ERROR_CANCELLED && ev.done > 0)) {
+        struct error written;
+        int failed = output_fill(run->options->output, fill, &ev, &written);
+        if (failed && error)
+            *error = written;
+        code = failed ? failed : code;
+    }
+    for (size_t i = 0; i < ev.done; i++)
+        trial_free(&ev.trials[i]);
+    free(ev.trials);
+    return code;
+}
+
+int command_eval(const struct options *o, const struct context *context, struct error *error)
+{
+    struct dataset dataset;
+    int code = output_check(o->output, error);
+    if (code == 0)
+        code = dataset_read(o->dataset, (size_t)o->limit, &dataset, error);
+    if (code)
+        return code;
+    struct run run;
+    if ((code = run_open(&run, o, context, error)) == 0) {
+        code = evaluate(&run, &dataset, error);
+        run_close(&run);
+    }
+    dataset_free(&dataset);
+    return code;
+}
