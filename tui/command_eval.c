@@ -3,10 +3,12 @@
 #include "tui/command.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "tui/evaluation.h"
 #include "tui/output.h"
+#include "tui/text.h"
 
 static int fill(FILE *out, const void *data, struct error *error)
 {
@@ -25,6 +27,14 @@ static void say_case(struct progress *progress, const struct evaluation *ev, dou
     progress_say(progress, line);
 }
 
+/* For -v: a line for each case. */
+static void say_cost(const struct dataset_case *c, const struct trial *t, double seconds)
+{
+    char *id = text_clean(c->id, strlen(c->id), true, NULL);
+    fprintf(stderr, "%s: %.3f s%s\n", id ? id : "", seconds, t->judged ? t->right ? ", right" : ", wrong" : "");
+    free(id);
+}
+
 /* Run the cases; what was run before a ^C counts. */
 static int run_cases(struct run *run, struct evaluation *ev, struct error *error)
 {
@@ -36,11 +46,16 @@ static int run_cases(struct run *run, struct evaluation *ev, struct error *error
         const struct dataset_case *c = &ev->dataset->cases[ev->done];
         struct trial *t = &ev->trials[ev->done];
         say_case(&progress, ev, started);
+        double before = clock_now();
         code = trial_run(run, c, t, error);
         if (code)
             trial_free(t);
         else
             ev->done++;
+        if (code == 0 && run->options->verbose) {
+            progress_clear(&progress);
+            say_cost(c, t, clock_now() - before);
+        }
         if (code && code != ERROR_CANCELLED)
             code = error_add(error, code, "%s: line %zu", run->options->dataset, c->line);
     }

@@ -217,10 +217,9 @@ static int take_guesses(struct work *w, struct error *error)
 
 static struct request request_of(const struct work *w)
 {
-    struct request request = run_request(w->options, w->c->prompt, strlen(w->c->prompt));
+    struct request request = run_request(w->run, w->c->prompt, strlen(w->c->prompt));
     request.images = w->images;
     request.image_count = w->c->image_count;
-    request.image_units = w->options->patches;
     if (w->c->target) {
         request.target = w->c->target;
         request.target_length = strlen(w->c->target);
