@@ -83,7 +83,7 @@ def build(name, attention="eager"):
             elif "position_embedding" in key:
                 weight.normal_(0, 0.5, generator=maker)
             elif "mm_input_projection" in key:
-                weight.normal_(0, weight.shape[0] ** -0.5, generator=maker)
+                weight.normal_(0, weight.shape[0] ** -0.5, generator=maker).copy_(weight.half())  # as the converter stores it
             else:
                 fan_in = weight[0].numel()
                 weight.normal_(0, (2.5 if "lm_head" in key else 1.3) / fan_in ** 0.5, generator=maker)

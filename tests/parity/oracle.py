@@ -15,16 +15,18 @@ state = {"multiplier": None, "variant": None, "layers": (0, 0)}
 
 
 def manipulated(module, query, key, value, attention_mask, scaling=None, dropout=0.0, softcap=None, **_):
-    """query [probes, heads, rows, head_dim], key and value [probes, kv_heads, positions, head_dim]; the mask knows windows."""
+    """query [probes, heads, rows, head_dim], key and value [probes, kv_heads, positions, head_dim]; the mask knows windows, and
+    pictures that look both ways."""
     groups = query.shape[1] // key.shape[1]
     key, value = (torch.repeat_interleave(t, groups, dim=1) for t in (key, value))
     score = torch.matmul(query, key.transpose(2, 3)) * (scaling or key.shape[-1] ** -0.5)
     if softcap is not None:
         score = softcap * torch.tanh(score / softcap)
     rows, columns = score.shape[-2:]
-    hidden = torch.ones(rows, columns, dtype=torch.bool, device=score.device).triu(columns - rows + 1)
     if attention_mask is not None:
-        hidden = hidden | (attention_mask[..., :columns] < 0)
+        hidden = attention_mask[..., :columns] < 0
+    else:
+        hidden = torch.ones(rows, columns, dtype=torch.bool, device=score.device).triu(columns - rows + 1)
     m, (first, last) = state["multiplier"], state["layers"]
     if m is not None and first <= module.layer_idx <= last:
         m, variant = m[:, None, None, :], state["variant"]

@@ -24,8 +24,12 @@ def text_of(words, seed):
 
 
 def clear_similarity(model, ids):
-    """A threshold that a fifth or so of all pairs reach and that no pair comes close to, so that rounding cannot decide."""
-    values = np.unique(reference.cosines(model, ids))
+    return clear_threshold(reference.cosines(model, ids))
+
+
+def clear_threshold(cosines):
+    """One that a fifth or so of all pairs reach and that no pair comes close to, so that rounding cannot decide."""
+    values = np.unique(cosines)
     values = values[values < 0.999]
     upper = values[int(0.7 * len(values)):int(0.9 * len(values)) + 2]
     gap = np.diff(upper).argmax()
