@@ -37,7 +37,11 @@ int command_screen(const struct options *o, const struct context *context, int *
                    .weights = o->weights,
                    .precision = o->precision,
                    .tf32 = o->tf32},
-        .terminal = {.term = context->term, .depth = context->depth, .ground = context->ground, .tmux = context->tmux},
+        .terminal = {.term = context->term,
+                     .depth = context->depth,
+                     .ground = context->ground,
+                     .graphics = o->graphics,
+                     .tmux = context->tmux},
         .paths = &context->paths,
         .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */
         .prompt = prompt,

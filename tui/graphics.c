@@ -137,18 +137,23 @@ static size_t budget(const struct terminal *terminal)
     return bytes < GRAPHICS_BYTES_MOST ? bytes : GRAPHICS_BYTES_MOST;
 }
 
-/* How long to wait before the next one; 0: it may be sent. */
-static int64_t delay(struct graphics *graphics, struct terminal *terminal, bool choice, int64_t now)
+/* See whether the terminal has answered, or never will. */
+static void take_answer(struct graphics *graphics, struct terminal *terminal, int64_t now)
 {
     int64_t since = now - graphics->sent;
-    if (graphics->waiting && terminal->fences > 0 && since < PATIENCE)
-        return PATIENCE - since;
-    if (graphics->waiting) {
-        graphics->waiting = false;
-        graphics->took = since;
-        terminal->fences = 0;
-    }
-    int64_t gap = choice ? CHOICE_GAP : STREAM_GAP + 2 * graphics->took;
+    if (!graphics->waiting || (terminal->fences > 0 && since < PATIENCE))
+        return;
+    graphics->waiting = false;
+    graphics->took = since;
+    terminal->fences = 0;
+}
+
+/* How long to wait before the next one; 0: it may be sent. */
+static int64_t delay(const struct graphics *graphics, bool choice, int64_t now)
+{
+    int64_t since = now - graphics->sent, gap = choice ? CHOICE_GAP : STREAM_GAP + 2 * graphics->took;
+    if (graphics->waiting)
+        gap = PATIENCE;
     return since < gap ? gap - since : 0;
 }
 
@@ -159,6 +164,7 @@ int graphics_show(struct graphics *graphics, struct terminal *terminal, const st
     size_t length;
     if (terminal->graphics != GRAPHICS_SIXEL || !view_picture_look(view, &look))
         return -1;
+    take_answer(graphics, terminal, now);
     if (dialog_is_open(view->dialog) && overlap(view->dialog->area, view->picture_at))
         return -1;
     still = look;
@@ -167,7 +173,7 @@ int graphics_show(struct graphics *graphics, struct terminal *terminal, const st
     bool moved = !same_area(graphics->stands, view->picture_at);
     if (hash == graphics->hash && !moved && !graphics->damaged)
         return -1;
-    int64_t wait = delay(graphics, terminal, moved || graphics->damaged || choice != graphics->choice, now);
+    int64_t wait = delay(graphics, moved || graphics->damaged || choice != graphics->choice, now);
     if (wait > 0)
         return (int)wait;
     if (moved)

@@ -65,7 +65,8 @@ struct options {
     int limit; /* 0: none */
     bool per_case, variants, leave_one_out;
 
-    int format; /* enum format */
+    int format;   /* enum format */
+    int graphics; /* enum terminal_graphics */
     const char *output;
     bool verbose, quiet;
 };

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/terminal.h"
+
 #define AT(member) offsetof(struct options, member)
 
 enum {
@@ -25,6 +27,7 @@ static const char *const precision_words[] = {"auto", "f32", "bf16", "int8", NUL
 static const char *const weights_words[] = {"auto", "mapped", "expanded", NULL};
 static const char *const suppress_words[] = {"row-min", "row-min-causal", "product", "log-additive", NULL};
 static const char *const paths_words[] = {"all", "direct", NULL};
+static const char *const graphics_words[] = {"auto", "sixel", "blocks", "none", NULL};
 static const char *const explain_formats[] = {"ansi", "json", "html", "reference", NULL};
 static const char *const other_formats[] = {"text", "json", NULL};
 
@@ -321,6 +324,10 @@ static const struct option_row result_rows[] = {
 };
 
 static const struct option_row common_rows[] = {
+    {.commands = SCREEN, .name = "graphics", .value = "NAME", .kind = OPTION_WORD, .offset = AT(graphics),
+     .words = graphics_words, .base = GRAPHICS_AUTO,
+     .help = "how the screen draws pictures: sixel, blocks (halves of characters), none, or auto, sixel where the terminal "
+             "says that it knows it (default: auto)"},
     {.commands = ALL, .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .offset = AT(verbose),
      .help = "say on standard error what is used and what it cost"},
     {.commands = ALL, .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .offset = AT(quiet),

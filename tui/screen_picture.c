@@ -50,7 +50,8 @@ unsigned screen_picture_add(struct screen *screen, const char *path)
         return DIRTY_DRAW;
     }
     if (image_read(path, &image, &error) != 0) {
-        screen_say(screen, true, "%s", error.message);
+        bool named = slash && strncmp(error.message, path, (size_t)(slash - path) + 1) == 0;
+        screen_say(screen, true, "%s", error.message + (named ? slash - path + 1 : 0)); /* the folder stands above it */
         return DIRTY_DRAW;
     }
     screen_picture_put(screen, image);

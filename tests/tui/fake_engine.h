@@ -5,6 +5,8 @@
 #ifndef TESTS_TUI_FAKE_ENGINE_H
 #define TESTS_TUI_FAKE_ENGINE_H
 
+#include "core/image.h"
+
 struct fake_settings {
     int open_ms;      /* how long engine_open() takes */
     int token_ms;     /* before each output token */
@@ -24,5 +26,8 @@ enum {
     FAKE_ROW = 3,
 };
 struct tokenizer *fake_tokenizer_new(void);
+
+/* A grey slope with a blue disc where the engine says that blue is, and a red one; the second (1) is wide; -1: noise. */
+struct image *fake_picture(int nth);
 
 #endif

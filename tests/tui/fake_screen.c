@@ -1,7 +1,7 @@
 /* fake_screen.c: the screen over the engine without a model, for tests to drive.  Settings come from the environment:
  * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_BATCH, FAKE_SPIN, FAKE_GATE as in fake_engine.h, FAKE_MODELS the
  * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_PICTURES how many made-up pictures
- * there are, FAKE_GRAPHICS "sixel", "blocks" or "none", FAKE_TMUX a tmux.  TERM, COLORTERM and NO_COLOR count as
+ * there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks" or "none", FAKE_TMUX a tmux.  TERM, COLORTERM and NO_COLOR count as
  * they do for the program. */
 #include <signal.h>
 #include <stdio.h>
@@ -15,29 +15,6 @@ static int number(const char *name)
 {
     const char *value = getenv(name);
     return value ? atoi(value) : 0;
-}
-
-/* A grey slope with a blue disc where the engine says that blue is, or the other way round, and a red one. */
-static struct image *make_picture(int nth)
-{
-    enum { WIDTH = 240 };
-    struct image *image;
-    int height = nth == 1 ? 120 : WIDTH;
-    if (image_new(WIDTH, height, &image, NULL) != 0)
-        abort();
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < WIDTH; x++) {
-            uint8_t *rgb = image->rgb + 3 * (y * WIDTH + x), grey = (uint8_t)(120 + x / 4 + y / 4);
-            int across = x - (2 * FAKE_COLUMN + 1) * WIDTH / 24, down = y - (2 * FAKE_ROW + 1) * height / 24;
-            rgb[0] = rgb[1] = rgb[2] = grey;
-            if (across * across + down * down < 28 * 28)
-                memcpy(rgb, "\x20\x50\xd0", 3);
-            across = x - 60;
-            down = y - height * 2 / 3;
-            if (across * across + down * down < 28 * 28)
-                memcpy(rgb, "\xd0\x30\x20", 3);
-        }
-    return image;
 }
 
 static enum terminal_graphics graphics_of(const char *name)
@@ -69,7 +46,7 @@ int main(int count, char **arguments)
     struct image *images[8];
     size_t image_count = (size_t)number("FAKE_PICTURES");
     for (size_t i = 0; i < image_count; i++)
-        images[i] = make_picture((int)i);
+        images[i] = fake_picture(getenv("FAKE_NOISE") ? -1 : (int)i);
     struct screen_options options = {
         .engine = {.model = count > 1 ? arguments[1] : "fake.gguf", .precision = -1},
         .terminal = {term, colour_depth_from(term, getenv("COLORTERM"), getenv("NO_COLOR")), GROUND_DARK,

@@ -27,6 +27,12 @@ struct pty *guest_start(const struct guest *guest)
         .columns = guest->columns ? guest->columns : 80,
         .background = guest->background,
         .mute = guest->mute,
+        .sixel = guest->sixel,
+        .cell_asked = guest->cell_asked,
+        .cell_width = guest->cell_width,
+        .cell_height = guest->cell_height,
+        .registers = guest->registers,
+        .side = guest->side,
     };
     return pty_start(&options);
 }

@@ -24,6 +24,8 @@ struct guest {
     const char *model;      /* NULL: fake.gguf */
     const char *background; /* as pty_options */
     bool mute;
+    bool sixel, cell_asked; /* and these */
+    int cell_width, cell_height, registers, side;
     bool shell;                           /* behind bash, which is sent the command by the test */
     const char *settings[GUEST_SETTINGS]; /* "NAME=VALUE" */
 };

@@ -26,6 +26,13 @@ struct pty {
     bool ended, mute;
     int rows, columns;
     const char *background;
+    bool sixel, cell_asked, hold;
+    int cell_width, cell_height, registers, side, held;
+    int pictures;
+    struct pty_picture picture, coming; /* the last one; the one that is being sent */
+    size_t coming_capacity, picture_capacity;
+    VTermRect watched;
+    int written;
     VTerm *vterm;
     VTermScreen *screen;
     VTermPos cursor;
@@ -57,19 +64,49 @@ static int on_property(VTermProp property, VTermValue *value, void *user)
     return 1;
 }
 
-static const VTermScreenCallbacks callbacks = {.movecursor = on_move, .settermprop = on_property};
+static int on_damage(VTermRect rect, void *user)
+{
+    struct pty *pty = user;
+    VTermRect *w = &pty->watched;
+    pty->written += rect.start_row < w->end_row && w->start_row < rect.end_row && rect.start_col < w->end_col &&
+                    w->start_col < rect.end_col;
+    return 1;
+}
+
+static const VTermScreenCallbacks callbacks = {.damage = on_damage, .movecursor = on_move, .settermprop = on_property};
 
 static void feed(struct pty *pty, const char *bytes, size_t length)
 {
     vterm_input_write(pty->vterm, bytes, length);
 }
 
+static void answer_about_pictures(struct pty *pty, const char *sequence, size_t length)
+{
+    char answer[64] = "";
+    if (pty->mute)
+        return;
+    if (length > 4 && memcmp(sequence, "\033[?1;", 5) == 0 && pty->registers)
+        snprintf(answer, sizeof answer, "\033[?1;0;%dS", pty->registers);
+    else if (length > 4 && memcmp(sequence, "\033[?2;", 5) == 0 && pty->side)
+        snprintf(answer, sizeof answer, "\033[?2;0;%d;%dS", pty->side, pty->side);
+    else if (length == 5 && memcmp(sequence, "\033[16t", 5) == 0 && pty->cell_asked)
+        snprintf(answer, sizeof answer, "\033[6;%d;%dt", pty->cell_height, pty->cell_width);
+    pty_send(pty, answer);
+}
+
 /* A whole control sequence: a question is answered, a mode noted; false: libvterm should not see it. */
 static bool take_csi(struct pty *pty, const char *sequence, size_t length)
 {
     if (length >= 3 && sequence[length - 1] == 'c' && (length == 3 || sequence[2] == '0')) {
-        if (!pty->mute)
-            pty_send(pty, "\033[?62;22c");
+        if (pty->hold)
+            pty->held++;
+        else if (!pty->mute)
+            pty_send(pty, pty->sixel ? "\033[?62;4;22c" : "\033[?62;22c");
+        return false;
+    }
+    char last = sequence[length - 1], before = length > 1 ? sequence[length - 2] : 0;
+    if (last == 'S' || last == 't' || (last == 'p' && before == '$')) {
+        answer_about_pictures(pty, sequence, length);
         return false;
     }
     bool set = sequence[length - 1] == 'h';
@@ -91,6 +128,38 @@ static void take_osc(struct pty *pty, const char *sequence, size_t length)
         return;
     snprintf(answer, sizeof answer, "\033]11;%s\033\\", pty->background);
     pty_send(pty, answer);
+}
+
+static void take_picture_bytes(struct pty *pty, const char *bytes, size_t length)
+{
+    struct pty_picture *coming = &pty->coming;
+    if (coming->length + length > pty->coming_capacity) {
+        pty->coming_capacity = 2 * (coming->length + length);
+        coming->bytes = realloc(coming->bytes, pty->coming_capacity);
+    }
+    memcpy(coming->bytes + coming->length, bytes, length);
+    coming->length += length;
+}
+
+/* One more byte of a device control string. */
+static void take_picture(struct pty *pty, char c, bool done)
+{
+    struct pty_picture *coming = &pty->coming;
+    if (coming->length == 0) {
+        coming->row = pty->cursor.row;
+        coming->column = pty->cursor.col;
+        take_picture_bytes(pty, "\033P", 2);
+    }
+    take_picture_bytes(pty, &c, 1);
+    if (!done)
+        return;
+    char *old = pty->picture.bytes;
+    size_t capacity = pty->coming_capacity;
+    pty->picture = *coming;
+    *coming = (struct pty_picture){.bytes = old};
+    pty->coming_capacity = old ? pty->picture_capacity : 0;
+    pty->picture_capacity = capacity;
+    pty->pictures++;
 }
 
 /* Pass output on to libvterm byte by byte, but for the sequences that are ours. */
@@ -119,6 +188,8 @@ static void filter(struct pty *pty, char c)
         done = c == 7 || (c == '\\' && before == 27);
         if (done && was == FILTER_OSC)
             take_osc(pty, pty->sequence, pty->sequence_length);
+        if (was == FILTER_DCS)
+            take_picture(pty, c, done);
     }
     if (show)
         feed(pty, pty->sequence, pty->sequence_length);
@@ -146,10 +217,26 @@ static void become(const struct pty_options *options)
     _exit(127);
 }
 
+static struct winsize size_of(const struct pty *pty, int rows, int columns)
+{
+    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+    if (!pty->cell_asked) {
+        size.ws_xpixel = (unsigned short)(columns * pty->cell_width + (pty->cell_width ? 4 : 0)); /* and a border */
+        size.ws_ypixel = (unsigned short)(rows * pty->cell_height + (pty->cell_width ? 4 : 0));
+    }
+    return size;
+}
+
 struct pty *pty_start(const struct pty_options *options)
 {
     struct pty *pty = calloc(1, sizeof *pty);
-    struct winsize size = {.ws_row = options->rows, .ws_col = options->columns};
+    pty->sixel = options->sixel;
+    pty->cell_width = options->cell_width;
+    pty->cell_height = options->cell_height;
+    pty->cell_asked = options->cell_asked;
+    pty->registers = options->registers;
+    pty->side = options->side;
+    struct winsize size = size_of(pty, options->rows, options->columns);
     pty->rows = options->rows;
     pty->columns = options->columns;
     pty->background = options->background;
@@ -180,6 +267,8 @@ void pty_stop(struct pty *pty)
     if (pty->fd >= 0)
         close(pty->fd);
     vterm_free(pty->vterm);
+    free(pty->picture.bytes);
+    free(pty->coming.bytes);
     free(pty->screen_text);
     free(pty);
 }
@@ -214,7 +303,7 @@ void pty_send(struct pty *pty, const char *text)
 
 void pty_resize(struct pty *pty, int rows, int columns)
 {
-    struct winsize size = {.ws_row = rows, .ws_col = columns};
+    struct winsize size = size_of(pty, rows, columns);
     pty->rows = rows;
     pty->columns = columns;
     vterm_set_size(pty->vterm, rows, columns);
@@ -425,6 +514,42 @@ void pty_cursor(struct pty *pty, int *row, int *column, bool *visible)
 size_t pty_received(const struct pty *pty)
 {
     return pty->received;
+}
+
+int pty_pictures(const struct pty *pty)
+{
+    return pty->pictures;
+}
+
+const struct pty_picture *pty_picture(const struct pty *pty)
+{
+    return pty->pictures ? &pty->picture : NULL;
+}
+
+static bool has_more(struct pty *pty, const void *count)
+{
+    return pty->pictures > *(const int *)count;
+}
+
+bool pty_wait_picture(struct pty *pty, int more_than)
+{
+    return pty_until(pty, has_more, &more_than);
+}
+
+int pty_written(struct pty *pty, int row, int column, int rows, int columns)
+{
+    int written = pty->written;
+    pty->watched =
+        (VTermRect){.start_row = row, .end_row = row + rows, .start_col = column, .end_col = column + columns};
+    pty->written = 0;
+    return written;
+}
+
+void pty_hold(struct pty *pty, bool hold)
+{
+    pty->hold = hold;
+    for (; !hold && pty->held > 0; pty->held--)
+        pty_send(pty, pty->sixel ? "\033[?62;4;22c" : "\033[?62;22c");
 }
 
 bool pty_alternate(const struct pty *pty)

@@ -1,8 +1,8 @@
 /* pty.h: a program in a terminal of our own: keys go in, the screen is read back.
  *
  * The terminal is libvterm behind a pseudo-terminal.  What libvterm does not understand (device control strings, as
- * pictures are) is taken out of the stream before, and questions are answered here, so that a test says what kind of
- * terminal it is.  Tests wait for what should be seen, never for a time. */
+ * pictures are) is taken out of the stream before and kept, and questions are answered here, so that a test says what
+ * kind of terminal it is.  Tests wait for what should be seen, never for a time. */
 #ifndef TESTS_TUI_PTY_H
 #define TESTS_TUI_PTY_H
 
@@ -20,6 +20,17 @@ struct pty_options {
     int rows, columns;
     const char *background; /* answer to OSC 11, "rgb:ffff/ffff/ffff"; NULL: none */
     bool mute;              /* answers no question at all */
+    bool sixel;             /* says that it draws pictures */
+    int cell_width, cell_height; /* pixels of a cell; 0: it does not say */
+    bool cell_asked;             /* it says so only when asked */
+    int registers, side;         /* colours of a picture, its greatest width and height; 0: it does not say */
+};
+
+/* A picture that was drawn. */
+struct pty_picture {
+    char *bytes; /* the whole sequence */
+    size_t length;
+    int row, column; /* where the cursor stood */
 };
 
 struct pty_cell {
@@ -62,6 +73,16 @@ struct pty_cell pty_cell_of(struct pty *, const char *text);
 bool pty_wait_background(struct pty *, const char *text, int background, bool inverted);
 void pty_cursor(struct pty *, int *row, int *column, bool *visible);
 size_t pty_received(const struct pty *); /* bytes so far */
+
+/* How many pictures were drawn so far; the last one, NULL: none. */
+int pty_pictures(const struct pty *);
+const struct pty_picture *pty_picture(const struct pty *);
+/* More pictures than so many were drawn. */
+bool pty_wait_picture(struct pty *, int more_than);
+/* How often text was written into these cells, from now on or since the last call. */
+int pty_written(struct pty *, int row, int column, int rows, int columns);
+/* Answer no more, or answer all that was asked meanwhile, as a slow line does. */
+void pty_hold(struct pty *, bool hold);
 
 /* How the program left its terminal. */
 bool pty_alternate(const struct pty *); /* on the second screen */
