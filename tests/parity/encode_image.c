@@ -38,7 +38,7 @@ static int read_ppm(const char *path, struct image **image, struct error *error)
 
 static int open_all(struct opened *o, char **argv, const char *device, struct error *error)
 {
-    struct device_options options = {device, 2};
+    struct device_options options = {.name = device, .threads = 2};
     struct vision_info info;
     int status = read_ppm(argv[2], &o->image, error);
     if (status > 0)
