@@ -211,11 +211,10 @@ def suppress(score, m, visible, variant):
     raise ValueError(variant)
 
 
-def attend(model, visible, query, key, value, m, variant):
-    """query [heads, positions, head_dim], key and value [kv_heads, ...]; visible [positions, positions]; m [positions] or
-    None: untouched."""
-    shared = model.heads // model.kv_heads
-    key, value = np.repeat(key, shared, axis=0), np.repeat(value, shared, axis=0)
+def attention_weights(model, visible, query, key, m, variant):
+    """[heads, positions, positions] of query [heads, positions, head_dim] and key [kv_heads, ...]; visible [positions,
+    positions]; m [positions] or None: untouched."""
+    key = np.repeat(key, model.heads // model.kv_heads, axis=0)
     score = query @ key.transpose(0, 2, 1) * model.scale
     if model.cap:
         score = model.cap * np.tanh(score / model.cap)
@@ -225,7 +224,7 @@ def attend(model, visible, query, key, value, m, variant):
     top = score.max(axis=-1, keepdims=True)
     weight = np.exp(score - np.where(np.isfinite(top), top, 0))
     total = weight.sum(axis=-1, keepdims=True)
-    return weight / np.where(total > 0, total, 1) @ value  # a row with nothing left attends to nothing: 0
+    return weight / np.where(total > 0, total, 1)  # a row with nothing left attends to nothing: 0
 
 
 def attention(model, index, layer, x, m, variant, plain):
@@ -240,7 +239,8 @@ def attention(model, index, layer, x, m, variant, plain):
     among = x if plain is None else plain
     query = rope(model, index, heads("attn_q", model.heads))
     key, value = rope(model, index, heads("attn_k", model.kv_heads, among)), heads("attn_v", model.kv_heads, among)
-    attended = attend(model, layer["visible"], query, key, value, m, variant)
+    layer["weights"] = attention_weights(model, layer["visible"], query, key, m, variant)
+    attended = layer["weights"] @ np.repeat(value, model.heads // model.kv_heads, axis=0)
     y = linear(layer, "attn_output", attended.transpose(1, 0, 2).reshape(len(x), -1))
     return norm(model, layer, "post_attention_norm", y)
 
@@ -327,6 +327,18 @@ def explain(model, prompt, target, units, variant, factor, similarity=None, laye
     for u, unit in enumerate(units):
         relevance[u, t + len(prompt) <= unit[0]] = 0  # what stands at or after a target token does not explain it
     return relevance, logp[0]
+
+
+def rollout(model, ids, rows, pictures=()):
+    """Attention rollout (Abnar and Zuidema 2020): how much of each of the positions `rows` every position is, after all
+    layers: [rows, positions]."""
+    x, made = model.enter(ids, pictures), np.eye(len(ids))
+    for index in range(model.layers):
+        layer = model.layer(index)
+        layer["visible"] = model.visible(index, len(ids), pictures)
+        x = block(model, index, layer, x, None, None)
+        made = (layer["weights"].mean(axis=0) + np.eye(len(ids))) / 2 @ made
+    return made[rows]
 
 
 def greedy(model, prompt, count):
