@@ -102,17 +102,30 @@ static uint8_t round_sum(int32_t sum)
     return (uint8_t)(sum < 0 ? 0 : sum > UINT8_MAX ? UINT8_MAX : sum);
 }
 
-/* One row of width pixels from a row of the source. */
-static void resize_row(const uint8_t *from, const struct taps *taps, int width, uint8_t *to)
+/* The sums of one output pixel if all of its inputs were the ground's colour. */
+static void plain_sums(const struct taps *taps, int x, const uint8_t *colour, int32_t *sums)
 {
-    for (int x = 0; x < width; x++) {
-        const uint8_t *pixel = from + (size_t)taps->first[x] * 3;
+    int32_t weight = 0;
+    for (int k = 0; k < taps->length[x]; k++)
+        weight += taps->weight[(size_t)x * taps->most + (size_t)k];
+    for (int c = 0; c < 3; c++)
+        sums[c] = WEIGHT_HALF + colour[c] * weight;
+}
+
+/* One row of the picture to width pixels.  plain [width, 3] are the sums without the picture: only what differs from
+ * them is added, which costs nothing where there is no picture. */
+static void resize_row(const uint8_t *row, int length, const struct image_ground *ground, const struct taps *taps,
+                       const int32_t *plain, int width, uint8_t *to)
+{
+    const uint8_t *colour = ground->colour;
+    for (int x = 0; x < width; x++, plain += 3) {
+        int first = taps->first[x] - ground->left, end = first + taps->length[x];
         const int32_t *weight = taps->weight + (size_t)x * taps->most;
-        int32_t red = WEIGHT_HALF, green = WEIGHT_HALF, blue = WEIGHT_HALF;
-        for (int k = 0; k < taps->length[x]; k++, pixel += 3) {
-            red += pixel[0] * weight[k];
-            green += pixel[1] * weight[k];
-            blue += pixel[2] * weight[k];
+        int32_t red = plain[0], green = plain[1], blue = plain[2];
+        for (int k = first < 0 ? 0 : first; k < (end > length ? length : end); k++) {
+            red += (row[k * 3] - colour[0]) * weight[k - first];
+            green += (row[k * 3 + 1] - colour[1]) * weight[k - first];
+            blue += (row[k * 3 + 2] - colour[2]) * weight[k - first];
         }
         *to++ = round_sum(red);
         *to++ = round_sum(green);
@@ -124,26 +137,20 @@ static void resize_row(const uint8_t *from, const struct taps *taps, int width, 
 static bool resize_rows(const struct image *image, const struct image_ground *ground, const struct taps *taps,
                         int width, uint8_t *out)
 {
-    size_t line = (size_t)width * 3, inner = (size_t)image->width * 3;
-    uint8_t *row = malloc((size_t)ground->width * 3), *plain = malloc(line);
-    if (row && plain) {
-        for (int x = 0; x < ground->width; x++)
-            memcpy(row + (size_t)x * 3, ground->colour, 3);
-        resize_row(row, taps, width, plain);
-        for (int y = 0; y < ground->height; y++) {
-            bool inside = y >= ground->top && y < ground->top + image->height;
-            if (inside) {
-                memcpy(row + (size_t)ground->left * 3, image->rgb + (size_t)(y - ground->top) * inner, inner);
-                resize_row(row, taps, width, out + (size_t)y * line);
-            } else {
-                memcpy(out + (size_t)y * line, plain, line);
-            }
-        }
+    size_t line = (size_t)width * 3;
+    int32_t *plain = malloc(line * sizeof *plain);
+    if (!plain)
+        return false;
+    for (int x = 0; x < width; x++)
+        plain_sums(taps, x, ground->colour, plain + (size_t)x * 3);
+    for (int y = 0; y < ground->height; y++) {
+        int inside = y - ground->top;
+        bool empty = inside < 0 || inside >= image->height;
+        const uint8_t *row = empty ? NULL : image->rgb + (size_t)inside * (size_t)image->width * 3;
+        resize_row(row, empty ? 0 : image->width, ground, taps, plain, width, out + (size_t)y * line);
     }
-    bool done = row && plain;
-    free(row);
     free(plain);
-    return done;
+    return true;
 }
 
 /* Lines of line bytes to another number of them.  false: no memory. */

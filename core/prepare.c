@@ -16,24 +16,21 @@ static int preparation_check(const struct preparation *preparation, struct error
                          preparation->longest, PREPARE_SIDE);
     for (int c = 0; c < 3; c++) {
         float mean = preparation->mean[c], deviation = preparation->deviation[c];
-        if (!(mean >= 0 && mean <= 1 && deviation > 0 && isfinite(deviation)))
-            return error_set(error, ERROR_ARGUMENT,
-                             "a picture's mean of %g and deviation of %g: 0 to 1 and more than 0 "
-                             "are possible",
-                             (double)mean, (double)deviation);
+        if (!isfinite(mean) || !(deviation > 0) || !isfinite(deviation))
+            return error_set(error, ERROR_ARGUMENT, "a picture's mean of %g and deviation of %g", (double)mean,
+                             (double)deviation);
     }
     return 0;
 }
 
-/* LLaVA's rule: the colour is the mean's, cut to whole levels, and an odd pixel of padding goes to the right or below.
- */
+/* LLaVA's rule: the colour is the mean's, cut to a whole level; an odd pixel of padding goes to the right or below. */
 static struct image_ground square_ground(const struct image *image, const float *mean)
 {
     int side = image->width > image->height ? image->width : image->height;
     struct image_ground ground = {
         .width = side, .height = side, .left = (side - image->width) / 2, .top = (side - image->height) / 2};
     for (int c = 0; c < 3; c++)
-        ground.colour[c] = (uint8_t)((double)mean[c] * 255);
+        ground.colour[c] = (uint8_t)fmin(fmax((double)mean[c] * 255, 0), 255);
     return ground;
 }
 

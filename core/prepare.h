@@ -22,7 +22,7 @@ struct preparation {
 };
 
 /* pixels [3, side, side] f32: red, green, blue, each (value / 255 - mean) / deviation.  ERROR_ARGUMENT for a
- * preparation outside its ranges, ERROR_MEMORY. */
+ * preparation outside its ranges (sides go up to 4096), ERROR_LIMIT, ERROR_MEMORY. */
 int prepare_image(const struct image *, const struct preparation *, float *pixels, struct error *);
 
 #endif

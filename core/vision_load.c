@@ -150,7 +150,7 @@ static void read_preparation(struct hyper *h, struct vision *v)
     p->filter = filters[v->projector];
     p->side = v->info.side;
     if (v->projector == PROJECTOR_IDEFICS3)
-        hyper_int(h, "preproc_image_size", 1, 1 << 14, &p->longest);
+        hyper_int(h, "preproc_image_size", 1, 4096, &p->longest);
     read_colour(h, "image_mean", -100, p->mean);
     read_colour(h, "image_std", 1e-3f, p->deviation);
 }
