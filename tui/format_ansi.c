@@ -7,7 +7,7 @@
 
 #include "tui/text.h"
 
-enum { RANKED = 12, RANKED_A_TOKEN = 4, UNIT_WIDTH = 40 };
+enum { RANKED = 12, RANKED_A_TOKEN = 4, UNIT_WIDTH = 40, GRID = 40 };
 
 static const char RESET[] = "\033[0m";
 
@@ -73,6 +73,58 @@ static int put_prompt(FILE *out, const struct report *r, double limit)
         put_text(out, e->prompt + p->inner_end, p->end - p->inner_end);
     }
     free(pieces);
+    return 0;
+}
+
+/* One patch, in its unit's colour; without colours a sign and how many ninths of the scale.  A small dot: none. */
+static void put_patch(FILE *out, const struct report *r, int unit, int width, double limit)
+{
+    const struct explanation *e = r->explanation;
+    double position = 0;
+    if (unit >= 0 && e->measured[unit])
+        position = colour_position(report_relevance(e, (size_t)unit, REPORT_ALL), limit, e->noise_floor);
+    char text[3] = " .";
+    if (r->depth == COLOUR_NONE && round(9 * position) != 0) {
+        text[0] = position > 0 ? '+' : '-';
+        text[1] = (char)('0' + (int)fabs(round(9 * position)));
+    } else if (r->depth != COLOUR_NONE && position != 0) {
+        struct colour_cell cell = colour_cell(r->depth, r->ground, position);
+        put_coloured(out, r, cell, cell.background < 0 ? "##" : "  ", (size_t)width);
+        return;
+    }
+    fputs(text + 2 - width, out);
+}
+
+/* A picture's patches as a grid.  What lies in its padding is left blank; rows of nothing else are left out. */
+static int put_picture(FILE *out, const struct report *r, size_t picture, double limit)
+{
+    const struct explanation *e = r->explanation;
+    const struct picture *p = &e->pictures[picture];
+    int *units = report_picture_units(e, picture), width = r->depth == COLOUR_NONE || p->columns <= GRID ? 2 : 1;
+    if (!units)
+        return ERROR_MEMORY;
+    char title[200];
+    report_picture_title(r, picture, title, sizeof title);
+    fputc('\n', out);
+    put_text(out, title, strlen(title));
+    fputc('\n', out);
+    for (int y = 0; y < p->rows; y++) {
+        int blank = 0, row = y * p->columns, shown = 0;
+        for (int x = 0; x < p->columns; x++) {
+            const float *rect = e->tokens[p->first + row + x].rect;
+            if (!(rect[2] > 0 && rect[3] > 0)) {
+                blank += width;
+                continue;
+            }
+            fprintf(out, "%*s", blank, "");
+            put_patch(out, r, units[row + x], width, limit);
+            blank = 0;
+            shown++;
+        }
+        if (shown)
+            fputc('\n', out);
+    }
+    free(units);
     return 0;
 }
 
@@ -172,7 +224,8 @@ static void put_legend(FILE *out, const struct report *r, double limit)
         fprintf(out, " %s nats supports\n", nats);
     }
     if (limit > 0)
-        fprintf(out, "%s nats: without that unit the answer is %s%s\n", nats, times,
+        fprintf(out, "%s nats%s: without that unit the answer is %s%s\n", nats,
+                r->depth == COLOUR_NONE && e->picture_count ? " (+9 in a picture)" : "", times,
                 e->foil.token < 0 ? "" : " against the foil");
     if (e->noise_floor > 0) {
         colour_nats(e->noise_floor, nats, sizeof nats);
@@ -259,6 +312,8 @@ int format_ansi(const struct report *r, FILE *out, struct error *error)
     double limit = report_limit(e, REPORT_ALL);
     int code = put_prompt(out, r, limit);
     put_answer(out, r, limit);
+    for (size_t i = 0; code == 0 && i < e->picture_count; i++)
+        code = put_picture(out, r, i, limit);
     fputc('\n', out);
     if (e->output_count == 1) {
         put_choice(out, r, 0);

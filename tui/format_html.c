@@ -2,7 +2,7 @@
  *
  * Without scripts the page still shows the whole answer's colours.  page.css and page.js are compiled in; everything
  * that came out of a prompt or a model is escaped, in the text and in the embedded JSON. */
-#include "tui/report.h"
+#include "tui/format_html.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,8 +38,7 @@ static void put_escaped(FILE *out, const char *text)
     }
 }
 
-/* Bytes of prompt or model, cleaned and escaped. */
-static void put_text(FILE *out, const char *text, size_t length)
+void format_html_text(FILE *out, const char *text, size_t length)
 {
     char *clean = text_clean(text, length, true, NULL);
     put_escaped(out, clean ? clean : "");
@@ -66,6 +65,15 @@ static int put_data(FILE *out, const struct report *r, struct error *error)
     return 0;
 }
 
+void format_html_colour(const struct explanation *e, size_t unit, double limit, char *style, size_t size)
+{
+    double position = colour_position(report_relevance(e, unit, REPORT_ALL), limit, e->noise_floor);
+    *style = '\0';
+    if (e->units[unit].kind != UNIT_SPECIAL && position != 0)
+        snprintf(style, size, "background:rgba(var(--%s),%.3f)", position > 0 ? "support" : "contradict",
+                 0.9 * fabs(position));
+}
+
 /* The opening tag of a unit, coloured for the whole answer. */
 static void open_unit(FILE *out, const struct explanation *e, int unit, double limit)
 {
@@ -73,9 +81,10 @@ static void open_unit(FILE *out, const struct explanation *e, int unit, double l
     double position = colour_position(report_relevance(e, (size_t)unit, REPORT_ALL), limit, e->noise_floor);
     fprintf(out, "<span class=\"%s%s\" data-unit=\"%d\"", special ? "special" : "unit",
             !special && fabs(position) > 0.55 ? " strong" : "", unit);
-    if (!special && position != 0)
-        fprintf(out, " style=\"background:rgba(var(--%s),%.3f)\"", position > 0 ? "support" : "contradict",
-                0.9 * fabs(position));
+    char style[64];
+    format_html_colour(e, (size_t)unit, limit, style, sizeof style);
+    if (*style)
+        fprintf(out, " style=\"%s\"", style);
     fputc('>', out);
 }
 
@@ -89,7 +98,7 @@ static int put_prompt(FILE *out, const struct report *r, double limit, struct er
     fputs("<h2>Prompt</h2>\n<p class=\"text\" id=\"prompt\">", out);
     for (size_t i = 0; i < count; i++) {
         const struct report_piece *p = &pieces[i];
-        put_text(out, e->prompt + p->start, p->inner - p->start);
+        format_html_text(out, e->prompt + p->start, p->inner - p->start);
         if (p->unit >= 0 && (p->inner_end > p->inner || e->units[p->unit].kind == UNIT_SPECIAL)) {
             open_unit(out, e, p->unit, limit);
             if (e->units[p->unit].kind == UNIT_SPECIAL) {
@@ -98,10 +107,10 @@ static int put_prompt(FILE *out, const struct report *r, double limit, struct er
                 free(name);
             }
         }
-        put_text(out, e->prompt + p->inner, p->inner_end - p->inner);
+        format_html_text(out, e->prompt + p->inner, p->inner_end - p->inner);
         if (p->unit >= 0 && (p->inner_end > p->inner || e->units[p->unit].kind == UNIT_SPECIAL))
             fputs("</span>", out);
-        put_text(out, e->prompt + p->inner_end, p->end - p->inner_end);
+        format_html_text(out, e->prompt + p->inner_end, p->end - p->inner_end);
     }
     fputs("</p>\n", out);
     free(pieces);
@@ -183,16 +192,17 @@ int format_html(const struct report *r, FILE *out, struct error *error)
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-          "script-src "
-          "'unsafe-inline'\">\n<title>atmanscope: what the answer rests on</title>\n<style>\n",
+          "script-src 'unsafe-inline'; img-src data:\">\n<title>atmanscope: what the answer rests on</title>\n<style>\n",
           out);
     fputs(page_css, out);
     fputs("</style>\n</head>\n<body>\n<header>\n<h1>What the answer rests on</h1>\n<p>", out);
-    put_text(out, r->info->name, strlen(r->info->name));
+    format_html_text(out, r->info->name, strlen(r->info->name));
     fputs(r->info->name[0] ? ", " : "", out);
-    put_text(out, file ? file + 1 : r->info->file, strlen(file ? file + 1 : r->info->file));
+    format_html_text(out, file ? file + 1 : r->info->file, strlen(file ? file + 1 : r->info->file));
     fputs("</p>\n</header>\n<main>\n", out);
-    int code = put_prompt(out, r, limit, error);
+    int code = format_html_pictures(r, out, limit, error);
+    if (code == 0)
+        code = put_prompt(out, r, limit, error);
     put_output(out, r, limit);
     put_legend(out, limit);
     fputs("<h2>Strongest units</h2>\n<table><thead><tr><th>nats</th><th>without it the answer "

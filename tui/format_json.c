@@ -58,6 +58,30 @@ static json_t *token_text(const struct report *r, int32_t id)
     return owned_text(text, size);
 }
 
+static json_t *rect_json(const float rect[4])
+{
+    return json_pack("[f f f f]", (double)rect[0], (double)rect[1], (double)rect[2], (double)rect[3]);
+}
+
+static json_t *images_json(const struct report *r)
+{
+    const struct explanation *e = r->explanation;
+    json_t *images = json_array();
+    for (size_t i = 0; i < e->picture_count; i++) {
+        const struct picture *p = &e->pictures[i];
+        json_t *json = json_object();
+        if (r->options && i < r->options->image_count)
+            json_object_set_new(json, "file", format_json_text(r->options->images[i], strlen(r->options->images[i])));
+        json_object_set_new(json, "width", json_integer(p->image->width));
+        json_object_set_new(json, "height", json_integer(p->image->height));
+        json_object_set_new(json, "columns", json_integer(p->columns));
+        json_object_set_new(json, "rows", json_integer(p->rows));
+        json_object_set_new(json, "first", json_integer(p->first));
+        json_array_append_new(images, json);
+    }
+    return images;
+}
+
 static json_t *prompt_json(const struct report *r)
 {
     static const char *const kinds[] = {
@@ -69,13 +93,17 @@ static json_t *prompt_json(const struct report *r)
     json_t *tokens = json_array();
     for (size_t i = 0; i < e->token_count; i++) {
         const struct token *token = &e->tokens[i];
-        json_array_append_new(tokens,
-                              json_pack("{sI sI so sI sI ss}", "index", (json_int_t)i, "id", (json_int_t)token->id,
-                                        "text", token_text(r, token->id), "start", (json_int_t)token->start, "end",
-                                        (json_int_t)token->end, "kind", kinds[token->kind]));
+        json_t *json = json_pack("{sI sI so sI sI ss}", "index", (json_int_t)i, "id", (json_int_t)token->id, "text",
+                                 token_text(r, token->id), "start", (json_int_t)token->start, "end",
+                                 (json_int_t)token->end, "kind", kinds[token->kind]);
+        if (token->kind == TOKEN_IMAGE) {
+            json_object_set_new(json, "image", json_integer(token->image));
+            json_object_set_new(json, "rect", rect_json(token->rect));
+        }
+        json_array_append_new(tokens, json);
     }
-    return json_pack("{so so}", "text", format_json_text(e->prompt ? e->prompt : "", e->prompt_length), "tokens",
-                     tokens);
+    return json_pack("{so so so}", "text", format_json_text(e->prompt ? e->prompt : "", e->prompt_length), "tokens",
+                     tokens, "images", images_json(r));
 }
 
 static json_t *output_tokens(const struct report *r)
@@ -110,9 +138,17 @@ static json_t *units_json(const struct report *r)
     for (size_t u = 0; u < e->unit_count; u++) {
         size_t size = 0;
         char *text = report_unit_text(r, u, &size);
-        json_array_append_new(units, json_pack("{sI ss s[ii] so}", "index", (json_int_t)u, "kind",
-                                               unit_kind_name(e->units[u].kind), "tokens", e->units[u].first,
-                                               e->units[u].last, "text", owned_text(text, size)));
+        json_t *json = json_pack("{sI ss s[ii] so}", "index", (json_int_t)u, "kind", unit_kind_name(e->units[u].kind),
+                                 "tokens", e->units[u].first, e->units[u].last, "text", owned_text(text, size));
+        if (e->units[u].kind == UNIT_PATCH) {
+            float rect[4];
+            report_unit_rect(e, u, rect);
+            json_object_set_new(json, "image", json_integer((json_int_t)report_unit_picture(e, u)));
+            json_object_set_new(json, "columns", json_integer(e->units[u].columns));
+            json_object_set_new(json, "rows", json_integer(e->units[u].rows));
+            json_object_set_new(json, "rect", rect_json(rect));
+        }
+        json_array_append_new(units, json);
     }
     return units;
 }
@@ -137,7 +173,7 @@ static json_t *as_given(float setting)
     return format_json_number(strtod(text, NULL));
 }
 
-json_t *format_json_method(const struct method *m)
+json_t *format_json_method(const struct method *m, bool pictures)
 {
     static const char *const names[] = {
         [SUPPRESS_ROW_MIN] = "row-min",
@@ -145,16 +181,18 @@ json_t *format_json_method(const struct method *m)
         [SUPPRESS_PRODUCT] = "product",
         [SUPPRESS_LOG_ADDITIVE] = "log-additive",
     };
-    return json_pack("{ss so so s[ii] ss}", "suppression", names[m->suppression], "factor", as_given(m->factor),
-                     "similarity", as_given(m->similarity), "layers", m->first_layer, m->last_layer, "paths",
-                     m->paths == PATHS_DIRECT ? "direct" : "all");
+    return json_pack("{ss so so so so s[ii] ss}", "suppression", names[m->suppression], "factor", as_given(m->factor),
+                     "similarity", as_given(pictures ? m->image_similarity : m->similarity), "similarity_text",
+                     as_given(m->similarity), "window", m->window > 0 ? json_integer(m->window) : json_null(), "layers",
+                     m->first_layer, m->last_layer, "paths", m->paths == PATHS_DIRECT ? "direct" : "all");
 }
 
 static json_t *cost_json(const struct cost *cost)
 {
-    return json_pack("{si sI so so sI}", "probes", cost->probes, "rows", (json_int_t)cost->rows, "seconds",
+    return json_pack("{si sI so so so sI}", "probes", cost->probes, "rows", (json_int_t)cost->rows, "seconds",
                      format_json_number(cost->seconds), "tokens_per_second",
-                     format_json_number(cost->tokens_per_second), "peak_bytes", (json_int_t)cost->peak_bytes);
+                     format_json_number(cost->tokens_per_second), "vision_seconds",
+                     format_json_number(cost->vision_seconds), "peak_bytes", (json_int_t)cost->peak_bytes);
 }
 
 json_t *format_json_explanation(const struct report *r)
@@ -162,7 +200,7 @@ json_t *format_json_explanation(const struct report *r)
     const struct explanation *e = r->explanation;
     json_t *json =
         json_pack("{ss so so so so s{so so} so so so sb so}", "schema", "atmanscope.explanation/1", "model",
-                  format_json_model(r->info), "device", format_json_device(r->info), "method", format_json_method(&e->method),
+                  format_json_model(r->info), "device", format_json_device(r->info), "method", format_json_method(&e->method, e->picture_count > 0),
                   "prompt", prompt_json(r), "target", "text", output_text(r), "tokens", output_tokens(r), "units",
                   units_json(r), "relevance", relevance_json(e), "noise_floor", format_json_number(e->noise_floor),
                   "complete", (int)e->complete, "cost", cost_json(&e->cost));

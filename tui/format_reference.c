@@ -18,7 +18,8 @@ static json_t *unit_index(const struct unit *unit, bool single)
         return json_integer(unit->first);
     json_t *list = json_array();
     for (int i = unit->first; i <= unit->last; i++)
-        json_array_append_new(list, json_integer(i));
+        if (unit_holds(unit, i))
+            json_array_append_new(list, json_integer(i));
     return list;
 }
 

@@ -41,10 +41,100 @@ char *report_token_text(const struct report *report, int32_t id, bool visible, s
     return text_clean(text, length, visible, size);
 }
 
+/* -- units of pictures --------------------------------------------------------------------------------------------- */
+
+size_t report_unit_picture(const struct explanation *e, size_t unit)
+{
+    return (size_t)e->tokens[e->units[unit].first].image;
+}
+
+void report_unit_rect(const struct explanation *e, size_t unit, float rect[4])
+{
+    const struct unit *u = &e->units[unit];
+    float right = 0, bottom = 0;
+    memset(rect, 0, 4 * sizeof *rect);
+    for (int i = u->first; i <= u->last; i++) {
+        const float *r = e->tokens[i].rect;
+        if (!unit_holds(u, i) || !(r[2] > 0 && r[3] > 0))
+            continue;
+        bool first = right == 0;
+        rect[0] = first ? r[0] : fminf(rect[0], r[0]);
+        rect[1] = first ? r[1] : fminf(rect[1], r[1]);
+        right = fmaxf(right, r[0] + r[2]);
+        bottom = fmaxf(bottom, r[1] + r[3]);
+    }
+    if (right > 0) {
+        rect[2] = right - rect[0];
+        rect[3] = bottom - rect[1];
+    }
+}
+
+int *report_picture_units(const struct explanation *e, size_t picture)
+{
+    const struct picture *p = &e->pictures[picture];
+    int count = p->columns * p->rows, *units = malloc((size_t)count * sizeof *units);
+    for (int i = 0; units && i < count; i++)
+        units[i] = -1;
+    for (size_t u = 0; units && u < e->unit_count; u++) {
+        const struct unit *unit = &e->units[u];
+        if (unit->kind != UNIT_PATCH || report_unit_picture(e, u) != picture)
+            continue;
+        for (int i = unit->first; i <= unit->last; i++)
+            if (unit_holds(unit, i))
+                units[i - p->first] = (int)u;
+    }
+    return units;
+}
+
+void report_picture_title(const struct report *report, size_t picture, char *title, size_t size)
+{
+    const struct picture *p = &report->explanation->pictures[picture];
+    const char *file = report->options && picture < report->options->image_count ? report->options->images[picture] : "";
+    const char *slash = strrchr(file, '/');
+    snprintf(title, size, "picture %zu: %.80s%s%d x %d pixels, %d x %d patches", picture + 1, slash ? slash + 1 : file,
+             *file ? ", " : "", p->image->width, p->image->height, p->columns, p->rows);
+}
+
+/* " row 3" or " rows 3-4", counted from 1 */
+static void put_span(FILE *out, const char *what, int first, int count)
+{
+    if (count == 1)
+        fprintf(out, ", %s %d", what, first + 1);
+    else
+        fprintf(out, ", %ss %d-%d", what, first + 1, first + count);
+}
+
+static char *patch_text(const struct explanation *e, size_t unit, size_t *size)
+{
+    const struct unit *u = &e->units[unit];
+    size_t picture = report_unit_picture(e, unit), length = 0;
+    const struct picture *p = &e->pictures[picture];
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &length);
+    if (!out)
+        return NULL;
+    fprintf(out, "picture %zu", picture + 1);
+    if (u->columns < p->columns || u->rows < p->rows) {
+        put_span(out, "row", (u->first - p->first) / p->columns, u->rows);
+        put_span(out, "column", (u->first - p->first) % p->columns, u->columns);
+    }
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    if (size)
+        *size = length;
+    return text;
+}
+
+/* -- texts --------------------------------------------------------------------------------------------------------- */
+
 char *report_unit_text(const struct report *report, size_t unit, size_t *size)
 {
     const struct explanation *e = report->explanation;
     const struct unit *u = &e->units[unit];
+    if (u->kind == UNIT_PATCH)
+        return patch_text(e, unit, size);
     if (u->kind == UNIT_SPECIAL && u->first >= 0 && (size_t)u->first < e->token_count)
         return report_token_text(report, e->tokens[u->first].id, false, size);
     if ((size_t)u->first < e->token_count)
@@ -91,6 +181,8 @@ struct report_piece *report_pieces(const struct explanation *e, size_t *count)
         return NULL;
     for (size_t u = 0; u < e->unit_count && (size_t)e->units[u].first < e->token_count; u++) {
         const struct unit *unit = &e->units[u];
+        if (unit->kind == UNIT_PATCH)
+            continue;
         if (unit->kind == UNIT_SPECIAL) {
             pieces[n++] = piece_of(e->prompt, (int)u, at, at);
             continue;

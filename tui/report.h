@@ -26,14 +26,25 @@ enum { REPORT_ALL = -1 }; /* in place of a target token: the sum over all of the
 double report_relevance(const struct explanation *, size_t unit, int token);
 /* The greatest absolute relevance of any unit that may set the scale, see map_sets_scale(). */
 double report_limit(const struct explanation *, int token);
-/* A unit's text, of prompt or output; a special's name.  Cleaned, malloced; NULL: no memory. */
+/* A unit's text, of prompt or output; a special's name; the place of a unit of a picture, as "picture 1, row 3, column 5".
+ * Cleaned, malloced; NULL: no memory. */
 char *report_unit_text(const struct report *, size_t unit, size_t *size);
 /* The text of token id, cleaned, malloced; with `visible` no control characters but newline and tab. */
 char *report_token_text(const struct report *, int32_t id, bool visible, size_t *size);
 /* All output tokens' text, malloced. */
 char *report_output_text(const struct report *, size_t *size);
 
-/* The prompt in order, cut where units begin and end.  A special's piece is empty, its unit is not. */
+/* Which picture a unit of a picture is of, and where in it: the box around its patches, x, y, width and height in the
+ * picture's pixels; width and height 0: in its padding alone. */
+size_t report_unit_picture(const struct explanation *, size_t unit);
+void report_unit_rect(const struct explanation *, size_t unit, float rect[4]);
+/* The unit of each token of a picture, malloced [columns * rows]; -1: in none.  NULL: no memory. */
+int *report_picture_units(const struct explanation *, size_t picture);
+/* "picture 1: cat.png, 640 x 480 pixels, 24 x 24 patches" */
+void report_picture_title(const struct report *, size_t picture, char *title, size_t size);
+
+/* The prompt's text in order, cut where units begin and end.  A special's piece is empty, its unit is not; units of
+ * pictures are left out. */
 struct report_piece {
     int unit;                /* or -1: in none */
     size_t start, end;       /* bytes of the prompt */

@@ -33,8 +33,10 @@ def schema(e):
     check(e["model"]["file"] == MODEL and e["model"]["architecture"] == "llama", e["model"])
     keys("device", e["device"], "kind", "precision", "threads")
     check(e["device"]["kind"] == "cpu" and e["device"]["threads"] >= 1, e["device"])
-    keys("method", e["method"], "suppression", "factor", "similarity", "layers", "paths")
-    keys("prompt", e["prompt"], "text", "tokens")
+    keys("method", e["method"], "suppression", "factor", "similarity", "similarity_text", "window",
+         "layers", "paths")
+    keys("prompt", e["prompt"], "text", "tokens", "images")
+    check(e["prompt"]["images"] == [], "pictures that nobody gave")
     keys("target", e["target"], "text", "tokens")
     text, at = e["prompt"]["text"].encode(), 0
     for i, token in enumerate(e["prompt"]["tokens"]):
@@ -55,7 +57,8 @@ def schema(e):
             keys("a candidate", c, "id", "text", "logprob")
             check(c["id"] != token["id"] or c["logprob"] == token["logprob"], f"{c} is {token}")
     matrix(e)
-    keys("cost", e["cost"], "probes", "rows", "seconds", "tokens_per_second", "peak_bytes")
+    keys("cost", e["cost"], "probes", "rows", "seconds", "tokens_per_second", "vision_seconds",
+         "peak_bytes")
     check(all(isinstance(x, NUMBER) and x >= 0 for x in e["cost"].values()), e["cost"])
     check(e["noise_floor"] is not None and 0 <= e["noise_floor"] < 1e-2, e["noise_floor"])
     check(e["complete"] is True, e["complete"])
@@ -77,7 +80,8 @@ def matrix(e):
 def json_explanation():
     e = explain("--generate", "4", "--units", "token")
     schema(e)
-    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "layers": [0, 2],
+    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "similarity_text": None, "window": 5,
+                            "layers": [0, 2],
                           "paths": "all"},
           e["method"])
     check(any(abs(x) > 1e-3 for row in e["relevance"] for x in row), "nothing is relevant")
@@ -91,7 +95,8 @@ def json_explanation():
                      "1-2")
     schema(forced)
     check(forced["target"]["text"] == " blue ball", forced["target"]["text"])
-    check(forced["method"] == {"suppression": "product", "factor": 0.3, "similarity": 0.7, "layers": [1, 2],
+    check(forced["method"] == {"suppression": "product", "factor": 0.3, "similarity": 0.7, "similarity_text": 0.7,
+                                 "window": 5, "layers": [1, 2],
                                "paths": "all"},
           forced["method"])
     still = explain("--factor", "1")
