@@ -33,6 +33,7 @@ class Shape:
     rope_scale: float = 1.0
     bos: bool = True
     seed: int = 0
+    controls: tuple = ()  # control tokens besides
     family: str = "llama"
     keys: dict = field(default_factory=dict)
 
@@ -97,12 +98,13 @@ FUSED_QKV, LAYER_NORM, UNGATED = ("phi3", "gpt2", "gptneox"), ("gpt2", "gptneox"
 POST_NORM, HEAD_NORM, WHOLE_NORM = ("gemma2", "gemma3", "olmo2"), ("qwen3", "gemma3"), ("olmo2",)
 
 
-def vocabulary(bos):
+def vocabulary(bos, controls=()):
     """A SentencePiece BPE vocabulary: the bytes, the letters, and some words with all that lies between."""
     letters = "▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,?!'0123456789\n"
     pieces = dict.fromkeys(f"▁{word}"[:n] for word in WORDS for n in range(2, len(word) + 2))
     texts = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)] + list(letters) + list(pieces)
-    kinds = [2, 3, 3] + [6] * 256 + [1] * (len(letters) + len(pieces))
+    kinds = [2, 3, 3] + [6] * 256 + [1] * (len(letters) + len(pieces)) + [3] * len(controls)
+    texts += controls
     return {
         "tokenizer.ggml.model": "llama",
         "tokenizer.ggml.tokens": texts,
@@ -245,7 +247,7 @@ def build(path, shape):
     if shape.rope_scale != 1:
         keys["rope.scaling.type"] = "linear"
         keys["rope.scaling.factor"] = shape.rope_scale
-    metadata = {"general.architecture": shape.family, "general.name": "random", **vocabulary(shape.bos)}
+    metadata = {"general.architecture": shape.family, "general.name": "random", **vocabulary(shape.bos, shape.controls)}
     metadata.update({f"{shape.family}.{key}": value for key, value in keys.items()})
     write_gguf(path, metadata, Builder(shape).all(len(metadata["tokenizer.ggml.tokens"])))
 

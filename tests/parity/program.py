@@ -80,7 +80,7 @@ def unit_spans(explanation):
 
     for unit in explanation["units"]:
         first, last = unit["tokens"]
-        if first >= len(tokens) or unit["kind"] in ("special", "token") or tokens[first]["kind"] == "image":
+        if first >= len(tokens) or unit["kind"] in ("special", "token", "patch"):
             spans.append((first, last, 1.0, 1.0))
             continue
         body = unit["text"].encode()
