@@ -14,6 +14,7 @@ import warnings
 
 import numpy as np
 import torch
+from transformers.models.gemma3 import modeling_gemma3
 
 import converted
 import oracle
@@ -31,6 +32,38 @@ def log_probs(model, ids, rows, multipliers, variant):
                         layers=(0, model.config.num_hidden_layers - 1))
     logits = model(torch.tensor([list(ids)] * len(multipliers)), use_cache=False).logits[:, list(rows)]
     return torch.log_softmax(logits.double(), dim=-1).numpy()
+
+
+@torch.no_grad()
+def picture_log_probs(model, ids, pictures, rows, multipliers, variant):
+    """As log_probs(), with pictures as reference.log_probs() takes them: rows among Gemma 3's embeddings, and the masks that
+    transformers makes for them."""
+    x = model.model.embed_tokens(torch.tensor(ids))
+    kinds = torch.zeros(1, len(ids), dtype=torch.long)
+    for first, own, _ in pictures:
+        x[first:first + len(own)] = torch.from_numpy(own)
+        kinds[0, first:first + len(own)] = 1
+    masks = modeling_gemma3.create_masks_for_vision_model(
+        model.config, x[None], None, None, None, modeling_gemma3.get_block_sequence_ids_for_mask(kinds))
+    oracle.state.update(multiplier=torch.from_numpy(np.asarray(multipliers)), variant=variant,
+                        layers=(0, model.config.num_hidden_layers - 1))
+    logits = model(inputs_embeds=x.repeat(len(multipliers), 1, 1), attention_mask=masks, use_cache=False).logits[:, list(rows)]
+    return torch.log_softmax(logits.double(), dim=-1).numpy()
+
+
+def compare_pictures(model, path):
+    """Gemma 3 with two pictures, one longer than the window: the NumPy reference, which test_rows.py trusts."""
+    rng = np.random.default_rng(1)
+    ids = rng.integers(3, 300, 44).tolist()
+    pictures = [(at, rng.normal(0, 1, (n, model.config.hidden_size)), True) for at, n in ((4, 20), (27, 5))]
+    m = np.where(np.arange(44) == np.arange(-1, 43)[:, None], 0.1, 1)
+    for variant in reference.VARIANTS:
+        args = pictures, [31, 43], m, variant
+        theirs = picture_log_probs(model, ids, *args)
+        ours = reference.log_probs(reference.Model(path), ids, *args[1:], (0, model.config.num_hidden_layers - 1), pictures)
+        off, most = np.abs(theirs - ours).max(), np.abs(theirs[0] - theirs[1:]).max()
+        program.check(off <= TOLERANCE < most, f"gemma3 with pictures, {variant}: the NumPy reference is off by {off:.2g}")
+        print(f"gemma3 with pictures, {variant}: NumPy off by {off:.1e}; changes up to {most:.2g} nats")
 
 
 def compare(name, model, path, prompt, variant, count):
@@ -70,6 +103,8 @@ def main():
                 results = [compare(name, model, path, test_small.text_of(12, len(name)), variant, 8)
                            for variant in reference.VARIANTS]
                 results.append(compare(name, model, path, test_small.text_of(30, 3), "row-min-causal", 3))
+                if name == "gemma3":
+                    compare_pictures(model, path)
             except Exception as error:  # one family's failure must not hide the others'
                 program.check(False, f"{name}: {type(error).__name__}: {error}")
                 continue
