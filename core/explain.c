@@ -228,7 +228,7 @@ static int make_lanes(struct job *j, int positions, struct error *error)
     return lanes_new(j->engine->model, j->lane_capacity, &j->lanes, error);
 }
 
-int job_run_probes(struct job *j, const int *units, int count, struct error *error)
+static int run_once(struct job *j, const int *units, int count, struct error *error)
 {
     struct probe_watch watch = {
         .report = report, .context = j, .cancelled = &j->cancelled, .units = units, .count = count};
@@ -239,6 +239,31 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
         j->wait(j->context);
     int finished = probes_finish(j->lanes, error);
     return status < 0 ? status : finished;
+}
+
+/* The units that are not measured yet, in the plan's order, malloced; NULL: no memory. */
+static int *list_unmeasured(const struct job *j, int *count)
+{
+    int *unit = malloc((j->unit_count + 1) * sizeof *unit);
+    *count = 0;
+    for (int i = 0; unit && i < j->plan->units; i++)
+        if (!atomic_load(&j->probes->measured[j->plan->order[i]]))
+            unit[(*count)++] = j->plan->order[i];
+    return unit;
+}
+
+int job_run_probes(struct job *j, const int *units, int count, struct error *error)
+{
+    int *left = NULL, status = run_once(j, units, count, error);
+    while (status == ERROR_MEMORY && lanes_halve(&j->lanes) == 0) { /* smaller batches are slower, and better than none */
+        free(left);
+        left = units ? NULL : list_unmeasured(j, &count);
+        if (!units && !left)
+            break;
+        status = run_once(j, left ? left : units, count, error);
+    }
+    free(left);
+    return status;
 }
 
 /* -- all of it ----------------------------------------------------------------------------------------------------- */

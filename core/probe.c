@@ -242,6 +242,17 @@ int lanes_new(const struct model *m, int capacity, struct lanes **out, struct er
     return status;
 }
 
+int lanes_halve(struct lanes **all)
+{
+    const struct model *m = (*all)->model;
+    int capacity = (*all)->capacity, rows = (*all)->rows / 2;
+    if (rows < capacity)
+        return ERROR_MEMORY;
+    lanes_free(*all);
+    *all = NULL;
+    return lanes_try(m, capacity, rows, all, NULL);
+}
+
 void lanes_free(struct lanes *all)
 {
     if (!all)

@@ -50,6 +50,9 @@ struct lanes;
 /* How many rows a group of probes should have: as many as the device likes, or as its free memory holds. */
 int lanes_rows(const struct model *);
 int lanes_new(const struct model *, int capacity, struct lanes **, struct error *);
+/* After a run for which there was not memory enough: lanes for groups of half as many rows.  ERROR_MEMORY where they would
+ * not hold a probe any more (the lanes stay), or cannot be made either (*lanes is NULL then). */
+int lanes_halve(struct lanes **);
 void lanes_free(struct lanes *); /* NULL ok */
 
 /* What is run, and how it is watched.  report() is called by a lane, one at a time, after a group: units [n] are

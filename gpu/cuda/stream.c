@@ -61,6 +61,9 @@ bool card_check(struct stream *stream, cudaError_t status, const char *doing)
         return true;
     struct error error;
     card_error(&error, status, doing);
+    cudaError_t now = stream->cuda ? cudaStreamQuery(stream->cuda) : cudaSuccess;
+    if (now != cudaSuccess && now != cudaErrorNotReady) /* what a failed kernel leaves behind cannot be cleared */
+        atomic_store(&stream->card->lost, (int)now);
     card_stream_fail(stream, error.code, "%s", error.message);
     return false;
 }
@@ -166,13 +169,11 @@ static void deliver_results(struct stream *stream)
     stream->results = 0;
 }
 
-/* Wait for both sides of the stream.  What fails by now has failed on the card, which is then lost. */
+/* Wait for both sides of the stream. */
 static void wait(struct stream *stream)
 {
     cudaError_t copied = cudaStreamSynchronize(stream->copies), computed = cudaStreamSynchronize(stream->cuda);
-    cudaError_t status = computed != cudaSuccess ? computed : copied;
-    if (!card_check(stream, status, "waiting for the card"))
-        atomic_store(&stream->card->lost, (int)status);
+    card_check(stream, computed != cudaSuccess ? computed : copied, "waiting for the card");
     deliver_results(stream);
 }
 

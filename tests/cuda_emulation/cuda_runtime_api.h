@@ -8,6 +8,7 @@
 #ifndef TESTS_CUDA_EMULATION_CUDA_RUNTIME_API_H
 #define TESTS_CUDA_EMULATION_CUDA_RUNTIME_API_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -23,6 +24,7 @@ typedef enum {
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
     cudaErrorInvalidResourceHandle = 400,
+    cudaErrorNotReady = 600,
     cudaErrorLaunchFailure = 719,
 } cudaError_t;
 
@@ -59,6 +61,7 @@ cudaError_t cudaMemsetAsync(void *, int, size_t, cudaStream_t);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *, unsigned);
 cudaError_t cudaStreamDestroy(cudaStream_t);
 cudaError_t cudaStreamSynchronize(cudaStream_t);
+cudaError_t cudaStreamQuery(cudaStream_t);
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned flags);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *, unsigned);
 cudaError_t cudaEventDestroy(cudaEvent_t);
@@ -72,6 +75,10 @@ enum { EMULATION_CARDS = 8 };
 void emulation_set_cards(int);
 /* Each card has so many bytes from now on. */
 void emulation_set_memory(size_t);
+/* The nth allocation on a card from now on finds no memory; 0: none does. */
+void emulation_fail_allocation(int n);
+/* Whether it has come to that. */
+bool emulation_allocation_failed(void);
 /* The nth kernel from now on fails, and everything after it on its card until emulation_reset(); 0: none. */
 void emulation_fail_kernel(int n);
 /* What looking for cards answers. */
@@ -82,6 +89,8 @@ void emulation_reset(void);
 /* How often the host has waited for one stream, and how often it did what makes it wait for a whole card (allocating and
  * freeing do); counted since the program began. */
 void emulation_waits(unsigned long *stream, unsigned long *card);
+/* How many bytes of a card's memory are in use. */
+size_t emulation_used(int card);
 /* How many bytes were copied from card to card. */
 size_t emulation_peer_bytes(void);
 

@@ -11,8 +11,11 @@
 static int open_card(int ordinal, bool tf32, struct device **device, struct error *error)
 {
     int code = cuda_module_open(ordinal, tf32, device, error);
-    if (code == 0) /* so little that small products too are done in pieces */
-        ((struct card *)*device)->scratch_bytes = 64 << 10;
+    struct card *card = (struct card *)*device;
+    if (code == 0) { /* so little that small products are done in pieces too, and a few probes in several batches */
+        card->scratch_bytes = 64 << 10;
+        card->info.batch_rows = 256;
+    }
     return code;
 }
 

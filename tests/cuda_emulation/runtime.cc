@@ -65,7 +65,7 @@ int cards = 1, exposed = ALL_CARDS, capability = 90;
 size_t card_bytes = (size_t)2 << 30, used_bytes[EMULATION_CARDS], peer_bytes;
 uint64_t launches;
 unsigned long stream_count, stream_waits, card_waits;
-int fail_countdown;
+int fail_countdown, allocation_countdown;
 bool lost[EMULATION_CARDS];
 cudaError_t device_status = cudaSuccess;
 thread_local cudaError_t last_error = cudaSuccess;
@@ -205,7 +205,8 @@ cudaError_t allocate(void **out, size_t bytes, bool device)
     if (bytes == 0)
         return cudaSuccess;
     size_t &used = used_bytes[current], mapped = 0;
-    if (device && bytes > card_bytes - (used < card_bytes ? used : card_bytes))
+    bool failed = device && allocation_countdown > 0 && --allocation_countdown == 0;
+    if (failed || (device && bytes > card_bytes - (used < card_bytes ? used : card_bytes)))
         return note(cudaErrorMemoryAllocation);
     if (device)
         used += bytes;
@@ -389,6 +390,8 @@ const char *cudaGetErrorName(cudaError_t status)
         return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:
         return "cudaErrorInvalidDevice";
+    case cudaErrorNotReady:
+        return "cudaErrorNotReady";
     case cudaErrorInvalidResourceHandle:
         return "cudaErrorInvalidResourceHandle";
     case cudaErrorLaunchFailure:
@@ -530,6 +533,12 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return note(lost[stream->card] ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    return lost[stream->card] ? note(cudaErrorLaunchFailure) : stream->work.empty() ? cudaSuccess : cudaErrorNotReady;
+}
+
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
 {
     *event = new emulation_event{nullptr, nullptr};
@@ -596,6 +605,12 @@ void emulation_waits(unsigned long *stream, unsigned long *card)
     *card = card_waits;
 }
 
+size_t emulation_used(int card)
+{
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    return used_bytes[card];
+}
+
 size_t emulation_peer_bytes(void)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
@@ -605,6 +620,16 @@ size_t emulation_peer_bytes(void)
 void emulation_set_memory(size_t bytes)
 {
     card_bytes = bytes;
+}
+
+void emulation_fail_allocation(int n)
+{
+    allocation_countdown = n;
+}
+
+bool emulation_allocation_failed(void)
+{
+    return allocation_countdown == 0;
 }
 
 void emulation_fail_kernel(int n)
@@ -620,7 +645,7 @@ void emulation_set_device_status(cudaError_t status)
 void emulation_reset(void)
 {
     memset(lost, 0, sizeof lost);
-    fail_countdown = 0;
+    fail_countdown = allocation_countdown = 0;
     cards = 1;
     capability = 90;
     device_status = last_error = cudaSuccess;

@@ -5,12 +5,17 @@
 #include "gpu/device.h"
 #include "tests/test.h"
 
-static struct device *open_card(struct error *error)
+static struct device *open_named(const struct device_options *options, struct error *error)
 {
     struct device *device = NULL;
-    int code = device_open(&(struct device_options){.name = "cuda"}, &device, error);
+    int code = device_open(options, &device, error);
     CHECK((code == 0) == (device != NULL), "code %d", code);
     return device;
+}
+
+static struct device *open_card(struct error *error)
+{
+    return open_named(&(struct device_options){.name = "cuda"}, error);
 }
 
 /* Opening fails and says so with this word. */
@@ -28,6 +33,91 @@ static void test_no_card(void)
     check_missing(cudaErrorNoDevice, "no card");
     check_missing(cudaErrorInsufficientDriver, "serves CUDA 11.4");
     check_missing(cudaErrorInvalidValue, "cudaErrorInvalidValue");
+}
+
+/* Opening this fails with this code and words. */
+static void check_refused(const char *name, bool tf32, int code, const char *words)
+{
+    struct error error = {0};
+    struct device *device = open_named(&(struct device_options){.name = name, .tf32 = tf32}, &error);
+    CHECK(!device && error.code == code && strstr(error.message, words), "%s: %d: %s", name, error.code, error.message);
+}
+
+static void test_names(void)
+{
+    struct error error = {0};
+    check_refused("cuda:1", false, ERROR_DEVICE, "this machine has 1, the only one is \"cuda:0\"");
+    check_refused("cuda:x", false, ERROR_ARGUMENT, "cuda:all");
+    check_refused("cuda:", false, ERROR_ARGUMENT, "cuda:all");
+    check_refused("cpu", true, ERROR_UNSUPPORTED, "TF32");
+    emulation_set_cards(3);
+    check_refused("cuda:3", false, ERROR_DEVICE, "this machine has 3, the last is \"cuda:2\"");
+    const char *const names[] = {"cuda:2", "cuda:all"};
+    for (int i = 0; i < 2; i++) {
+        struct device *device = open_named(&(struct device_options){.name = names[i]}, &error);
+        if (device)
+            device->ops->close(device);
+    }
+    emulation_set_capability(75);
+    check_refused("cuda:all", true, ERROR_UNSUPPORTED, "TF32 needs 8.0");
+    struct device *device = open_card(&error);
+    CHECK(device && !device->ops->info(device)->precision[PRECISION_BF16] &&
+              device->ops->info(device)->preferred == PRECISION_F32, "a card without bf16");
+    if (device)
+        device->ops->close(device);
+    emulation_set_capability(61);
+    check_refused("cuda:0", false, ERROR_DEVICE, "compute capability 6.1; this build needs 7.5");
+    emulation_reset();
+    device = open_named(&(struct device_options){.name = "cuda:all"}, &error); /* of one card */
+    CHECK(device && !strcmp(device->ops->info(device)->name, "emulated card"), "%s", error.message);
+    if (device)
+        device->ops->close(device);
+}
+
+/* TF32 is less than f32 and more than bf16, and only where it was asked for, in products of values. */
+static void test_tf32(void)
+{
+    enum { N = 64, ROWS = 8 };
+    struct error error = {0};
+    static float w[N * N], x[ROWS * N];
+    double off[2][2] = {{0}};
+    for (int i = 0; i < N * N; i++)
+        w[i] = sinf((float)i);
+    for (int i = 0; i < ROWS * N; i++)
+        x[i] = cosf((float)i);
+    for (int tf32 = 0; tf32 < 2; tf32++) {
+        struct device *device = open_named(&(struct device_options){.name = "cuda", .tf32 = tf32}, &error);
+        struct stream *s = NULL;
+        struct weight *weight = NULL;
+        if (!device || device->ops->stream_new(device, true, &s, &error) ||
+            device->ops->weight_new(device, DTYPE_F32, N, N, w, &weight, &error))
+            CHECK(false, "%s", error.message);
+        float *in = device->ops->alloc(device, sizeof x, NULL), *out = device->ops->alloc(device, sizeof x, NULL);
+        device->ops->upload(s, x, sizeof x, in);
+        for (int delta = 0; delta < 2; delta++) {
+            float y[ROWS * N];
+            if (delta)
+                device->ops->linear_delta(s, weight, PRECISION_F32, in, ROWS, out);
+            else
+                device->ops->linear(s, weight, NULL, in, ROWS, out);
+            device->ops->download(s, out, sizeof y, y);
+            for (int i = 0; i < ROWS * N; i++) {
+                double sum = 0;
+                for (int k = 0; k < N; k++)
+                    sum += (double)x[i / N * N + k] * (double)w[i % N * N + k];
+                off[tf32][delta] = fmax(off[tf32][delta], fabs((double)y[i] - sum));
+            }
+        }
+        CHECK(device->ops->stream_finish(s, &error) == 0, "%s", error.message);
+        device->ops->free(device, in);
+        device->ops->free(device, out);
+        device->ops->weight_free(device, weight);
+        device->ops->stream_free(s);
+        device->ops->close(device);
+    }
+    CHECK(off[0][0] < 1e-5 && off[0][1] < 1e-5 && off[1][1] < 1e-5, "f32 is off by %g, %g and %g", off[0][0], off[0][1],
+          off[1][1]);
+    CHECK(off[1][0] > 1e-4 && off[1][0] < 1e-2, "TF32 is off by %g", off[1][0]);
 }
 
 static void test_no_memory(void)
@@ -84,7 +174,11 @@ static void test_lost(void)
     CHECK(strstr(error.message, "unspecified launch failure"), "%s", error.message);
     device->ops->download(stream, x, sizeof host, host);
     CHECK(device->ops->stream_finish(stream, &error) == ERROR_DEVICE, "after it");
+    CHECK(strstr(error.message, "computes no more") && strstr(error.message, "\"cpu\""), "%s", error.message);
     CHECK(!device->ops->alloc(device, 16, &error) && error.code == ERROR_DEVICE, "%s", error.message);
+    CHECK(device->ops->memory(device) == 0, "memory of a lost card");
+    struct stream *another = NULL;
+    CHECK(device->ops->stream_new(device, false, &another, &error) == ERROR_DEVICE && !another, "%s", error.message);
     device->ops->free(device, x);
     device->ops->stream_free(stream);
     device->ops->close(device);
@@ -113,6 +207,8 @@ static void test_refusals(void)
 int main(void)
 {
     test_no_card();
+    test_names();
+    test_tf32();
     test_no_memory();
     test_lost();
     test_refusals();
