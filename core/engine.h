@@ -129,6 +129,11 @@ struct output_token {
     struct candidate candidates[CANDIDATES];
 };
 
+/* A token that is suppressed along with a unit, as it is like it. */
+struct alike {
+    int unit, token;
+};
+
 struct cost {
     int probes;               /* run so far */
     int probes_total;
@@ -161,6 +166,9 @@ struct explanation {
                                                              * differs from the target; the target ends there */
     struct unit *units;            /* units that are output tokens (UNIT_TARGET) count on from the prompt's tokens */
     size_t unit_count;
+    struct alike *alike;           /* [alike_count] in order of their units: what the method's similarity adds to those of
+                                    * pictures */
+    size_t alike_count;
     bool *measured;                /* [unit_count] */
     bool *estimated;               /* [unit_count] its relevance was formed in low precision, and not in f32 since */
     float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until measured */

@@ -22,6 +22,8 @@ struct event {
     /* EVENT_UNITS */
     struct unit *units;
     size_t unit_count;
+    struct alike *alike;
+    size_t alike_count;
     size_t output_count; /* of the tokens explained: a foil cuts the target short */
     int foil_token;
     int32_t foil_id;

@@ -87,17 +87,36 @@ static int measure_foil(struct job *j, struct error *error)
     return status;
 }
 
-static int post_units(struct job *j, struct error *error)
+/* What the plan touches of other units' tokens for the units of pictures, counted or written to alike. */
+static size_t list_alike(const struct job *j, const struct plan *plan, struct alike *alike)
+{
+    size_t count = 0;
+    for (int u = 0; plan && u < plan->units; u++)
+        for (int k = 0; j->units[u].kind == UNIT_PATCH && k < plan->positions; k++)
+            if (plan->factor[(size_t)u * (size_t)plan->positions + (size_t)k] != 1 && !unit_holds(&j->units[u], k)) {
+                if (alike)
+                    alike[count] = (struct alike){u, k};
+                count++;
+            }
+    return count;
+}
+
+/* plan: NULL where there are no probes. */
+static int post_units(struct job *j, const struct plan *plan, struct error *error)
 {
     struct event *v = job_event(j, EVENT_UNITS);
-    if (v)
+    if (v) {
         v->units = malloc((j->unit_count + 1) * sizeof *v->units);
-    if (!v || !v->units) {
+        v->alike_count = list_alike(j, plan, NULL);
+        v->alike = malloc((v->alike_count + 1) * sizeof *v->alike);
+    }
+    if (!v || !v->units || !v->alike) {
         event_free(v);
         return error_set(error, ERROR_MEMORY, "out of memory");
     }
     memcpy(v->units, j->units, j->unit_count * sizeof *v->units);
     v->unit_count = j->unit_count;
+    list_alike(j, plan, v->alike);
     v->output_count = (size_t)j->output_count;
     v->foil_token = j->foil_token;
     v->foil_id = j->foil_id;
@@ -309,9 +328,9 @@ int job_explain(struct job *j, struct error *error)
         (status = measure_foil(j, error)) < 0 || (status = list_wanted(j, error)) < 0)
         return status;
     if (j->request->map == MAP_ROLLOUT)
-        return (status = post_units(j, error)) < 0 ? status : roll_out(j, error);
+        return (status = post_units(j, NULL, error)) < 0 ? status : roll_out(j, error);
     j->cost.probes_total = (int)j->unit_count;
-    if ((status = post_units(j, error)) < 0 || (status = make_probes(j, error)) < 0)
+    if ((status = make_probes(j, error)) < 0 || (status = post_units(j, j->plan, error)) < 0)
         return status;
     j->complete = true;
     j->probes_started = clock_now();

@@ -20,6 +20,7 @@ static void explanation_clear(struct explanation *e)
     pictures_free(e->pictures, e->picture_count);
     free(e->output);
     free(e->units);
+    free(e->alike);
     free(e->measured);
     free(e->estimated);
     free(e->relevance);
@@ -58,6 +59,7 @@ void event_free(struct event *v)
     free(v->tokens);
     pictures_free(v->pictures, v->picture_count);
     free(v->units);
+    free(v->alike);
     free(v->unit);
     free(v->values);
     free(v);
@@ -107,6 +109,9 @@ static void apply_units(struct explanation *e, struct event *v)
     e->units = v->units;
     e->unit_count = v->unit_count;
     v->units = NULL;
+    e->alike = v->alike;
+    e->alike_count = v->alike_count;
+    v->alike = NULL;
     if (v->output_count < e->output_count)
         e->output_count = v->output_count;
     e->foil.token = v->foil_token;

@@ -83,6 +83,14 @@ int picture_token_at(const struct explanation *e, long index, double x, double y
     return -1;
 }
 
+size_t picture_alike(const struct explanation *e, long unit)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < e->alike_count; i++)
+        count += e->alike[i].unit == unit;
+    return count;
+}
+
 /* -- pixels -------------------------------------------------------------------------------------------------------- */
 
 static int reserve(struct picture_canvas *canvas, const struct image *image, int width, int height,
@@ -194,6 +202,29 @@ static void draw_frame(struct picture_canvas *canvas, long unit)
         }
 }
 
+/* A dot in the middle of each patch that is suppressed along with the unit. */
+static void draw_dots(struct picture_canvas *canvas, const struct picture_look *look)
+{
+    const struct explanation *e = look->map->explanation;
+    int shorter = canvas->width < canvas->height ? canvas->width : canvas->height, side = 1 + 2 * (shorter / FRAME_PARTS);
+    double across = (double)canvas->width / look->image->width, down = (double)canvas->height / look->image->height;
+    for (size_t i = 0; i < e->alike_count; i++) {
+        const struct token *token = &e->tokens[e->alike[i].token];
+        int column, row;
+        if (e->alike[i].unit != look->unit || picture_place(e, e->alike[i].token, &column, &row) != look->picture ||
+            is_padding(token))
+            continue;
+        int left = (int)((token->rect[0] + token->rect[2] / 2) * across) - side / 2;
+        int top = (int)((token->rect[1] + token->rect[3] / 2) * down) - side / 2;
+        for (int y = top - 1; y <= top + side; y++)
+            for (int x = left - 1; x <= left + side; x++) {
+                bool edge = y < top || x < left || y == top + side || x == left + side;
+                if (x >= 0 && y >= 0 && x < canvas->width && y < canvas->height && !(edge && side == 1))
+                    memset(canvas->rgb + 3 * (y * canvas->width + x), edge ? 0 : 255, 3);
+            }
+    }
+}
+
 int picture_draw(struct picture_canvas *canvas, const struct picture_look *look, int width, int height,
                  struct error *error)
 {
@@ -210,8 +241,10 @@ int picture_draw(struct picture_canvas *canvas, const struct picture_look *look,
     find_units(canvas, look);
     blend(canvas, tints);
     free(tints);
-    if (look->unit >= 0)
+    if (look->unit >= 0 && units > 0) {
+        draw_dots(canvas, look);
         draw_frame(canvas, look->unit);
+    }
     return 0;
 }
 

@@ -23,7 +23,7 @@ struct picture_look {
     enum picture_mode mode;
     double opacity; /* of the heat over the picture, 0 .. 1 */
     enum colour_ground ground;
-    long unit; /* this one is framed; -1: none */
+    long unit; /* this one is framed, and those suppressed along with it are dotted; -1: none */
 };
 
 /* Pixels, and what is kept to draw the next ones sooner. */
@@ -59,6 +59,8 @@ int picture_token(const struct explanation *, long picture, int column, int row)
 long picture_unit(const struct explanation *, int token);
 /* The column and row of a token in the picture that it belongs to, which is returned; -1: it belongs to none. */
 long picture_place(const struct explanation *, int token, int *column, int *row);
+/* How many tokens of other units are suppressed along with it, as they are like it. */
+size_t picture_alike(const struct explanation *, long unit);
 /* The token that looks at a place, in pixels of the image; -1: none. */
 int picture_token_at(const struct explanation *, long picture, double x, double y);
 

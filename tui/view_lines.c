@@ -258,10 +258,14 @@ static void draw_top(struct view *view, int row)
     draw_list(view, row, at, MAP_ALL);
 }
 
-/* The words that the choice rests on beside the picture. */
+/* What the chosen patch works with: those like it, which were suppressed along, and the words of the prompt. */
 static void draw_words(struct view *view, int row)
 {
     int columns = view->terminal->columns - 1, at = 1;
+    size_t alike = picture_alike(view->explanation, view_patch_unit(view));
+    char text[64];
+    snprintf(text, sizeof text, "and %zu patch%s like it (dots), ", alike, alike == 1 ? "" : "es");
+    at += paint_string(row, at, columns - at, paint_plain(0), alike > 0 ? text : "");
     at += paint_string(row, at, columns - at, paint_plain(0), "with the words");
     if (draw_list(view, row, at, MAP_WORDS) == 0)
         paint_string(row, at, columns - at, paint_plain(0), ": none is measured yet");

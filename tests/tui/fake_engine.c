@@ -191,6 +191,16 @@ static bool holds(const char *text, size_t length, const char *word, size_t word
     return false;
 }
 
+static bool is_near(const struct worker *worker, int token)
+{
+    for (size_t p = 0; p < worker->picture_count; p++) {
+        int i = token - worker->pictures[p].first;
+        if (i >= 0 && i < GRID * GRID && abs(i % GRID - FAKE_COLUMN) < 2 && abs(i / GRID - FAKE_ROW) < 2)
+            return true;
+    }
+    return false;
+}
+
 /* What unit u says for token `id`: see the top of the file. */
 static double relevance(struct worker *worker, size_t u, int32_t id)
 {
@@ -204,10 +214,8 @@ static double relevance(struct worker *worker, size_t u, int32_t id)
         return 9;
     if (unit->kind == UNIT_PATCH) {
         bool near = false;
-        for (size_t p = 0; p < worker->picture_count; p++)
-            for (int i = 0; i < GRID * GRID; i++)
-                near = near || (unit_holds(unit, worker->pictures[p].first + i) && abs(i % GRID - FAKE_COLUMN) < 2 &&
-                                abs(i / GRID - FAKE_ROW) < 2);
+        for (int k = unit->first; k <= unit->last; k++)
+            near = near || (unit_holds(unit, k) && is_near(worker, k));
         double value = near ? id == FAKE_FIRST + 1 ? 1.5 : -1 : 0.4 * hash(id, u, 99) - 0.2;
         return holds("blue", 4, word, word_length) || near ? value : value / 4;
     }
@@ -385,12 +393,26 @@ static float *batch_relevance(struct worker *worker, size_t first, size_t count)
     return values;
 }
 
+/* All that look at the blue thing are alike. */
+static struct alike *list_alike(const struct worker *worker, size_t *count)
+{
+    struct alike *alike = malloc((9 * 9 * worker->picture_count * worker->picture_count + 1) * sizeof *alike);
+    *count = 0;
+    for (size_t u = 0; u < worker->unit_count; u++)
+        for (int k = 0; k < (int)worker->token_count; k++)
+            if (worker->units[u].kind == UNIT_PATCH && is_near(worker, worker->units[u].first) && is_near(worker, k) &&
+                !unit_holds(&worker->units[u], k))
+                alike[(*count)++] = (struct alike){(int)u, k};
+    return alike;
+}
+
 static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
 {
     cut_units(worker, job);
     struct event *event = event_new(EVENT_UNITS, number);
     event->units = (struct unit *)copy((char *)worker->units, worker->unit_count * sizeof *worker->units);
     event->unit_count = worker->unit_count;
+    event->alike = list_alike(worker, &event->alike_count);
     event->output_count = worker->output_count;
     event->foil_token = -1;
     event->method = job->request.method;

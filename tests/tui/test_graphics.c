@@ -137,8 +137,9 @@ static void test_cursor(void)
     pty_send(pty, "\t" RIGHT "\t");
     CHECK(pty_wait(pty, "patch 8,3 +1.500 nats, rank 2: without it \"blue\" is 4.5 times less likely"), "%s",
           pty_row(pty, 21));
-    CHECK(pty_wait(pty, "with the words \"blue\" +2.000"), "%s", pty_row(pty, 22));
+    CHECK(pty_wait(pty, "and 8 patches like it (dots), with the words \"blue\" +2.000"), "%s", pty_row(pty, 22));
     struct sixel_pixels before = last_picture(pty);
+    CHECK(is_near(patch(&before, 9, 3), 0xffffff, 6) && !is_near(patch(&before, 11, 3), 0xffffff, 40), "the dots");
     pty_send(pty, RIGHT DOWN);
     CHECK(pty_wait(pty, "patch 9,4 +1.500"));
     struct sixel_pixels seen = last_picture(pty);
