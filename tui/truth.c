@@ -60,7 +60,8 @@ int truth_masks_read(const struct dataset_case *c, struct image *const *images, 
             code = fill_file(c->masks[i], images[i], m->mask[i], error);
     }
     for (size_t r = 0; code == 0 && r < c->rect_count; r++)
-        fill_rect(&c->rects[r], images[c->rects[r].image], m->mask[c->rects[r].image]);
+        if (!c->masks || !c->masks[c->rects[r].image])
+            fill_rect(&c->rects[r], images[c->rects[r].image], m->mask[c->rects[r].image]);
     if (code)
         truth_masks_free(m);
     return code;

@@ -17,7 +17,7 @@ struct truth_masks {
     size_t count;
     uint8_t **mask;
 };
-/* From the case's rects and mask files (above 127 is the object).  ERROR_FORMAT where a mask has another size than its
+/* From mask files (above 127 is the object), and for pictures without one from the case's rects.  ERROR_FORMAT where a mask has another size than its
  * picture. */
 int truth_masks_read(const struct dataset_case *, struct image *const *images, struct truth_masks *, struct error *);
 void truth_masks_free(struct truth_masks *); /* what it holds */

@@ -1,10 +1,20 @@
 #!/usr/bin/python3
 """atmanscope eval: its JSON and its table, data sets that are wrong, ^C, and the same numbers from the same seed."""
 import json
+import os
 import signal
+import struct
 import subprocess
+import sys
+import zlib
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import numpy as np
 
 from cli import FOLDER, PROGRAM, PROMPT, check, end, environment, path, refused, run, small_model
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "parity"))
+import towers
 
 SCORES = {"hit", "hit_all", "ap", "ap_all", "ar", "ar_all", "deletion"}
 MAPS = ["method", "direct", "rollout", "random", "uniform", "recency"]
@@ -83,6 +93,105 @@ def result():
     check(code == 0 and out == b"" and json.load(open(path("result.json")))["text"]["cases"] == 4, "-o FILE")
 
 
+# -- pictures ------------------------------------------------------------------------------------------------------------
+
+SIDE = 60  # pixels of a picture; the tower sees 4 x 4 patches of it
+
+
+def png(name, pixels):
+    """pixels [height, width, 3] or [height, width] u8."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    with open(path(name), "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def tiles(explained):
+    """Of every unit that is a patch or more: its index, and the numbers of its patches, row by row."""
+    kinds = [token["kind"] for token in explained["prompt"]["tokens"]]
+    before = kinds.index("image")
+    for index, unit in enumerate(explained["units"]):
+        if unit["kind"] == "patch":
+            first, last = (token - before for token in unit["tokens"])
+            columns = (last - first) % 4 + 1
+            yield index, [patch for patch in range(first, last + 1) if (patch - first) % 4 < columns]
+
+
+def covers(explained, mask):
+    """[units] the share of each unit's area in which mask is set, and whether it has any of it."""
+    side = SIDE // 4
+    patches = mask.reshape(4, side, 4, side).mean(axis=(1, 3)).ravel()
+    shares = np.array([patches[patch].mean() for _, patch in tiles(explained)])
+    return shares, shares > 0
+
+
+def expected(explained, mask):
+    """The scores of one map, from an explanation."""
+    relevance = np.array([explained["relevance"][index] for index, _ in tiles(explained)])
+    shares, good = covers(explained, mask)
+    order, weight = relevance.sum(axis=1), (relevance ** 2).sum(axis=1)
+    top = order == order.max()
+    return {"hit": good[top].mean(), "covered": (shares >= 0.2)[top].mean(), "ap": (weight * good).sum() / weight.sum(),
+            "ar": (weight / weight.max() * good).sum() / good.sum()}
+
+
+def pictures():
+    tower = towers.Tower(class_row=True, pre=True, out=64)
+    model = small_model("seeing.gguf", width=64)
+    towers.build(path("seeing-mmproj.gguf"), tower)
+    rng = np.random.default_rng(1)
+    for name in ("one", "two"):
+        png(name + ".png", rng.integers(0, 255, (SIDE, SIDE, 3), "u1"))
+    mask = np.zeros((SIDE, SIDE), "u1")
+    mask[17:33, 2:20] = 255
+    mask[0, 0] = 127  # is not yet meant
+    png("mask.png", mask)
+    rect = np.zeros((SIDE, SIDE), bool)
+    rect[40:52, 30:59] = True
+    prompt = "<image>the red ball was"
+    data = write("seen.jsonl", {"prompt": prompt, "images": ["one.png"], "target": " blue", "truth": {"masks": ["mask.png"]}},
+                 {"prompt": prompt, "images": ["two.png"], "target": " blue", "truth": {"rects": [[0, 30, 40, 29, 12]]}},
+                 {"prompt": prompt, "images": ["one.png"], "target": " blue",
+                  "truth": {"spans": [[11, 14]], "masks": ["mask.png"], "rects": [[0, 0, 0, 60, 60]]}})
+    found = evaluate("-m", model, data, "--variants", "--per-case")
+    sides, maps = found["cases"], found["pictures"]["maps"]
+    check(found["pictures"]["cases"] == 3 and found["text"]["cases"] == 1, "sides")
+    check(sorted(maps) == ["2x2", "centre", "direct", "method", "no_window", "patch", "random", "rollout", "uniform"],
+          f"maps: {sorted(maps)}")
+    check("recency" in found["text"]["maps"] and "centre" not in found["text"]["maps"], "maps of words")
+    for number, (picture, where) in enumerate((("one", mask > 127), ("two", rect), ("one", mask > 127))):
+        side = sides[number]["pictures"]
+        for kind, options in (("method", []), ("direct", ["--paths", "direct"]), ("patch", ["--patches", "patch"]),
+                              ("2x2", ["--patches", "2x2"]), ("no_window", ["--window", "off"])):
+            code, out, said = run("explain", "-m", model, "-p", prompt, "--image", path(picture + ".png"), "--target", " blue",
+                                  "--format", "json", *options)
+            check(code == 0, f"explain: {said!r}")
+            explained = json.loads(out)
+            for score, value in expected(explained, where).items():
+                got = side["maps"][kind][score]
+                check(abs(got - value) < 1e-4, f"case {number}, {kind}, {score}: {got}, not {value}")
+            if kind == "method":
+                shares, good = covers(explained, where)
+                check(np.allclose([unit["cover"] for unit in side["units"]], shares, ), f"case {number}: cover")
+                check([unit["truth"] for unit in side["units"]] == good.tolist(), f"case {number}: truth")
+        centre = np.array(side["maps"]["centre"]["relevance"]).reshape(4, 4)
+        check(np.allclose(centre, centre[::-1]) and np.allclose(centre, centre.T) and (centre >= 0).all() and
+              (centre[1:3, 1:3] == centre.max()).all(), f"the centre map: {centre}")
+    check(sides[2]["text"]["maps"]["method"]["hit"] is not None, "a case of both sides")
+    check(maps["uniform"]["hit"]["cases"] == 3 and maps["uniform"]["ar"]["value"] == 1, "a uniform map")
+    png("small.png", np.zeros((5, 5), "u1"))
+    refused("a mask of another size", 1, ["line 1", "5 x 5", "60 x 60"], "eval", "-m", model,
+            write("sizes.jsonl", {"prompt": prompt, "images": ["one.png"], "truth": {"masks": ["small.png"]}}))
+    refused("pictures without a tower", 2, ["line 1", "--mmproj"], "eval", "-m", small_model(), data)
+
+
+# -- mistakes ------------------------------------------------------------------------------------------------------------
+
+
 def wrong():
     model = small_model()
     good = case()
@@ -136,6 +245,7 @@ def interrupted():
 
 
 result()
+pictures()
 wrong()
 interrupted()
 end()
