@@ -33,13 +33,13 @@ static const char BUILT_IN[] = "The harbour wakes before the town does. Two boat
 
 /* One round's measurements; seconds, bytes. */
 struct round {
-    double plain_seconds, map_seconds, rows_per_second, first_seconds;
+    double vision_seconds, plain_seconds, map_seconds, rows_per_second, first_seconds;
     size_t plain_peak, map_peak;
 };
 
 /* What is the same in every round. */
 struct shape {
-    size_t prompt_tokens, target_tokens, units;
+    size_t pictures, prompt_tokens, target_tokens, units;
     int probes;
     int64_t rows;
     double noise_floor;
@@ -95,6 +95,7 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
         code = run_submit(run, &request, NULL, NULL, error);
     if (code)
         return code;
+    round->vision_seconds = run->explanation->cost.vision_seconds;
     round->plain_seconds = run->explanation->cost.prefill_seconds;
     round->plain_peak = peak_bytes();
     request.generate = o->target_length;
@@ -109,8 +110,13 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
     round->rows_per_second = e->cost.tokens_per_second;
     round->first_seconds = e->cost.first_seconds;
     round->map_peak = peak_bytes();
-    *shape =
-        (struct shape){e->token_count, e->output_count, e->unit_count, e->cost.probes, e->cost.rows, e->noise_floor};
+    *shape = (struct shape){.pictures = e->picture_count,
+                            .prompt_tokens = e->token_count,
+                            .target_tokens = e->output_count,
+                            .units = e->unit_count,
+                            .probes = e->cost.probes,
+                            .rows = e->cost.rows,
+                            .noise_floor = e->noise_floor};
     return 0;
 }
 
@@ -135,6 +141,7 @@ static int summarise(const struct round *rounds, int n, struct round *all, struc
     double *values = malloc((size_t)n * sizeof *values);
     if (!values)
         return error_set(error, ERROR_MEMORY, "out of memory");
+    all->vision_seconds = median(rounds, n, offsetof(struct round, vision_seconds), values);
     all->plain_seconds = median(rounds, n, offsetof(struct round, plain_seconds), values);
     all->map_seconds = median(rounds, n, offsetof(struct round, map_seconds), values);
     all->rows_per_second = median(rounds, n, offsetof(struct round, rows_per_second), values);
@@ -165,6 +172,8 @@ static int print_table(FILE *out, const void *data, struct error *error)
             s->target_tokens, s->units, s->probes, (long long)s->rows,
             result->repeat > 1 ? "medians of " : "rounds: ", result->repeat);
     fprintf(out, "                  seconds  tokens/s  peak memory\n");
+    if (s->pictures)
+        fprintf(out, "%2zu pictures   %11.4f\n", s->pictures, r->vision_seconds);
     fprintf(out, "plain pass    %11.4f %9.0f  %8.1f MB\n", r->plain_seconds,
             (double)s->prompt_tokens / r->plain_seconds, (double)r->plain_peak / 1e6);
     fprintf(out, "full map      %11.4f %9.0f  %8.1f MB\n\n", r->map_seconds, r->rows_per_second,
@@ -198,6 +207,10 @@ static int print_json(FILE *out, const void *data, struct error *error)
         json_pack("{ss so so sI sI si so so}", "schema", "atmanscope.bench/1", "model", format_json_model(info),
                   "device", format_json_device(info), "prompt_tokens", (json_int_t)s->prompt_tokens, "target_tokens",
                   (json_int_t)s->target_tokens, "repeat", result->repeat, "plain", plain, "map", map);
+    if (json && s->pictures) {
+        json_object_set_new(json, "pictures", json_integer((json_int_t)s->pictures));
+        json_object_set_new(json, "vision_seconds", format_json_number(r->vision_seconds));
+    }
     return format_json_write(json, true, out, error);
 }
 

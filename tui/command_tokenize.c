@@ -1,13 +1,14 @@
-/* atmanscope tokenize: the tokens of a text, or of every line of a file, with their byte offsets.
+/* atmanscope tokenize: the tokens of a prompt, or of the text in every line of a file, with their byte offsets.
  *
- * Needs the tokeniser only: no weights are read, no device is opened. */
+ * Needs the tokeniser and, for pictures, what the vision tower's file says of itself: no weights are read, no device is
+ * opened. */
 #include "tui/command.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/gguf.h"
-#include "core/tokenizer.h"
+#include "core/sequence.h"
 #include "tui/format_json.h"
 #include "tui/output.h"
 #include "tui/prompt.h"
@@ -27,24 +28,46 @@ static void print_text(FILE *out, const char *text, size_t length)
     json_decref(json);
 }
 
-static int tokenize_prompt(const struct options *o, const struct tokenizer *tokenizer, FILE *out, struct error *error)
+/* What the pictures' tower says of itself. */
+static int describe_tower(const struct options *o, const char *model, struct vision_info *vision, struct error *error)
+{
+    char mmproj[PATHS_LENGTH];
+    struct gguf *file = NULL;
+    int code = run_mmproj(o, model, mmproj, sizeof mmproj, error);
+    if (code == 0)
+        code = gguf_open(mmproj, &file, error);
+    if (code == 0 && (code = vision_check(file, vision, error)) != 0)
+        code = error_add(error, code, "%s", mmproj);
+    gguf_close(file);
+    return code;
+}
+
+static int tokenize_prompt(const struct options *o, const char *model, const struct tokenizer *tokenizer, FILE *out,
+                           struct error *error)
 {
     char *prompt;
-    size_t length, count;
-    struct token *tokens;
-    int code = prompt_read(o, PROMPT_ANY, &prompt, &length, error);
-    if (code)
+    size_t length;
+    struct image *images[OPTIONS_IMAGES];
+    struct vision_info vision;
+    struct sequence sequence;
+    int code = o->image_count ? describe_tower(o, model, &vision, error) : 0;
+    if (code || (code = prompt_read(o, PROMPT_ANY, &prompt, &length, error)) != 0)
         return code;
-    code = tokenizer_encode(tokenizer, prompt, length, TOKENIZE_START, &tokens, &count, error);
+    if ((code = prompt_read_images(o, images, error)) == 0) {
+        code = sequence_new(tokenizer, o->image_count ? &vision : NULL, prompt ? prompt : "", length, TOKENIZE_START,
+                            images, o->image_count, &sequence, error);
+        prompt_release_images(images, o->image_count);
+    }
     if (code == 0) {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < sequence.token_count; i++) {
+            const struct token *token = &sequence.tokens[i];
             size_t n;
-            const char *text = tokenizer_text(tokenizer, tokens[i].id, &n);
-            fprintf(out, "%zu\t%d\t%zu\t%zu\t", i, tokens[i].id, tokens[i].start, tokens[i].end);
+            const char *text = tokenizer_text(tokenizer, token->id, &n);
+            fprintf(out, "%zu\t%d\t%zu\t%zu\t", i, token->id, token->start, token->end);
             print_text(out, text, n);
             fputc('\n', out);
         }
-        free(tokens);
+        sequence_free(&sequence);
     }
     free(prompt);
     return code;
@@ -119,15 +142,15 @@ static int tokenize_lines(const struct options *o, const struct tokenizer *token
     return code;
 }
 
-static int tokenize(const struct options *o, const struct tokenizer *tokenizer, struct error *error)
+static int tokenize(const struct options *o, const char *model, const struct tokenizer *tokenizer, struct error *error)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    int code =
-        o->jsonl ? tokenize_lines(o, tokenizer, out, &text, &size, error) : tokenize_prompt(o, tokenizer, out, error);
+    int code = o->jsonl ? tokenize_lines(o, tokenizer, out, &text, &size, error)
+                        : tokenize_prompt(o, model, tokenizer, out, error);
     if (fclose(out) != 0 && code == 0)
         code = error_set(error, ERROR_MEMORY, "out of memory");
     if (code == 0)
@@ -149,7 +172,7 @@ int command_tokenize(const struct options *o, const struct context *context, str
     if (code == 0 && (code = tokenizer_open(gguf, o->pre, &tokenizer, error)) != 0)
         code = error_add(error, code, "%s", model);
     if (code == 0)
-        code = tokenize(o, tokenizer, error);
+        code = tokenize(o, model, tokenizer, error);
     tokenizer_close(tokenizer);
     gguf_close(gguf);
     return code;

@@ -191,6 +191,8 @@ static int check(const struct options *o, struct error *error)
         return error_set(error, ERROR_ARGUMENT,
                          "--units: the kind is empty; use token, word, sentence, paragraph, auto or a "
                          "regular expression");
+    if (o->jsonl && o->image_count)
+        return error_set(error, ERROR_ARGUMENT, "--image belongs to one prompt, --jsonl has many; keep one of them");
     if (o->chat && o->raw)
         return error_set(error, ERROR_ARGUMENT, "--chat and --raw exclude each other; keep one");
     return 0;

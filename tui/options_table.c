@@ -163,7 +163,7 @@ static const struct option_row model_rows[] = {
      .kind = OPTION_TEXT,
      .offset = AT(model),
      .help = "GGUF file, or the name of one in the folder of models or a part of it (default: the shipped demo model)"},
-    {.commands = COMPUTING,
+    {.commands = COMPUTING | TOKENIZE,
      .name = "mmproj",
      .value = "FILE",
      .kind = OPTION_TEXT,
@@ -223,7 +223,7 @@ static const struct option_row prompt_rows[] = {
      .help = "read the prompt from FILE, - for standard input"},
     {.commands = TOKENIZE, .name = "jsonl", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(jsonl),
      .help = "for every line {\"text\": ...} of FILE (- for standard input) print one line {\"ids\", \"offsets\"}"},
-    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "image", .value = "FILE", .kind = OPTION_OWN, .read = read_image,
+    {.commands = PROMPTED, .name = "image", .value = "FILE", .kind = OPTION_OWN, .read = read_image,
      .help = "a picture (PNG, JPEG or WebP) of the prompt: its place is the next <image> in the text, else before the "
              "text; repeatable"},
     {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
@@ -288,7 +288,7 @@ static const struct option_row method_rows[] = {
 
 static const struct option_row bench_rows[] = {
     {.commands = BENCH, .name = "length", .value = "N", .kind = OPTION_COUNT, .offset = AT(length), .low = 1,
-     .high = 1 << 24, .help = "tokens of the prompt, cut from a built-in text or from -p (default: 256)"},
+     .high = 1 << 24, .help = "tokens of the prompt's text, cut from a built-in one or from -p (default: 256)"},
     {.commands = BENCH, .name = "target-length", .value = "N", .kind = OPTION_COUNT, .offset = AT(target_length),
      .low = 1, .high = 1 << 20, .help = "tokens to explain (default: 1)"},
     {.commands = BENCH, .name = "repeat", .value = "N", .kind = OPTION_COUNT, .offset = AT(repeat), .low = 1,
@@ -352,6 +352,7 @@ static const char *const screen_examples[] = {
 static const char *const explain_examples[] = {
     "atmanscope explain -m smollm2 -p \"The capital of France is\"",
     "atmanscope explain -m smollm2 -p \"The capital of France is\" --target \" Paris\" --foil \" Rome\"",
+    "atmanscope explain -m llava.gguf --image cat.png -p \"A picture of a\" --format html -o why.html",
     "atmanscope explain -m model.gguf --prompt-file question.txt --generate 8 --format html -o why.html",
     "atmanscope explain -p \"Tom has a blue hat.\" --units token --format json | jq .relevance",
     NULL,
