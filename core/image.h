@@ -1,7 +1,7 @@
 /* image.h: pictures from files, as 8-bit RGB.
  *
  * Reads PNG, JPEG and still WebP by their content, not their name; turns them as their EXIF orientation says and lays
- * what is transparent on white.  Values are taken as they stand: no colour profile, no gamma; CMYK is converted plainly.
+ * what is transparent on white.  Values are taken as they stand: no colour profile, no gamma; CMYK becomes RGB plainly.
  * Files are untrusted: size and memory are bounded before anything is decoded, to four bytes for each of IMAGE_PIXELS
  * besides the file, so that large pictures of greedy kinds (progressive JPEG, lossless WebP, a turned PNG) are refused
  * too.  An image is shared by counting its owners and never changes; any thread. */

@@ -17,6 +17,7 @@ FILTERS = [Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BIC
 PAD_SQUARE, STRETCH = 0, 1
 CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
 HALF = ([0.5] * 3, [0.5] * 3)
+SIZES = [(640, 480), (333, 500), (97, 61), (1600, 1067), (1000, 40), (220, 700), (336, 336)]
 failures = 0
 
 
@@ -55,7 +56,7 @@ class Ours:
 
 
 def rows_first(picture, size, filter_):
-    """What Pillow did by itself until 13, which begins with the columns where the height shrinks and the width does not."""
+    """What Pillow did by itself until 13, which begins with the columns where that is faster."""
     return picture.resize((size[0], picture.height), filter_).resize(size, filter_)
 
 
@@ -93,7 +94,7 @@ def compare_prepared(ours, number, what, picture, theirs, how):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         pictures, files = [], []
-        for i, (width, height) in enumerate(((640, 480), (333, 500), (97, 61), (1600, 1067), (1000, 40), (220, 700), (336, 336))):
+        for i, (width, height) in enumerate(SIZES):
             pictures.append(natural(width, height, i))
             files.append(os.path.join(folder, f"{width}x{height}.png"))
             pictures[-1].save(files[-1])
@@ -103,11 +104,12 @@ def main():
         ours = Ours(files)
         for number, (file, picture) in enumerate(zip(files, pictures)):
             name = os.path.basename(file)
-            compare(f"{name}, read", ours.image("decode", number), np.array(picture), 0 if number < 7 else 1)
+            compare(f"{name}, read", ours.image("decode", number), np.array(picture), 0 if number < len(SIZES) else 1)
             for filter_, theirs in enumerate(FILTERS):
                 for size in ((336, 336), (50, 73), (800, 640), (1, 1)):
-                    compare(f"{name}, {theirs.name} to {size[0]}x{size[1]}", ours.image("resize", number, *size, filter_),
-                            np.array(rows_first(picture, size, theirs)), 0)
+                    resized = np.array(rows_first(picture, size, theirs))
+                    compare(f"{name}, {theirs.name} to {size[0]}x{size[1]}",
+                            ours.image("resize", number, *size, filter_), resized, 0)
             check_preparations(ours, number, name, picture)
     print("pictures:", "differ" if failures else "as the originals have them")
     sys.exit(1 if failures else 0)

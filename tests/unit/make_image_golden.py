@@ -23,7 +23,8 @@ from transformers.models.llava.image_processing_pil_llava import LlavaImageProce
 BOX, BILINEAR, BICUBIC, LANCZOS = range(4)
 FILTERS = [Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS]
 PAD_SQUARE, STRETCH = range(2)
-SIZES = [((40, 30), (9, 7)), ((31, 57), (8, 20)), ((9, 7), (20, 15)), ((16, 50), (19, 4)), ((64, 3), (5, 3)), ((5, 5), (1, 1))]
+SIZES = [((40, 30), (9, 7)), ((31, 57), (8, 20)), ((9, 7), (20, 15)), ((16, 50), (19, 4)),
+         ((64, 3), (5, 3)), ((5, 5), (1, 1))]
 CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
 HALF = ([0.5] * 3, [0.5] * 3)
 PREPARED = [(40, 30), (21, 50), (14, 14), (5, 4)]
@@ -36,7 +37,7 @@ def picture(width, height):
 
 
 def rows_first(image, size, filter_):
-    """What Pillow did by itself until 13, which begins with the columns where the height shrinks and the width does not."""
+    """What Pillow did by itself until 13, which begins with the columns where that is faster."""
     return image.resize((size[0], image.height), filter_).resize(size, filter_)
 
 
