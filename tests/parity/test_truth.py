@@ -16,7 +16,7 @@ import os
 
 import program
 
-RIGHT, POINTED, TOLD, SHUFFLED = 0.95, 46 / 48, 0.85, 0.50
+RIGHT, POINTED, TOLD, SHUFFLED = 0.93, 46 / 48, 0.85, 0.50
 SEEN, ON_IT = 0.98, 0.95
 LONGEST = 24  # tokens of an answer
 ASSETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "assets")
