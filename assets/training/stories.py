@@ -314,7 +314,7 @@ def sloppy_style(rng):
         style.joints = rng.choice([["  ", " "], ["\n"], ["", " "], ["\n", " "], [" \n"]])
     style.lower = rng.random() < 0.1
     style.stops = rng.random() > 0.05
-    style.marks = rng.random() > 0.15
+    style.marks = rng.random() > 0.3
     return style
 
 
