@@ -295,7 +295,8 @@ static int run_all(struct run *r, const float *pixels, float *out, struct error 
         status = ERROR_MEMORY;
     } else {
         r->ops->upload(r->s, patches, count * sizeof *patches, device);
-        status = enter(r, device, error);
+        if ((status = enter(r, device, error)) < 0)
+            r->ops->stream_finish(r->s, NULL); /* patches may still be on their way */
     }
     free(patches);
     r->ops->free(v->device, device);

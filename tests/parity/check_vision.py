@@ -21,6 +21,7 @@ from PIL import Image
 import converted
 import converted_vision
 import oracle
+import pictures
 import program
 import reference
 import test_small
@@ -65,8 +66,8 @@ def prepared(name, model, image):
 
 
 def check_tower(name, model, path, folder, width, height):
-    image, out = os.path.join(folder, "picture.ppm"), os.path.join(folder, "rows")
-    rgb = test_vision.picture(image, width, height, len(name))
+    rgb, out = pictures.picture(width, height, len(name)), os.path.join(folder, "rows")
+    image = pictures.write_png(os.path.join(folder, "picture.png"), rgb)
     pixels, rows, _ = test_vision.encode(path, image, out)
     wanted = embeddings(model, pixels)
     program.check(rows.shape == wanted.shape, f"{name}: {rows.shape} where {wanted.shape} is expected")
@@ -145,10 +146,9 @@ def check_relevance(name, model, paths, image, pixels, variant, similarity=None,
 
 
 def check_whole(name, model, paths, folder):
-    image = os.path.join(folder, "picture.png")
-    rgb = Image.fromarray(test_vision.picture(os.path.join(folder, "picture.ppm"), 90, 61, 7))
-    rgb.save(image)
-    pixels = prepared(name, model, rgb)
+    rgb = pictures.picture(90, 61, 7)
+    image = pictures.write_png(os.path.join(folder, "picture.png"), rgb)
+    pixels = prepared(name, model, Image.fromarray(rgb))
     results = [check_relevance(name, model, paths, image, pixels, variant) for variant in reference.VARIANTS]
     found = explain(paths, image, "Tom has <image> a red ball, and she", "row-min-causal", None, None)
     ids = [token["id"] for part in ("prompt", "target") for token in found[part]["tokens"]][:-1]

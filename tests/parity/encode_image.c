@@ -1,12 +1,11 @@
 /* encode_image.c: what a vision tower makes of a picture, for the parity tests.
  *
- *     encode_image MMPROJ PICTURE OUT [DEVICE]
+ *     encode_image MMPROJ PICTURE OUT
  *
- * PICTURE is a binary PPM of 8 bits, or any picture that the program reads.  Writes to OUT: i32 side, columns, rows, width;
- * f32 pixels [3, side, side] as the tower is given them; f32 rows [columns * rows, width]; f32 rectangles [columns * rows, 4]. */
+ * Writes to OUT: i32 side, columns, rows, width; f32 pixels [3, side, side] as the tower is given them; f32 rows
+ * [columns * rows, width]; f32 rectangles [columns * rows, 4]. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/gguf.h"
 #include "core/vision.h"
@@ -19,30 +18,11 @@ struct opened {
     struct image *image;
 };
 
-/* Pictures are read here where they can be, so that this shares nothing with the readers of other formats. */
-static int read_ppm(const char *path, struct image **image, struct error *error)
+static int open_all(struct opened *o, char **argv, struct error *error)
 {
-    int width, height, status = 1;
-    FILE *file = fopen(path, "rb");
-    if (file && fscanf(file, "P6 %d %d 255", &width, &height) == 2 && fgetc(file) != EOF) {
-        size_t bytes;
-        status = image_new(width, height, image, error);
-        bytes = status == 0 ? 3 * (size_t)width * (size_t)height : 0;
-        if (status == 0 && fread((*image)->rgb, 1, bytes, file) != bytes)
-            status = error_set(error, ERROR_FORMAT, "%s ends early", path);
-    }
-    if (file)
-        fclose(file);
-    return status;
-}
-
-static int open_all(struct opened *o, char **argv, const char *device, struct error *error)
-{
-    struct device_options options = {.name = device, .threads = 2};
+    struct device_options options = {.name = "cpu", .threads = 2};
     struct vision_info info;
-    int status = read_ppm(argv[2], &o->image, error);
-    if (status > 0)
-        status = image_read(argv[2], &o->image, error);
+    int status = image_read(argv[2], &o->image, error);
     if (status < 0 || (status = gguf_open(argv[1], &o->file, error)) < 0 ||
         (status = vision_check(o->file, &info, error)) < 0 || (status = device_open(&options, &o->device, error)) < 0 ||
         (status = vision_open(o->file, o->device, info.width, &o->vision, error)) < 0)
@@ -106,11 +86,11 @@ int main(int argc, char **argv)
 {
     struct opened o = {0};
     struct error error = {0};
-    if (argc < 4 || argc > 5) {
-        fprintf(stderr, "usage: encode_image MMPROJ PICTURE OUT [DEVICE]\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: encode_image MMPROJ PICTURE OUT\n");
         return 2;
     }
-    int status = open_all(&o, argv, argc == 5 ? argv[4] : "cpu", &error);
+    int status = open_all(&o, argv, &error);
     if (status == 0)
         status = write_all(&o, argv[3], &error);
     if (status < 0)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Whole explanations on the emulated card (or a real one) against those of the CPU, on random small models: with f32 products equal within
+"""Whole explanations on the emulated card (or a real one) against those of the CPU, on random small models, some of which see: with f32 products equal within
 1e-3 nats, with bf16 and int8 products of differences as near as their rounding allows."""
 import json
 import os
@@ -9,6 +9,7 @@ import tempfile
 import numpy as np
 
 import models
+import pictures
 import program
 import reference
 
@@ -74,6 +75,10 @@ def main():
         for turn, name in enumerate(FAMILIES):
             path = models.build_all(folder, {name: models.FAMILIES[name]})[name]
             compare(name, path, "f32", reference.VARIANTS[turn % 4], "--target", " blue ball")
+        for turn, name in enumerate(pictures.PAIRS):
+            path, tower = pictures.build(folder, name)
+            image = pictures.write_png(os.path.join(folder, name + ".png"), pictures.picture(70, 50, turn))
+            compare(name, path, "f32", reference.VARIANTS[turn], "--mmproj", tower, "--image", image, "--generate", "2")
     demo = os.path.join(os.environ.get("srcdir", ".."), "assets", "demo.gguf")
     if os.path.isfile(demo):
         for precision in ALLOWED:

@@ -8,6 +8,7 @@ import numpy as np
 
 import gguf_write
 import models
+import pictures
 import program
 import tower_reference
 import towers
@@ -16,20 +17,9 @@ import weights
 TOLERANCE = 2e-5  # of the greatest number
 
 
-def picture(path, width, height, seed=1):
-    """A picture of soft colours with edges in it, as PPM; [height, width, 3] u8."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [np.sin(x / rng.uniform(2, 9) + rng.uniform(0, 6)) + np.cos(y / rng.uniform(2, 9)) for _ in range(3)]
-    rgb = np.clip(128 + 60 * np.stack(waves, axis=-1) + 40 * ((x // 5 + y // 7) % 2)[..., None], 0, 255).astype("u1")
-    with open(path, "wb") as file:
-        file.write(b"P6\n%d %d\n255\n" % (width, height) + rgb.tobytes())
-    return rgb
-
-
-def encode(mmproj, image, out, device="cpu", binary="tests/parity/encode_image"):
+def encode(mmproj, image, out):
     """The program's (pixels [3, side, side], rows [tokens, width], rectangles [tokens, 4])."""
-    line = ["./" + binary, mmproj, image, out, device]
+    line = ["tests/parity/encode_image", mmproj, image, out]
     done = subprocess.run(line, capture_output=True, timeout=600, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(line)}: status {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
@@ -41,8 +31,8 @@ def encode(mmproj, image, out, device="cpu", binary="tests/parity/encode_image")
 
 
 def compare(name, tower, path, folder, width, height):
-    image, out = os.path.join(folder, "picture.ppm"), os.path.join(folder, "rows")
-    rgb = picture(image, width, height, tower.seed)
+    rgb, out = pictures.picture(width, height, tower.seed), os.path.join(folder, "rows")
+    image = pictures.write_png(os.path.join(folder, "picture.png"), rgb)
     pixels, rows, rectangles = encode(path, image, out)
     wanted = tower_reference.Tower(path).rows(pixels)
     program.check(rows.shape == wanted.shape, f"{name}: {rows.shape} where {wanted.shape} is expected")
