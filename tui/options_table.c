@@ -224,8 +224,8 @@ static const struct option_row prompt_rows[] = {
     {.commands = TOKENIZE, .name = "jsonl", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(jsonl),
      .help = "for every line {\"text\": ...} of FILE (- for standard input) print one line {\"ids\", \"offsets\"}"},
     {.commands = PROMPTED, .name = "image", .value = "FILE", .kind = OPTION_OWN, .read = read_image,
-     .help = "a picture (PNG, JPEG or WebP) of the prompt: its place is the next <image> in the text, else before the "
-             "text; repeatable"},
+     .help = "a picture (PNG, JPEG or still WebP, at most 67 million pixels) of the prompt: its place is the next "
+             "<image> in the text, else before the text; repeatable"},
     {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
      .help = "put the model's chat template around the prompt (not supported yet)"},
     {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
