@@ -185,11 +185,13 @@ static int encode_pictures(struct job *j, struct error *error)
 {
     const struct sequence *s = &j->prompt;
     double before = clock_now();
+    int64_t known = j->gallery.ids;
     int status = 0;
     if (s->picture_count)
         status = gallery_show(&j->gallery, j->engine->vision, j->engine->device, j->stream, s->pictures,
                               s->picture_count, &j->cancelled, error);
-    j->cost.vision_seconds = clock_now() - before;
+    if (j->gallery.ids > known)
+        j->cost.vision_seconds = clock_now() - before;
     j->ids = malloc(s->token_count * sizeof *j->ids);
     if (status == 0 && !j->ids)
         status = error_set(error, ERROR_MEMORY, "out of memory");

@@ -1,12 +1,12 @@
 /* ask_worker.c: one worker as a filter, for the parity test of what the command line does not show: the relevance for
  * the candidates and for any other token, and what is kept from one request to the next.
  *
- *   ask_worker MODEL < lines > lines
+ *   ask_worker MODEL [MMPROJ] < lines > lines
  *
  * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
- * "layers": [first, last], "foil" (or null)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
+ * "layers": [first, last], "foil" (or null), "images": [files] (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
- * [choices]}, or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
+ * [choices], "encoded": whether a picture had to be}, or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -54,7 +54,26 @@ static json_t *explanation_json(const struct explanation *e)
         }
         json_array_append_new(relevance, row);
     }
-    return json_pack("{so so so so}", "prompt", prompt, "output", output, "units", units, "relevance", relevance);
+    return json_pack("{so so so so sb}", "prompt", prompt, "output", output, "units", units, "relevance", relevance,
+                     "encoded", e->cost.vision_seconds > 0);
+}
+
+/* Each file is read once: the same picture again is the same image. */
+static struct { char *path; struct image *image; } pictures[SEQUENCE_PICTURES];
+static size_t picture_count;
+
+static struct image *read_picture(const char *path)
+{
+    struct error error;
+    for (size_t i = 0; i < picture_count; i++)
+        if (strcmp(pictures[i].path, path) == 0)
+            return pictures[i].image;
+    if (picture_count == SEQUENCE_PICTURES || image_read(path, &pictures[picture_count].image, &error)) {
+        fprintf(stderr, "ask_worker: %s: %s\n", path, picture_count == SEQUENCE_PICTURES ? "too many" : error.message);
+        exit(1);
+    }
+    pictures[picture_count].path = strdup(path);
+    return pictures[picture_count++].image;
 }
 
 static json_t *explain(struct worker *worker, struct explanation *e, const json_t *line)
@@ -74,6 +93,11 @@ static json_t *explain(struct worker *worker, struct explanation *e, const json_
         .units = json_string_value(json_object_get(line, "units")),
         .method = method_default(),
     };
+    struct image *images[SEQUENCE_PICTURES];
+    json_t *files = json_object_get(line, "images");
+    for (size_t i = 0; i < json_array_size(files) && i < SEQUENCE_PICTURES; i++)
+        images[request.image_count++] = read_picture(json_string_value(json_array_get(files, i)));
+    request.images = images;
     json_t *layers = json_object_get(line, "layers");
     request.method.suppression = (enum suppression)json_integer_value(json_object_get(line, "suppression"));
     request.method.factor = (float)json_number_value(json_object_get(line, "factor"));
@@ -100,7 +124,9 @@ static json_t *retarget(struct worker *worker, struct explanation *e, const json
 
 int main(int count, char **arguments)
 {
-    struct engine_options options = {.model = count == 2 ? arguments[1] : "", .precision = PRECISION_F32};
+    struct engine_options options = {.model = count >= 2 ? arguments[1] : "",
+                                     .mmproj = count >= 3 ? arguments[2] : NULL,
+                                     .precision = PRECISION_F32};
     struct engine *engine;
     struct worker *worker;
     struct error error;
@@ -120,6 +146,10 @@ int main(int count, char **arguments)
         json_decref(line);
     }
     explanation_free(e);
+    while (picture_count) {
+        image_release(pictures[--picture_count].image);
+        free(pictures[picture_count].path);
+    }
     worker_free(worker);
     engine_close(engine);
     return 0;

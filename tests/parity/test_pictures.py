@@ -12,6 +12,7 @@ import numpy as np
 import pictures
 import program
 import reference
+import test_worker
 import tower_reference
 import towers
 
@@ -140,6 +141,41 @@ def compare_all(folder, name, prompt, count):
     return found
 
 
+def editing(folder):
+    """What is kept from request to request: pictures are encoded once while the text around them changes, forgotten when
+    there are many, and what is said is what a fresh worker says."""
+    model, mmproj = pictures.build(folder, "llava")
+    side = pictures.PAIRS["llava"][1].side
+    files = [pictures.write_png(os.path.join(folder, f"{i}.png"), pictures.picture(side, side, seed=60 + i)) for i in range(10)]
+    a, b = files[:2]
+    base = {"generate": 2, "units": "word", "suppression": 1, "factor": 0.1, "similarity": None, "layers": [0, -1]}
+    steps = [("the <image> ball", [a], True), ("the <image> ball is", [a], False), ("is <image> red", [a], False),
+             ("is <image> or <image> red", [a, b], True), ("<image> <image>", [b, a], False), ("<image>a<image>", [a, a], False),
+             ("no picture", [], False), ("the ball", [b], False), ("all", files, True), ("the <image> ball", [a], False),
+             ("the ball", [files[4]], False), ("one more", [files[5], files[6]], False)]
+    kept = test_worker.Worker(model, mmproj)
+    for prompt, images, encoded in steps:
+        line = {**base, "prompt": prompt, "images": images}
+        answer, fresh = kept.ask(line), test_worker.Worker(model, mmproj)
+        alone = fresh.ask(line)
+        fresh.close()
+        label = f"{prompt!r}, {len(images)} pictures"
+        program.check(answer.pop("encoded") == encoded, f"{label}: {'not ' if encoded else ''}encoded")
+        program.check(alone.pop("encoded") == bool(images), f"{label}: a fresh worker encodes what there is")
+        off = np.abs(np.array(answer.pop("relevance")) - np.array(alone.pop("relevance"))).max()
+        program.check(answer == alone and off < 2e-5, f"{label}: off by {off:.2g} from what a fresh worker says")
+    encoded = [kept.ask({**base, "prompt": "the ball", "images": [file]})["encoded"] for file in 2 * files[:8] + 2 * files[:9]]
+    program.check(not any(encoded[8:16]), f"eight pictures are kept: {encoded}")
+    program.check(all(encoded[24:]), f"of nine in turn none is: {encoded}")
+    kept.close()
+    blind = test_worker.Worker(model)
+    said = blind.ask({**base, "prompt": "the ball", "images": [a]}).get("error", "")
+    program.check("--mmproj" in said, f"a model without a tower says {said!r}")
+    said = blind.ask({**base, "prompt": "the <image> ball"})
+    program.check("relevance" in said, f"without pictures the mark is text: {said}")
+    blind.close()
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="atmanscope-parity-") as folder:
         compare_all(folder, "llava", "the cat: <image> is it a red ball? <image>", 2)
@@ -150,6 +186,7 @@ def main():
         found = compare_all(folder, "gemma3", "is <image> a blue ball?", 1)
         texts = [token["text"] for token in found["prompt"]["tokens"] if token["kind"] == "special"]
         program.check("<start_of_image>" in texts and "<end_of_image>" in texts, f"control tokens of Gemma 3: {texts}")
+        editing(folder)
     print(f"largest differences from the reference: relevance {worst['relevance']:.2g} nats, log-probs {worst['log-prob']:.2g}")
     program.end()
 

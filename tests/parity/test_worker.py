@@ -19,8 +19,8 @@ worst = 0.0
 class Worker:
     """One ask_worker process."""
 
-    def __init__(self, path):
-        self.process = subprocess.Popen(["./tests/parity/ask_worker", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, *paths):
+        self.process = subprocess.Popen(["./tests/parity/ask_worker", *paths], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, line):
         self.process.stdin.write(json.dumps(line).encode() + b"\n")
