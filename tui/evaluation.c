@@ -138,7 +138,7 @@ int evaluation_json(const struct evaluation *ev, FILE *out, struct error *error)
 static void print_estimate(FILE *out, struct score_estimate e)
 {
     if (e.count == 0)
-        fprintf(out, "  %-20s", "");
+        fprintf(out, "  %-21s", "");
     else
         fprintf(out, "  %6.3f %6.3f..%-6.3f", e.value, e.low, e.high);
 }
@@ -148,7 +148,7 @@ static void print_side(const struct evaluation *ev, enum truth_side side, double
     bool shown[TRIAL_SCORES];
     fprintf(out, "\n%-13s", side_names[side]);
     for (int score = 0; score < TRIAL_SCORES; score++) {
-        shown[score] = estimate(ev, side, TRIAL_METHOD, score, CASES_ANSWERED, values).count > 0;
+        shown[score] = estimate(ev, side, TRIAL_METHOD, score, CASES_ALL, values).count > 0;
         if (shown[score])
             fprintf(out, "  %-21s", trial_score_name(score));
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tui/format_json.h"
+#include "tui/marks.h"
 #include "tui/score.h"
 
 static const double COVERED = 0.2; /* of a unit's area, so that it counts as the object's */
@@ -23,12 +24,6 @@ const char *trial_score_name(enum trial_score score)
     static const char *const names[TRIAL_SCORES] = {"hit", "covered", "ap", "ar", "deletion"};
     return names[score];
 }
-
-/* A map over the units of truth[side]. */
-struct marks {
-    double *relevance; /* what ranks the units; NULL: there is no such map */
-    double *weight;    /* >= 0: the squares, summed over the answer's tokens; the shares or numbers that they stand in for */
-};
 
 /* One case while it runs. */
 struct work {
@@ -50,70 +45,6 @@ struct work {
 static int no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, "out of memory");
-}
-
-/* -- maps ---------------------------------------------------------------------------------------------------------- */
-
-static int marks_new(struct marks *m, size_t count, struct error *error)
-{
-    m->relevance = calloc(count + 1, sizeof *m->relevance);
-    m->weight = calloc(count + 1, sizeof *m->weight);
-    return m->relevance && m->weight ? 0 : no_memory(error);
-}
-
-static void marks_free(struct marks *m)
-{
-    free(m->relevance);
-    free(m->weight);
-    *m = (struct marks){0};
-}
-
-/* What the explanation says; a share of attention is not squared. */
-static void marks_read(struct marks *m, const struct explanation *e, const struct truth *truth, bool shares)
-{
-    for (size_t i = 0; i < truth->count; i++)
-        for (size_t t = 0; t < e->output_count; t++) {
-            double x = report_relevance(e, truth->unit[i], (int)t);
-            m->relevance[i] += x;
-            m->weight[i] += shares ? x : x * x;
-        }
-}
-
-/* How near a unit of a picture is to its centre: 1 there, 0 in a corner. */
-static double nearness(const struct explanation *e, const struct unit *u)
-{
-    double left = INFINITY, top = INFINITY, right = 0, bottom = 0;
-    int picture = e->tokens[u->first].image;
-    for (int t = u->first; t <= u->last; t++) {
-        const float *rect = e->tokens[t].rect;
-        if (!unit_holds(u, t) || !(rect[2] > 0 && rect[3] > 0))
-            continue;
-        left = fmin(left, (double)rect[0]);
-        top = fmin(top, (double)rect[1]);
-        right = fmax(right, (double)(rect[0] + rect[2]));
-        bottom = fmax(bottom, (double)(rect[1] + rect[3]));
-    }
-    if (!(right > left) || (size_t)picture >= e->picture_count)
-        return 0;
-    const struct image *image = e->pictures[picture].image;
-    double x = (left + right) / image->width - 1, y = (top + bottom) / image->height - 1;
-    return fmax(0, 1 - sqrt((x * x + y * y) / 2));
-}
-
-/* A map that no model is needed for. */
-static void marks_guess(struct marks *m, enum trial_kind kind, const struct explanation *e, const struct truth *truth,
-                        struct score_random *random)
-{
-    for (size_t i = 0; i < truth->count; i++) {
-        double x = 1;
-        if (kind == TRIAL_RANDOM)
-            x = score_random_next(random);
-        else if (kind == TRIAL_RECENCY)
-            x = (double)(i + 1) / (double)truth->count;
-        else if (kind == TRIAL_CENTRE)
-            x = nearness(e, &e->units[truth->unit[i]]);
-        m->relevance[i] = m->weight[i] = x;
-    }
 }
 
 /* -- scores -------------------------------------------------------------------------------------------------------- */
@@ -195,6 +126,15 @@ static int take_explained(struct work *w, enum trial_kind kind, struct error *er
     return code;
 }
 
+/* What each of the maps is that no model is needed for. */
+static enum marks_guess guess_of(enum trial_kind kind)
+{
+    return kind == TRIAL_RANDOM    ? MARKS_RANDOM
+           : kind == TRIAL_RECENCY ? MARKS_RECENCY
+           : kind == TRIAL_CENTRE  ? MARKS_CENTRE
+                                   : MARKS_UNIFORM;
+}
+
 static int take_guesses(struct work *w, struct error *error)
 {
     int code = 0;
@@ -205,7 +145,7 @@ static int take_guesses(struct work *w, struct error *error)
                 continue;
             code = marks_new(&m, w->truth[side].count, error);
             if (code == 0) {
-                marks_guess(&m, kind, w->run->explanation, &w->truth[side], &w->random);
+                marks_guess(&m, guess_of(kind), w->run->explanation, &w->truth[side], &w->random);
                 code = take(w, side, kind, &m, error);
             } else
                 marks_free(&m);
