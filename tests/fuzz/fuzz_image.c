@@ -1,8 +1,8 @@
 /* fuzz_image.c: libFuzzer's way into the reader of pictures.
  *
- * Whatever the bytes are, decoding them must end in a code with a message, or in a picture within the limits of which
- * every byte can be read, which can be resized and prepared.  The libraries themselves are not instrumented: what is
- * looked at is what is done with them. */
+ * Whatever the bytes are, decoding them must end in a code with a message, or in a picture within the limits whose bytes
+ * can be read, and which can be resized and prepared.  The libraries themselves are not instrumented: what is looked at
+ * is what is done with them. */
 #include <stdlib.h>
 
 #include "core/prepare.h"
@@ -37,10 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (image->width < 1 || image->height < 1 || image->width > IMAGE_SIDE || image->height > IMAGE_SIDE ||
         (int64_t)image->width * image->height > IMAGE_PIXELS)
         abort();
-    size_t bytes = (size_t)image->width * (size_t)image->height * 3, sum = 0;
-    for (size_t i = 0; i < bytes; i++)
+    size_t bytes = (size_t)image->width * (size_t)image->height * 3, step = bytes <= SMALL * 3 ? 1 : 4099, sum = 0;
+    for (size_t i = 0; i < bytes; i += step)
         sum += image->rgb[i];
-    if (sum > bytes * 255)
+    if (sum + image->rgb[bytes - 1] > (bytes + 1) * 255) /* never: so that what is read is used */
         abort();
     if (bytes <= SMALL * 3) {
         prepare(image, PREPARE_PAD_SQUARE, 0);

@@ -25,7 +25,7 @@ fuzz() {
     if [ -x "tests/fuzz/make_seeds_$name" ] && ! "tests/fuzz/make_seeds_$name" "$work/seeds"; then
         echo "no seeds for $name: starting from nothing"
     fi
-    set -- -max_total_time="$seconds" $repeat -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/crash-" \
+    set -- -max_total_time="$seconds" $repeat -timeout=60 -rss_limit_mb=2048 -artifact_prefix="$work/crash-" \
         -verbosity=0 -print_final_stats=1
     [ ! -f "$here/$name.dict" ] || set -- "$@" -dict="$here/$name.dict"
     if "$target" "$@" "$work/found" "$work/seeds"; then
