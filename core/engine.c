@@ -109,7 +109,7 @@ static int load(struct engine *e, const struct engine_options *options, struct e
     if (status < 0)
         return error_add(error, status, "%s", options->model);
     if (e->mmproj && (status = vision_open(e->mmproj, e->device, e->model->width, &e->vision, error)) < 0)
-        return error_add(error, status, "%s", options->mmproj);
+        return error_add(error, status, "%s with %s", options->mmproj, options->model);
     return 0;
 }
 

@@ -40,8 +40,8 @@ struct tensors {
 };
 
 /* Names are whole for a tensor ("token_embd.weight"), or without their end for those that may have a bias beside their
- * weight ("blk.0.attn_q").  All return 0, ERROR_FORMAT for a missing tensor or another shape, ERROR_UNSUPPORTED for a type
- * that cannot be computed with, ERROR_MEMORY, or what the device said. */
+ * weight ("blk.0.attn_q").  All return 0, ERROR_FORMAT for a missing tensor or another shape, ERROR_UNSUPPORTED for a
+ * type that cannot be computed with, ERROR_MEMORY, or what the device said. */
 
 bool tensors_have(const struct tensors *, const char *name);
 /* The tensor if it is [rows, columns] (rows 0: a vector).  NULL with the error set, or without if it is optional and

@@ -1,8 +1,8 @@
-/* Running a vision tower: a picture's pixels become patches, these go through the tower's layers, and its rows through the
- * projector.
+/* vision.c: run a vision tower: a picture's pixels become patches, these go through the tower's layers, and its rows
+ * through the projector.
  *
- * All is computed block by block of rows, so that scratch stays small beside the tower's state: of a layer only keys and
- * values are there for all rows at once. */
+ * All is computed block by block of rows, so that scratch stays small beside the tower's state: of a layer only keys
+ * and values are there for all rows at once. */
 #include "core/vision_internal.h"
 
 #include <math.h>
@@ -112,7 +112,8 @@ static void norm_all(const struct run *r, const struct norm *norm, float *x)
     }
 }
 
-/* What enters the first layer, from patches [grid * grid, 3 * patch * patch] on the device; every row sees every other. */
+/* What enters the first layer, from patches [grid * grid, 3 * patch * patch] on the device.  Every row sees every
+ * other. */
 static int enter(const struct run *r, const float *patches, struct error *error)
 {
     const struct vision *v = r->v;

@@ -31,8 +31,8 @@ struct vision_info {
     size_t weight_bytes;
 };
 
-/* Whether the file holds a tower this program can run: 0, or ERROR_UNSUPPORTED / ERROR_FORMAT with the reason.  Looks
- * at metadata and shapes only. */
+/* Whether the file holds a tower this program can run: 0, or ERROR_UNSUPPORTED, ERROR_FORMAT or ERROR_LIMIT with the
+ * reason.  Looks at metadata and shapes only. */
 int vision_check(const struct gguf *, struct vision_info *, struct error *);
 /* Load onto the device; gguf must stay open as long.  width: of the decoder; another one is ERROR_ARGUMENT, and the
  * message names both. */

@@ -13,13 +13,15 @@
  *     gemma3    first norm[0](x), x being the average of merge * merge neighbours */
 enum projector { PROJECTOR_MLP, PROJECTOR_MLP_NORM, PROJECTOR_IDEFICS3, PROJECTOR_GEMMA3 };
 
-/* x += output(attention(query h, key h, value h)) with h = norm[0](x); x += down(activation(up h)) with h = norm[1](x) */
+/* x += output(attention(query h, key h, value h)) with h = norm[0](x)
+ * x += down(activation(up h)) with h = norm[1](x) */
 struct tower_layer {
     struct norm norm[2];
     struct linear query, key, value, output, up, down;
 };
 
-/* Of files that are believed: what one picture may cost.  Gemma 3 has 27 layers, 896 pixels, 4,096 patches, width 1,152. */
+/* Of files that are believed: what one picture may cost at most.  Gemma 3 has 27 layers, 896 pixels, 4,096 patches,
+ * width 1,152. */
 enum {
     VISION_LAYERS = 256,
     VISION_SIDE = 2048,

@@ -1,4 +1,4 @@
-/* A vision tower's description and its tensors, from a file that nobody vouches for. */
+/* vision_load.c: a vision tower's description and its tensors, from a file that nobody vouches for. */
 #include "core/vision_internal.h"
 
 #include <math.h>
@@ -55,7 +55,8 @@ static int read_projector(struct hyper *h, struct vision *v)
         gguf_text(h->file, "clip.vision.projector_type", &type, h->error) < 0)
         return h->status = h->error->code;
     if (!sees)
-        return h->status = error_set(h->error, ERROR_UNSUPPORTED, "the file has no vision tower (it may hear, not see)");
+        return h->status = error_set(h->error, ERROR_UNSUPPORTED,
+                                     "the file has no vision tower (it may hear, not see)");
     for (size_t i = 0; i < sizeof projectors / sizeof projectors[0]; i++)
         if (same(type, projectors[i].name)) {
             v->projector = projectors[i].projector;
@@ -67,8 +68,8 @@ static int read_projector(struct hyper *h, struct vision *v)
                 v->projector = PROJECTOR_MLP_NORM;
             return 0;
         }
-    return h->status = error_set(h->error, ERROR_UNSUPPORTED,
-                                 "projector \"%.*s\" is not supported; supported: mlp (LLaVA 1.5), idefics3 (SmolVLM), gemma3",
+    return h->status = error_set(h->error, ERROR_UNSUPPORTED, "projector \"%.*s\" is not supported; supported: "
+                                 "mlp (LLaVA 1.5), idefics3 (SmolVLM), gemma3",
                                  (int)(type.length < 64 ? type.length : 64), type.data);
 }
 
@@ -89,10 +90,7 @@ static void read_sizes(struct hyper *h, struct vision *v)
     if (h->status < 0)
         return;
     v->grid = v->info.side / v->info.patch;
-    hyper_check(h, v->grid >= 1 && v->grid % v->merge == 0 && v->grid * v->grid <= VISION_PATCHES,
-                "sides of picture, patch and token");
-    hyper_check(h, (int64_t)v->grid * v->grid * v->width <= VISION_STATE, "sizes");
-    hyper_check(h, vision_token_width(v) <= VISION_TOKEN, "token sizes");
+    hyper_check(h, v->grid >= 1 && v->grid % v->merge == 0, "sides of picture, patch and token");
     hyper_check(h, v->width % v->heads == 0 && v->width / v->heads <= VISION_HEAD, "head sizes");
     v->info.columns = v->info.rows = v->grid / v->merge;
 }
@@ -117,12 +115,21 @@ static void read_features(struct hyper *h, struct vision *v)
     if (h->status < 0)
         return;
     if (!is_mlp(v)) {
-        h->status = error_set(h->error, ERROR_UNSUPPORTED, "clip.vision.feature_layer is supported with projector mlp only");
+        h->status = error_set(h->error, ERROR_UNSUPPORTED, "clip.vision.feature_layer is supported with projector mlp "
+                              "only");
         return;
     }
     v->features = (int)list->count;
     v->layers = deepest;
-    hyper_check(h, (int64_t)v->features * v->grid * v->grid * v->width <= VISION_STATE, "sizes");
+}
+
+static void check_limits(struct hyper *h, const struct vision *v)
+{
+    int64_t patches = (int64_t)v->grid * v->grid, kept = v->features ? v->features : 1;
+    if (h->status == 0 && (patches > VISION_PATCHES || patches * v->width * kept > VISION_STATE ||
+                           vision_token_width(v) > VISION_TOKEN))
+        h->status = error_set(h->error, ERROR_LIMIT, "a tower of %lld patches of width %d is larger than this program "
+                              "takes", (long long)patches, v->width);
 }
 
 static void read_colour(struct hyper *h, const char *key, float low, float out[3])
@@ -179,6 +186,7 @@ static int describe(const struct gguf *file, struct vision *v, struct error *err
                          "(clip.vision.image_grid_pinpoints) are not supported");
     read_sizes(&h, v);
     read_features(&h, v);
+    check_limits(&h, v);
     read_numbers(&h, v);
     read_preparation(&h, v);
     return h.status;
@@ -218,8 +226,8 @@ static int check_parts(struct loader *l, int index)
     return 0;
 }
 
-/* Old converters exchanged the names of the two.  Where both are as wide as the tower nothing tells, and they are taken by
- * their names. */
+/* Old converters exchanged the names of the two.  Where both are as wide as the tower nothing tells, and they are taken
+ * by their names. */
 static bool exchanged(struct loader *l, int index)
 {
     char name[NAME];
@@ -255,7 +263,6 @@ static int load_patch(struct loader *l)
 {
     struct vision *v = l->v;
     const struct gguf_tensor *t = gguf_tensor(l->t.file, "v.patch_embd.weight");
-    float *bias;
     int p = v->info.patch, status;
     if (!t)
         return error_set(l->t.error, ERROR_FORMAT, "tensor v.patch_embd.weight is missing");
@@ -270,9 +277,7 @@ static int load_patch(struct loader *l)
     if (l->t.device && (status = l->t.device->ops->weight_new(l->t.device, t->type, v->width, 3 * p * p, t->data,
                                                               &v->patch.weight, l->t.error)) < 0)
         return status;
-    status = tensors_floats(&l->t, "v.patch_embd.bias", 0, v->width, true, &bias);
-    v->patch.bias = bias;
-    return status;
+    return tensors_floats(&l->t, "v.patch_embd.bias", 0, v->width, true, &v->patch.bias);
 }
 
 static int load_ends(struct loader *l)

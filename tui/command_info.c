@@ -162,9 +162,10 @@ static void print_vision(FILE *out, const struct vision_info *v)
 {
     int grid = v->side / v->patch;
     fprintf(out, "%-14s %s\n", "projector", v->projector);
-    fprintf(out, "%-14s %d x %d pixels: %d patches of %d x %d\n", "picture", v->side, v->side, grid * grid, v->patch, v->patch);
-    fprintf(out, "%-14s %d (%d x %d) for a picture, for models of width %d\n", "tokens", v->columns * v->rows, v->columns,
-            v->rows, v->width);
+    fprintf(out, "%-14s %d x %d pixels: %d patches of %d x %d\n", "picture", v->side, v->side, grid * grid, v->patch,
+            v->patch);
+    fprintf(out, "%-14s %d (%d x %d) for a picture, for models of width %d\n", "tokens", v->columns * v->rows,
+            v->columns, v->rows, v->width);
 }
 
 static void print_tokenizer(FILE *out, const struct facts *f)
@@ -247,15 +248,16 @@ static int print_json(FILE *out, const void *data, struct error *error)
                                         (json_int_t)f->types[t].tensors, "bytes", (json_int_t)f->types[t].bytes));
     const char *path = gguf_path(f->file);
     json_t *json =
-        json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} so sb so}", "schema", "atmanscope.info/1",
-                  "file", format_json_text(path, strlen(path)), "shards", (json_int_t)gguf_shards(f->file), "version",
+        json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} so sb so}", "schema",
+                  "atmanscope.info/1", "file", format_json_text(path, strlen(path)), "shards", (json_int_t)gguf_shards(f->file), "version",
                   gguf_version(f->file), "bytes", (json_int_t)gguf_file_bytes(f->file), "name", f->name, "architecture",
                   f->architecture, "parameters", (json_int_t)f->parameters, "types", types, "layers",
                   count_or_null(f->layers), "width", count_or_null(f->width), "heads", count_or_null(f->heads),
                   "kv_heads", count_or_null(f->kv_heads < 0 ? f->heads : f->kv_heads), "ffn", count_or_null(f->ffn),
                   "context", count_or_null(f->context), "vocabulary", count_or_null(f->vocabulary), "tokenizer",
                   "model", f->vocabulary_kind, "pre", f->pre, "name", f->tokenizer, "vision", vision_or_null(f),
-                  "usable", f->unusable == 0, "reason", f->unusable ? format_json_text(f->reason.message, strlen(f->reason.message)) : json_null());
+                  "usable", f->unusable == 0, "reason",
+                  f->unusable ? format_json_text(f->reason.message, strlen(f->reason.message)) : json_null());
     return format_json_write(json, true, out, error);
 }
 

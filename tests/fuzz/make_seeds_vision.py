@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write the files from which fuzz_vision starts, into the folder given: towers of each kind, as small as they can be."""
+"""Write the files from which fuzz_vision starts, into the folder given: towers of each kind, as small as can be."""
 import sys
 from pathlib import Path
 

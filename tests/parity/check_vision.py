@@ -4,9 +4,10 @@
 
 LLAMA_CPP is a folder with llama.cpp's source; run it in the build folder.
 
-Image embeddings within 1e-3 of the greatest number, from the same pixels; pixels within 1/255 of what the original's own
-preprocessing makes of a picture.  Then the whole model, from the picture's file and the original's pixels: log-probabilities
-within 1e-3, and relevance over text and patches within 1e-3 nats, in all four variants and with neighbours.
+Image embeddings within 1e-3 of the greatest number, from the same pixels; pixels within 1/255 of what the original's
+own preprocessing makes of a picture.  Then the whole model, from the picture's file and the original's pixels:
+log-probabilities within 1e-3, and relevance over text and patches within 1e-3 nats, in all four variants and with
+neighbours.
 """
 import os
 import sys
@@ -44,7 +45,8 @@ def embeddings(model, pixels):
         more["output_hidden_states"] = True
     found = model.get_image_features(x, **more)
     rows = getattr(found, "pooler_output", found)
-    return (rows[0] if isinstance(rows, (list, tuple)) else rows).reshape(-1, model.config.text_config.hidden_size).numpy()
+    rows = rows[0] if isinstance(rows, (list, tuple)) else rows
+    return rows.reshape(-1, model.config.text_config.hidden_size).numpy()
 
 
 def prepared(name, model, image):
@@ -117,9 +119,10 @@ def neighbours(unit, ids, similarity, cosine, window):
 
 
 def explain(paths, image, prompt, variant, similarity, window):
-    return program.run("explain", "-m", paths[0], "--mmproj", paths[1], "--image", image, "-p", prompt, "--generate", "2",
-                       "--units", "token", "--patches", "patch", "--suppress", variant, "--precision", "f32",
-                       "--similarity", repr(similarity) if similarity is not None else "off", "--window", str(window or "off"))
+    return program.run("explain", "-m", paths[0], "--mmproj", paths[1], "--image", image, "-p", prompt, "--generate",
+                       "2", "--units", "token", "--patches", "patch", "--suppress", variant, "--precision", "f32",
+                       "--similarity", repr(similarity) if similarity is not None else "off",
+                       "--window", str(window or "off"))
 
 
 def check_relevance(name, model, paths, image, pixels, variant, similarity=None, window=None):
@@ -174,8 +177,9 @@ def main():
             except Exception as error:  # one kind's failure must not hide the others'
                 program.check(False, f"{name}: {type(error).__name__}: {error}")
                 continue
-            print(f"{name}: embeddings off by {tower[0]:.1e} of the greatest number, pixels by {tower[1]:.2g} of 255; relevance "
-                  f"by {whole[0]:.1e} nats (of a patch up to {whole[2]:.2g}), log-probs by {whole[1]:.1e}", flush=True)
+            print(f"{name}: embeddings off by {tower[0]:.1e} of the greatest number, pixels by {tower[1]:.2g} of 255; "
+                  f"relevance by {whole[0]:.1e} nats (of a patch up to {whole[2]:.2g}), log-probs by {whole[1]:.1e}",
+                  flush=True)
     program.end()
 
 

@@ -1,7 +1,7 @@
 """Random small vision-language models of every kind, built by transformers: LLaVA 1.5, SmolVLM, Gemma 3.
 
-Language models and the towers of the latter two are converted by llama.cpp's own converter; LLaVA's tower is written here as
-llama.cpp's legacy script does.  Needs what converted.py needs; nothing in `make check` does.
+Language models and the towers of the latter two are converted by llama.cpp's own converter; LLaVA's tower is written
+here as llama.cpp's legacy script does.  Needs what converted.py needs; nothing in `make check` does.
 """
 import json
 import tempfile
@@ -83,7 +83,8 @@ def build(name, attention="eager"):
             elif "position_embedding" in key:
                 weight.normal_(0, 0.5, generator=maker)
             elif "mm_input_projection" in key:
-                weight.normal_(0, weight.shape[0] ** -0.5, generator=maker).copy_(weight.half())  # as the converter stores it
+                weight.normal_(0, weight.shape[0] ** -0.5, generator=maker)
+                weight.copy_(weight.half())  # as the converter stores it
             else:
                 fan_in = weight[0].numel()
                 weight.normal_(0, (2.5 if "lm_head" in key else 1.3) / fan_in ** 0.5, generator=maker)
@@ -107,7 +108,7 @@ def mean_and_deviation(name):
 
 
 def write_llava(model, path, name):
-    """In the layout of llama.cpp's legacy script: the last layer left out, and no class in the names of what it wrote."""
+    """In the layout of llama.cpp's legacy script: what is not projected is left out, fc1 is ffn_down and fc2 ffn_up."""
     vision, state = model.config.vision_config, model.state_dict()
     chosen = KINDS[name][2]
     layers = max(chosen) if chosen else vision.num_hidden_layers - 1
@@ -117,7 +118,8 @@ def write_llava(model, path, name):
         tensor = state[key].float().numpy()
         tensors[name] = ("F32", tensor)
 
-    tower = "model.vision_tower." + ("vision_model." if any("vision_tower.vision_model." in key for key in state) else "")
+    inner = any("vision_tower.vision_model." in key for key in state)
+    tower = "model.vision_tower." + ("vision_model." if inner else "")
     put("v.class_embd", tower + "embeddings.class_embedding")
     put("v.patch_embd.weight", tower + "embeddings.patch_embedding.weight")
     put("v.position_embd.weight", tower + "embeddings.position_embedding.weight")
@@ -144,8 +146,8 @@ def write_llava(model, path, name):
 def rename(folder):
     """Give tensors the names that the converter knows, which transformers has changed since."""
     path = Path(folder, "model.safetensors")
-    state = {key if "vision_tower.vision_model." in key else key.replace("vision_tower.", "vision_tower.vision_model."): value
-             for key, value in safetensors.torch.load_file(path).items()}
+    state = {key.replace("vision_tower.vision_model.", "vision_tower.").replace(
+        "vision_tower.", "vision_tower.vision_model."): value for key, value in safetensors.torch.load_file(path).items()}
     safetensors.torch.save_file(state, path, {"format": "pt"})
 
 

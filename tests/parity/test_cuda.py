@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Whole explanations on the emulated card (or a real one) against those of the CPU, on random small models, some of which see: with f32 products equal within
-1e-3 nats, with bf16 and int8 products of differences as near as their rounding allows."""
+"""Whole explanations on the emulated card (or a real one) against those of the CPU, on random small models, some of which
+see: with f32 products equal within 1e-3 nats, with bf16 and int8 products of differences as near as their rounding
+allows."""
 import json
 import os
 import subprocess

@@ -112,5 +112,5 @@ class Tower:
 
     def gemma3(self, x):
         x = self.squares(x, self.meta("projector.scale_factor", 4)).mean(axis=(1, 2))
-        x = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + self.epsilon) * self.file.tensor("mm.soft_emb_norm.weight")
-        return x @ self.file.tensor("mm.input_projection.weight")
+        x = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + self.epsilon)
+        return (x * self.file.tensor("mm.soft_emb_norm.weight")) @ self.file.tensor("mm.input_projection.weight")

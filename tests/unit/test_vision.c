@@ -1,5 +1,5 @@
-/* A vision tower as its users meet it: what is said of it, pairs that do not fit, repeats, a cancel, and where tokens look.
- * Its numbers are tests/parity/test_vision.py's. */
+/* A vision tower as its users meet it: what is said of it, pairs that do not fit, repeats, a cancel, and where tokens
+ * look.  Its numbers are tests/parity/test_vision.py's. */
 #include "core/vision.h"
 #include "tests/test.h"
 #include "tests/unit/gguf_build.h"
@@ -134,8 +134,8 @@ static void test_tower(void)
         CHECK(vision_open(gguf, device, OUT + 2, &v, &error) == ERROR_ARGUMENT && strstr(error.message, "5") &&
                   strstr(error.message, "7"), "%s", error.message);
         CHECK(vision_open(gguf, device, OUT, &v, &error) == 0, "%s", error.message);
-        CHECK(vision_info(v)->parameters == info.parameters && info.weight_bytes == 4 * info.parameters, "%llu parameters",
-              (unsigned long long)info.parameters);
+        CHECK(vision_info(v)->parameters == info.parameters && info.weight_bytes == 4 * info.parameters,
+              "%llu parameters", (unsigned long long)info.parameters);
         test_encode(v, device, stream);
     }
     vision_close(v);
@@ -161,14 +161,16 @@ static void test_places(void)
         {{.projector = "mlp", .side = 28, .patch = 7, .columns = 4, .rows = 4}, 99, 100, 3, {75, 0, 24, 25}},
         {{.projector = "gemma3", .side = 896, .patch = 14, .columns = 16, .rows = 16}, 320, 160, 17, {20, 10, 20, 10}},
         /* 384 = 27 x 14 + 6: nine tokens of 42 pixels, the last 6 pixels are seen by none */
-        {{.projector = "idefics3", .side = 384, .patch = 14, .columns = 9, .rows = 9}, 768, 384, 80, {672, 336, 84, 42}},
+        {{.projector = "idefics3", .side = 384, .patch = 14, .columns = 9, .rows = 9}, 768, 384, 80,
+         {672, 336, 84, 42}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct rect r = vision_rect(&cases[i].info, cases[i].width, cases[i].height, cases[i].token), w = cases[i].rect;
         bool empty = w.width == 0 && r.width == 0 && r.height == 0;
         bool same = fabsf(r.x - w.x) < 1e-3f && fabsf(r.y - w.y) < 1e-3f && fabsf(r.width - w.width) < 1e-3f &&
                     fabsf(r.height - w.height) < 1e-3f;
-        CHECK(empty || same, "case %zu: %g, %g, %g x %g", i, (double)r.x, (double)r.y, (double)r.width, (double)r.height);
+        CHECK(empty || same, "case %zu: %g, %g, %g x %g", i, (double)r.x, (double)r.y, (double)r.width,
+              (double)r.height);
     }
 }
 
