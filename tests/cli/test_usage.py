@@ -73,7 +73,7 @@ def wrong():
     refused("an unknown format", 2, ["ansi", "reference"], "explain", *given, "--format", "xml")
     refused("an unknown precision", 2, "bf16", "explain", *given, "--precision", "f64")
     refused("weights kept in no way we know", 2, "mapped", "explain", *given, "--weights", "folded")
-    refused("int8 without copies", 1, "--weights mapped", "explain", *given, "--weights", "mapped", "--precision", "int8")
+    refused("int8 without copies", 2, "--weights mapped", "explain", *given, "--weights", "mapped", "--precision", "int8")
     refused("an unknown device", 2, "cuda", "explain", *given, "--device", "abacus")
     refused("a device number that is none", 2, "cuda:N", "explain", *given, "--device", "cuda:x")
     refused("a seed below 0", 2, "--seed", "explain", *given, "--seed=-1")
