@@ -190,46 +190,46 @@ struct reading {
     size_t count;
 };
 
-/* Append a message without the white space around it. */
-static int reading_add(struct reading *r, const char *text, struct chat_message message, struct error *error)
+static int reading_add(struct reading *r, struct chat_message message, struct error *error)
 {
     struct chat_message *grown = realloc(r->messages, (r->count + 1) * sizeof *grown);
     if (!grown)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    trim(text, &message.start, &message.end);
     r->messages = grown;
     r->messages[r->count++] = message;
     return 0;
 }
 
-static bool is_blank(const char *text, size_t start, size_t end)
+/* What is said from `start` to `end`, among other messages; nothing, if that is white space. */
+static int reading_say(struct reading *r, const char *text, enum chat_role role, size_t start, size_t end,
+                       struct error *error)
 {
     trim(text, &start, &end);
-    return start == end;
+    return start < end ? reading_add(r, (struct chat_message){role, start, end}, error) : 0;
 }
 
 int chat_read(const char *text, size_t length, struct chat_message **messages, size_t *count, struct error *error)
 {
     struct reading reading = {0};
-    struct chat_message open = {.role = CHAT_USER};
-    bool named = false; /* the open message began with a role */
+    enum chat_role speaker = CHAT_USER, role;
+    size_t start = 0; /* of what the speaker says */
+    bool turns = false;
     int status = 0;
     for (size_t line = 0, next; status == 0 && line < length; line = next) {
         const char *newline = memchr(text + line, '\n', length - line);
         size_t end = newline ? (size_t)(newline - text) : length;
-        enum chat_role role;
         next = newline ? end + 1 : length;
         if (!is_role(text, line, end, &role))
             continue;
-        open.end = line;
-        if (named || !is_blank(text, open.start, open.end))
-            status = reading_add(&reading, text, open, error);
-        open = (struct chat_message){.role = role, .start = next};
-        named = true;
+        status = reading_say(&reading, text, speaker, start, line, error);
+        speaker = role;
+        start = next;
+        turns = true;
     }
-    open.end = length;
-    if (status == 0 && (named || !is_blank(text, open.start, open.end)))
-        status = reading_add(&reading, text, open, error);
+    if (status == 0 && turns)
+        status = reading_say(&reading, text, speaker, start, length, error);
+    else if (status == 0 && length > 0)
+        status = reading_add(&reading, (struct chat_message){CHAT_USER, 0, length}, error);
     if (status == 0 && reading.count == 0)
         status = error_set(error, ERROR_ARGUMENT, "the prompt is empty; type some text to continue");
     if (status < 0) {
@@ -249,13 +249,14 @@ static size_t text_length(const char *text)
 }
 
 /* The most bytes that a conversation can take. */
-static size_t rendered_most(const struct chat_template *t, const struct chat_message *messages, size_t count)
+static size_t rendered_most(const struct chat_template *t, const struct chat_message *messages, size_t count,
+                            const char *lead)
 {
     const struct chat_family *f = t->family;
     size_t around = text_length(f->system) + text_length(f->system_end) + text_length(f->user) +
                     text_length(f->user_end) + text_length(f->assistant) + text_length(f->said) +
                     text_length(f->assistant_end);
-    size_t bytes = text_length(f->start) + around + strlen(t->system) + text_length(f->assistant) + 1;
+    size_t bytes = text_length(lead) + text_length(f->start) + around + strlen(t->system) + text_length(f->assistant) + 1;
     for (size_t i = 0; i < count; i++)
         bytes += around + (messages[i].end - messages[i].start);
     return bytes;
@@ -282,8 +283,9 @@ static void put_message(struct chat_rendered *r, const struct chat_family *f, co
     r->length += end - start;
 }
 
+/* A message with its marks.  merged: the system's, to be said in this turn; lead: what the user's begins with. */
 static void put_turn(struct chat_rendered *r, const struct chat_family *f, const char *text,
-                     const struct chat_message *m, const struct chat_message *merged, bool last)
+                     const struct chat_message *m, const struct chat_message *merged, const char *lead, bool last)
 {
     if (m->role == CHAT_SYSTEM) {
         put(r, f->system);
@@ -292,7 +294,8 @@ static void put_turn(struct chat_rendered *r, const struct chat_family *f, const
     } else if (m->role == CHAT_USER) {
         put(r, f->user);
         if (merged)
-            put_turn(r, f, text, merged, NULL, false);
+            put_turn(r, f, text, merged, NULL, NULL, false);
+        put(r, lead);
         put_message(r, f, text, m);
         put(r, f->user_end);
     } else {
@@ -306,14 +309,18 @@ static void put_turn(struct chat_rendered *r, const struct chat_family *f, const
 }
 
 int chat_render(const struct chat_template *t, const char *text, const struct chat_message *messages, size_t count,
-                struct chat_rendered *out, struct error *error)
+                const char *lead, struct chat_rendered *out, struct error *error)
 {
     const struct chat_family *f = t->family;
     struct chat_rendered r = {0};
+    size_t led = 0; /* the user's last message */
+    for (size_t i = 0; i < count; i++)
+        if (messages[i].role == CHAT_USER)
+            led = i;
     for (size_t i = 1; i < count; i++)
         if (messages[i].role == CHAT_SYSTEM)
             return error_set(error, ERROR_ARGUMENT, "message %zu is the system's; only the first one can be", i + 1);
-    r.text = malloc(rendered_most(t, messages, count));
+    r.text = malloc(rendered_most(t, messages, count, lead));
     r.pieces = malloc((count + 1) * sizeof *r.pieces);
     if (!r.text || !r.pieces) {
         chat_rendered_free(&r);
@@ -327,7 +334,8 @@ int chat_render(const struct chat_template *t, const char *text, const struct ch
     }
     bool merging = f->merged && count > 1 && messages[0].role == CHAT_SYSTEM && messages[1].role == CHAT_USER;
     for (size_t i = merging; i < count; i++)
-        put_turn(&r, f, text, &messages[i], merging && i == 1 ? &messages[0] : NULL, i + 1 == count);
+        put_turn(&r, f, text, &messages[i], merging && i == 1 ? &messages[0] : NULL, i == led ? lead : NULL,
+                 i + 1 == count);
     if (count == 0 || messages[count - 1].role != CHAT_ASSISTANT)
         put(&r, f->assistant);
     r.text[r.length] = 0;

@@ -34,9 +34,10 @@ const char *chat_name(const struct chat_family *);
 /* Family 0, 1, ... of the table; NULL beyond its end. */
 const struct chat_family *chat_at(size_t index);
 
-/* Messages of a text in which each begins after a line that is nothing but its role and a colon ("system:", "user:",
- * "assistant:"); what stands before the first such line, if anything, is the user's.  White space around a message is not
- * part of it.  *messages is malloced [*count].  ERROR_ARGUMENT where nobody says anything. */
+/* Who says what.  In a text with lines that are nothing but a role and a colon ("system:", "user:", "assistant:") each such
+ * line begins a message, and what stands before the first is the user's; white space around messages is not part of
+ * them, and empty ones are left out.  Any other text is one message of the user, as it is.  *messages is malloced
+ * [*count].  ERROR_ARGUMENT where nobody says anything. */
 int chat_read(const char *text, size_t length, struct chat_message **messages, size_t *count, struct error *);
 
 /* Bytes of a rendered conversation that come from the text: rendered[at ...] is text[start .. end). */
@@ -52,9 +53,10 @@ struct chat_rendered {
 };
 
 /* The conversation with the template around it, up to where the assistant is to speak.  A last message of the assistant is
- * left open, to be continued.  A system message later than the first of the others is ERROR_ARGUMENT. */
+ * left open, to be continued.  lead: what the template is to say before the user's last message (NULL: nothing).
+ * ERROR_ARGUMENT for a system message that is not the first. */
 int chat_render(const struct chat_template *, const char *text, const struct chat_message *, size_t count,
-                struct chat_rendered *, struct error *);
+                const char *lead, struct chat_rendered *, struct error *);
 void chat_rendered_free(struct chat_rendered *); /* what it holds */
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/conversation.h"
 #include "core/gguf.h"
 #include "core/precision.h"
 #include "core/probe.h"
@@ -62,6 +63,8 @@ static void describe(struct engine *e, const struct engine_options *options)
     snprintf(i->device_kind, sizeof i->device_kind, "%s", device->kind);
     snprintf(i->device_name, sizeof i->device_name, "%s", device->name);
     snprintf(i->precision, sizeof i->precision, "%s", precision_name(e->precision));
+    if (e->chat.family)
+        snprintf(i->chat, sizeof i->chat, "%s", chat_name(e->chat.family));
     i->threads = device->threads;
     i->streams = device->streams;
     i->batch_rows = lanes_rows(m);
@@ -102,6 +105,20 @@ static int open_files(struct engine *e, const struct engine_options *options, st
     return options->mmproj ? open_mmproj(e, options, error) : 0;
 }
 
+/* The file's chat template, or the family asked for. */
+static int choose_chat(struct engine *e, const struct engine_options *options, struct error *error)
+{
+    struct gguf_string template = {"", 0};
+    gguf_text(e->file, "tokenizer.chat_template", &template, NULL);
+    if (options->chat) {
+        e->chat.family = chat_find(options->chat);
+        return e->chat.family ? 0 : error_set(error, ERROR_ARGUMENT, "no family of chat templates is called %s",
+                                              options->chat);
+    }
+    e->info.chat_unknown = template.length > 0 && !chat_detect(template.data, template.length, &e->chat);
+    return 0;
+}
+
 /* Model and vision tower onto the device. */
 static int load(struct engine *e, const struct engine_options *options, struct error *error)
 {
@@ -123,7 +140,7 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
                                     .tf32 = options->tf32,
                                     .weights = options->weights};
     int status;
-    if ((status = open_files(e, options, error)) < 0) {
+    if ((status = open_files(e, options, error)) < 0 || (status = choose_chat(e, options, error)) < 0) {
         engine_close(e);
         return status;
     }
@@ -163,4 +180,18 @@ const struct engine_info *engine_info(const struct engine *e)
 const struct tokenizer *engine_tokenizer(const struct engine *e)
 {
     return e->tokenizer;
+}
+
+int engine_read(const struct engine *e, const struct request *r, struct sequence *sequence, struct error *error)
+{
+    const struct vision_info *vision = e->vision ? vision_info(e->vision) : NULL;
+    *sequence = (struct sequence){0};
+    if (!r->chat)
+        return sequence_new(e->tokenizer, vision, r->prompt, r->prompt_length, NULL, 0, TOKENIZE_START, r->images,
+                            r->image_count, sequence, error);
+    if (!e->chat.family)
+        return error_set(error, ERROR_ARGUMENT,
+                         "this model has no chat template that is known; use --raw, or name a family with --chat-template");
+    return conversation_new(e->tokenizer, vision, &e->chat, r->prompt, r->prompt_length, r->images, r->image_count,
+                            sequence, error);
 }

@@ -27,6 +27,7 @@ struct engine_options {
     const char *mmproj; /* path of its vision tower's, or NULL */
     const char *device; /* as device_options.name; NULL: "auto" */
     const char *pre;    /* pre-tokeniser override or NULL */
+    const char *chat;   /* family of chat templates to use, see chat.h; NULL: that of the file's own template */
     int threads;        /* 0: all cores */
     enum weights weights; /* as device_options */
     int precision;      /* an enum precision, or -1: chosen by the engine */
@@ -39,6 +40,8 @@ struct engine_info {
     char architecture[32];
     char quantisation[32];   /* of most of the weights' bytes: "Q4_1", or "Q4_K, Q6_K" */
     char tokenizer[64];
+    char chat[24];           /* the family of its chat template; "": none that is known */
+    bool chat_unknown;       /* it has one of no known family */
     char device_kind[8], device_name[96];
     char precision[8];       /* "f32", "bf16", "int8" */
     double product_seconds[3]; /* a product, by enum precision, where the engine chose by time; 0: not timed */
@@ -56,6 +59,9 @@ int engine_open(const struct engine_options *, struct engine **, struct error *)
 void engine_close(struct engine *); /* NULL ok; after every worker of it is gone */
 const struct engine_info *engine_info(const struct engine *);
 const struct tokenizer *engine_tokenizer(const struct engine *);
+struct request;
+/* The prompt of a request as tokens and pictures; free it with sequence_free().  Thread: any. */
+int engine_read(const struct engine *, const struct request *, struct sequence *, struct error *);
 
 /* -- request ------------------------------------------------------------------------------------------------------- */
 
@@ -96,6 +102,7 @@ struct steer {
 struct request {
     const char *prompt;
     size_t prompt_length;
+    bool chat;                   /* the prompt is a conversation, see chat_read(): put the model's chat template around it */
     struct image *const *images; /* of the prompt, see sequence.h */
     size_t image_count;
     const char *target;      /* forced continuation; NULL: greedy */

@@ -2,6 +2,7 @@
 #ifndef CORE_ENGINE_INTERNAL_H
 #define CORE_ENGINE_INTERNAL_H
 
+#include "core/chat.h"
 #include "core/engine.h"
 #include "core/model.h"
 
@@ -14,6 +15,7 @@ struct engine {
     struct model *model;
     struct vision *vision;
     enum precision precision;
+    struct chat_template chat; /* family NULL: none */
     struct engine_info info;
 };
 

@@ -169,9 +169,7 @@ static int check_length(const struct job *j, struct error *error)
 static int read_prompt(struct job *j, struct error *error)
 {
     const struct request *r = j->request;
-    const struct engine *e = j->engine;
-    int status = sequence_new(e->tokenizer, e->vision ? vision_info(e->vision) : NULL, r->prompt, r->prompt_length,
-                              TOKENIZE_START, r->images, r->image_count, &j->prompt, error);
+    int status = engine_read(j->engine, r, &j->prompt, error);
     if (status < 0)
         return error_add(error, status, "the prompt");
     if ((status = check_length(j, error)) == 0)

@@ -30,6 +30,8 @@ struct maker {
     const struct tokenizer *tokenizer;
     const struct vision_info *vision;
     const char *text;
+    const struct span *quoted; /* those of the pieces to come, the first perhaps begun */
+    size_t quoted_count;
     unsigned flags; /* for the piece to come */
     struct sequence *sequence;
     struct error *error;
@@ -49,12 +51,33 @@ static int add_tokens(struct maker *m, const struct token *tokens, size_t count)
     return 0;
 }
 
+/* The quoted parts of the text from start to end, counted from start; malloced [*count]. */
+static struct span *quoted_within(struct maker *m, size_t start, size_t end, size_t *count)
+{
+    struct span *within = malloc((m->quoted_count + 1) * sizeof *within);
+    *count = 0;
+    for (; within && m->quoted_count && m->quoted->start < end; m->quoted++, m->quoted_count--) {
+        size_t from = m->quoted->start > start ? m->quoted->start : start;
+        size_t to = m->quoted->end < end ? m->quoted->end : end;
+        if (from < to)
+            within[(*count)++] = (struct span){from - start, to - start};
+        if (m->quoted->end > end) /* the next piece has a part of it */
+            break;
+    }
+    return within;
+}
+
 /* The text from start to end, as a piece of its own. */
 static int add_text(struct maker *m, size_t start, size_t end)
 {
     struct token *tokens = NULL;
-    size_t count = 0;
-    int code = tokenizer_encode(m->tokenizer, m->text + start, end - start, m->flags, &tokens, &count, m->error);
+    size_t count = 0, quoted_count;
+    struct span *quoted = quoted_within(m, start, end, &quoted_count);
+    if (!quoted)
+        return error_set(m->error, ERROR_MEMORY, "out of memory");
+    int code = tokenizer_encode_quoting(m->tokenizer, m->text + start, end - start, quoted, quoted_count, m->flags,
+                                        &tokens, &count, m->error);
+    free(quoted);
     for (size_t i = 0; i < count; i++) {
         tokens[i].start += start;
         tokens[i].end += start;
@@ -132,7 +155,7 @@ static int add_all(struct maker *m, size_t length, size_t marks, struct image *c
     return code ? code : add_text(m, at, length);
 }
 
-static size_t count_marks(const char *text, size_t length)
+size_t sequence_marks(const char *text, size_t length)
 {
     size_t count = 0;
     const char *end = text + length;
@@ -162,18 +185,18 @@ static int check(const struct vision_info *vision, const char *text, size_t leng
 }
 
 int sequence_new(const struct tokenizer *tokenizer, const struct vision_info *vision, const char *text, size_t length,
-                 unsigned flags, struct image *const *images, size_t image_count, struct sequence *sequence,
-                 struct error *error)
+                 const struct span *quoted, size_t quoted_count, unsigned flags, struct image *const *images,
+                 size_t image_count, struct sequence *sequence, struct error *error)
 {
     *sequence = (struct sequence){0};
-    size_t marks = image_count ? count_marks(text, length) : 0;
+    size_t marks = image_count ? sequence_marks(text, length) : 0;
     int code = check(vision, text, length, marks, image_count, error);
     if (code)
         return code;
     sequence->pictures = calloc(image_count + 1, sizeof *sequence->pictures);
     if (!sequence->pictures)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    struct maker maker = {tokenizer, vision, text, flags, sequence, error};
+    struct maker maker = {tokenizer, vision, text, quoted, quoted_count, flags, sequence, error};
     code = add_all(&maker, length, marks, images, image_count);
     if (code)
         sequence_free(sequence);

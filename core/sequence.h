@@ -36,9 +36,12 @@ struct sequence {
 
 /* vision may be NULL where there is no picture.  Without pictures the mark is text like any other.  ERROR_ARGUMENT for
  * more marks than pictures, or for pictures without vision, ERROR_LIMIT for too many; the message says what to do.  Else as
- * tokenizer_encode(), whose flags these are. */
+ * tokenizer_encode_quoting(), whose `quoted` and flags these are. */
 int sequence_new(const struct tokenizer *, const struct vision_info *vision, const char *text, size_t length,
-                 unsigned flags, struct image *const *images, size_t image_count, struct sequence *, struct error *);
+                 const struct span *quoted, size_t quoted_count, unsigned flags, struct image *const *images,
+                 size_t image_count, struct sequence *, struct error *);
+/* How many marks the text has. */
+size_t sequence_marks(const char *text, size_t length);
 /* Its units: of the text by `units`, of the pictures by `image_units` (as units_cut() and units_tile() have them).
  * *out is malloced [*count]. */
 int sequence_cut(const struct sequence *, const char *text, size_t length, const char *units, const char *image_units,

@@ -90,6 +90,7 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
     const struct options *o = run->options;
     struct request request = run_request(run, prompt, length);
     request.generate = 1;
+    request.chat = false;
     int code = run_restart(run, error);
     if (code == 0)
         code = run_submit(run, &request, NULL, NULL, error);
@@ -240,6 +241,7 @@ static int bench(struct run *run, const char *given, size_t given_length, struct
     if (code == 0) { /* the first pass after opening pays for page faults and kernels being made */
         struct request request = run_request(run, prompt, length);
         request.generate = 1;
+        request.chat = false;
         code = run_submit(run, &request, NULL, NULL, error);
     }
     for (int i = 0; code == 0 && i < o->repeat; i++)

@@ -106,13 +106,12 @@ static int find_steers(const struct run *run, const char *prompt, size_t length,
                        struct error *error)
 {
     const struct options *o = run->options;
-    const struct engine_info *info = engine_info(run->engine);
+    struct request request = run_request(run, prompt, length);
     struct sequence sequence;
     struct unit *units = NULL;
     size_t unit_count = 0;
     float *factors = NULL;
-    int code = sequence_new(engine_tokenizer(run->engine), *info->mmproj ? &info->vision : NULL, prompt, length,
-                            TOKENIZE_START, run->images, run->image_count, &sequence, error);
+    int code = engine_read(run->engine, &request, &sequence, error);
     if (code)
         return code;
     code = sequence_cut(&sequence, prompt, length, o->units, o->patches ? o->patches : "auto", &units, &unit_count, error);

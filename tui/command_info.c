@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/chat.h"
 #include "core/gguf.h"
 #include "core/model.h"
 #include "core/tokenizer.h"
@@ -31,6 +32,7 @@ struct facts {
     struct type_sum types[TYPES];
     size_t type_count;
     char tokenizer[64]; /* as we run it; "" if we cannot */
+    const char *chat;   /* family of the chat template; "unknown"; NULL: there is none */
     bool tower;         /* the file is a vision tower's, */
     struct vision_info vision; /* and what it is, if it is usable */
     int unusable;       /* 0 or an error code */
@@ -96,6 +98,16 @@ static void check_model(struct facts *f)
     tokenizer_close(tokenizer);
 }
 
+/* The family of the file's chat template. */
+static const char *chat_family(const struct gguf *file)
+{
+    struct gguf_string template = {"", 0};
+    struct chat_template chat;
+    if (gguf_text(file, "tokenizer.chat_template", &template, NULL) != 0 || template.length == 0)
+        return NULL;
+    return chat_detect(template.data, template.length, &chat) ? chat_name(chat.family) : "unknown";
+}
+
 static int read_facts(struct facts *f, const struct gguf *file, struct error *error)
 {
     *f = (struct facts){.file = file};
@@ -105,6 +117,7 @@ static int read_facts(struct facts *f, const struct gguf *file, struct error *er
     f->pre = text_key(file, "tokenizer.ggml.pre");
     if (!f->name || !f->architecture || !f->vocabulary_kind || !f->pre)
         return error_set(error, ERROR_MEMORY, "out of memory");
+    f->chat = chat_family(file);
     f->tower = strcmp(f->architecture, "clip") == 0;
     f->layers = int_key(f, "block_count");
     f->width = int_key(f, "embedding_length");
@@ -209,9 +222,10 @@ static int print_facts(FILE *out, const void *data, struct error *error)
         print_number(out, "heads", f->heads);
     print_number(out, "ffn", f->ffn);
     print_number(out, "context", f->context);
-    if (!f->tower)
+    if (!f->tower) {
         print_tokenizer(out, f);
-    else if (!f->unusable)
+        fprintf(out, "%-14s %s\n", "chat template", f->chat ? f->chat : "none");
+    } else if (!f->unusable)
         print_vision(out, &f->vision);
     fprintf(out, "%-14s %s%s\n", "usable",
             f->unusable ? "no: "
@@ -248,15 +262,15 @@ static int print_json(FILE *out, const void *data, struct error *error)
                                         (json_int_t)f->types[t].tensors, "bytes", (json_int_t)f->types[t].bytes));
     const char *path = gguf_path(f->file);
     json_t *json =
-        json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} so sb so}", "schema",
+        json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} ss? so sb so}", "schema",
                   "atmanscope.info/1", "file", format_json_text(path, strlen(path)), "shards", (json_int_t)gguf_shards(f->file), "version",
                   gguf_version(f->file), "bytes", (json_int_t)gguf_file_bytes(f->file), "name", f->name, "architecture",
                   f->architecture, "parameters", (json_int_t)f->parameters, "types", types, "layers",
                   count_or_null(f->layers), "width", count_or_null(f->width), "heads", count_or_null(f->heads),
                   "kv_heads", count_or_null(f->kv_heads < 0 ? f->heads : f->kv_heads), "ffn", count_or_null(f->ffn),
                   "context", count_or_null(f->context), "vocabulary", count_or_null(f->vocabulary), "tokenizer",
-                  "model", f->vocabulary_kind, "pre", f->pre, "name", f->tokenizer, "vision", vision_or_null(f),
-                  "usable", f->unusable == 0, "reason",
+                  "model", f->vocabulary_kind, "pre", f->pre, "name", f->tokenizer, "chat_template", f->chat,
+                  "vision", vision_or_null(f), "usable", f->unusable == 0, "reason",
                   f->unusable ? format_json_text(f->reason.message, strlen(f->reason.message)) : json_null());
     return format_json_write(json, true, out, error);
 }

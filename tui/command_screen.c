@@ -14,9 +14,7 @@ int command_screen(const struct options *o, const struct context *context, int *
     char model[PATHS_LENGTH], mmproj[PATHS_LENGTH], *prompt;
     struct image *images[OPTIONS_IMAGES];
     size_t length;
-    int code = run_refuse(o, error);
-    if (code == 0)
-        code = run_model(o, context, model, sizeof model, error);
+    int code = run_model(o, context, model, sizeof model, error);
     if (code == 0)
         code = run_mmproj(o, model, mmproj, sizeof mmproj, error);
     if (code || (code = prompt_read(o, PROMPT_MAY_BE_EMPTY, &prompt, &length, error)) != 0)
@@ -33,6 +31,7 @@ int command_screen(const struct options *o, const struct context *context, int *
                    .mmproj = *mmproj ? mmproj : NULL,
                    .device = o->device,
                    .pre = o->pre,
+                   .chat = o->chat_template,
                    .threads = o->threads,
                    .weights = o->weights,
                    .precision = o->precision,
@@ -51,6 +50,8 @@ int command_screen(const struct options *o, const struct context *context, int *
         .units = o->units,
         .image_units = o->patches,
         .method = o->method,
+        .raw = o->raw,
+        .chat = o->chat || o->system || o->chat_file,
     };
     code = screen_run(&screen, error);
     prompt_release_images(images, o->image_count);

@@ -175,7 +175,7 @@ static int check(const struct options *o, struct error *error)
     if (sources > 1)
         return error_set(error, ERROR_ARGUMENT, "the prompt is given twice; keep one of -p, --prompt-file%s",
                          c == COMMAND_TOKENIZE ? " and --jsonl" : "");
-    if (sources == 0 && (c == COMMAND_EXPLAIN || c == COMMAND_GENERATE || c == COMMAND_TOKENIZE))
+    if (sources == 0 && !o->chat_file && (c == COMMAND_EXPLAIN || c == COMMAND_GENERATE || c == COMMAND_TOKENIZE))
         return error_set(error, ERROR_ARGUMENT, "%s: the prompt is missing; give it with -p TEXT or --prompt-file FILE",
                          options_commands[c].name);
     if (c == COMMAND_INFO && !o->model)
@@ -193,6 +193,9 @@ static int check(const struct options *o, struct error *error)
                          "regular expression");
     if (o->jsonl && o->image_count)
         return error_set(error, ERROR_ARGUMENT, "--image belongs to one prompt, --jsonl has many; keep one of them");
+    if (o->raw && (o->system || o->chat_file || o->chat_template))
+        return error_set(error, ERROR_ARGUMENT, "--raw gives the model no conversation; leave out --system, --chat-file and "
+                                                "--chat-template, or --raw");
     if (o->chat && o->raw)
         return error_set(error, ERROR_ARGUMENT, "--chat and --raw exclude each other; keep one");
     return 0;

@@ -47,6 +47,7 @@ struct options {
     const char *images[OPTIONS_IMAGES]; /* files, in order */
     size_t image_count;
     bool chat, raw;
+    const char *chat_template, *system, *chat_file;
 
     const char *target, *foil;
     int generate;

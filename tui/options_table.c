@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "core/chat.h"
 #include "tui/terminal.h"
 
 #define AT(member) offsetof(struct options, member)
@@ -113,6 +115,18 @@ static int read_layers(struct options *o, const char *value, struct error *error
     o->method.first_layer = (int)first;
     o->method.last_layer = (int)last;
     return 0;
+}
+
+static int read_chat_template(struct options *o, const char *value, struct error *error)
+{
+    char names[512] = "";
+    if (chat_find(value)) {
+        o->chat_template = value;
+        return 0;
+    }
+    for (size_t i = 0; chat_at(i); i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", chat_name(chat_at(i)));
+    return error_set(error, ERROR_ARGUMENT, "--chat-template %s: no such family; known are %s", value, names);
 }
 
 static int read_device(struct options *o, const char *value, struct error *error)
@@ -226,10 +240,20 @@ static const struct option_row prompt_rows[] = {
     {.commands = PROMPTED, .name = "image", .value = "FILE", .kind = OPTION_OWN, .read = read_image,
      .help = "a picture (PNG, JPEG or still WebP, at most 67 million pixels) of the prompt: its place is the next "
              "<image> in the text, else before the text; repeatable"},
-    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
-     .help = "put the model's chat template around the prompt (not supported yet)"},
-    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
-     .help = "give the model the prompt as it is (default)"},
+    {.commands = COMPUTING & ~BENCH, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
+     .help = "the prompt is a conversation: put the model's chat template around it (default where the model file has one); "
+             "lines that are nothing but system:, user: or assistant: say who speaks, else all of it is the user's"},
+    {.commands = COMPUTING & ~BENCH, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
+     .help = "give the model the prompt as it is (default where the model file has no chat template)"},
+    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "system", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(system),
+     .help = "begin the conversation with this message of the system"},
+    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "chat-file", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(chat_file),
+     .help = "read messages {\"role\": \"system\", \"user\" or \"assistant\", \"content\": TEXT} from the lines of FILE, "
+             "- for standard input; a prompt comes after them"},
+    {.commands = COMPUTING & ~BENCH, .name = "chat-template", .value = "NAME", .kind = OPTION_OWN,
+     .read = read_chat_template,
+     .help = "family of chat templates to use in place of the file's own: chatml, llama3, gemma, phi3, ... (a wrong name "
+             "lists them all)"},
     {0},
 };
 

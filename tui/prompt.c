@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/tokenizer.h"
+#include "tui/prompt_chat.h"
 
 enum { PROMPT_MOST = 256 << 20 };
 
@@ -88,13 +89,13 @@ int prompt_read(const struct options *options, enum prompt_demand demand, char *
         if (!*text)
             return error_set(error, ERROR_MEMORY, "out of memory");
         *length = strlen(*text);
-    } else {
-        return 0;
     }
-    int code = 0;
-    if (demand == PROMPT_TEXT && *length == 0)
+    int code = demand == PROMPT_ANY ? 0 : prompt_chat(options, text, length, error);
+    if (!*text)
+        return code;
+    if (code == 0 && demand == PROMPT_TEXT && *length == 0)
         code = error_set(error, ERROR_ARGUMENT, "the prompt is empty; write at least one word");
-    else if (demand != PROMPT_ANY)
+    else if (code == 0 && demand != PROMPT_ANY)
         code = prompt_check("the prompt", *text, *length, error);
     if (code) {
         free(*text);

@@ -33,15 +33,6 @@ int run_mmproj(const struct options *options, const char *model, char *path, siz
     return code;
 }
 
-int run_refuse(const struct options *options, struct error *error)
-{
-    if (options->chat)
-        return error_set(error, ERROR_UNSUPPORTED,
-                         "--chat: chat templates are not supported yet; write the template's text "
-                         "into the prompt, or use --raw");
-    return 0;
-}
-
 static bool interrupted(const struct run *run)
 {
     struct pollfd fd = {run->context->interrupt, POLLIN, 0};
@@ -59,6 +50,10 @@ static void describe(const struct engine_info *info)
         fprintf(stderr, "%d threads, ", info->threads);
     fprintf(stderr, "%s products; %d streams of up to %d rows a batch, %.1f GB free\n", info->precision, info->streams,
             info->batch_rows, (double)info->device_memory / 1e9);
+    if (*info->chat)
+        fprintf(stderr, "chat template: %s\n", info->chat);
+    else if (info->chat_unknown)
+        fprintf(stderr, "the file's chat template is of no known family: prompts are raw without --chat-template\n");
     if (*info->mmproj)
         fprintf(stderr, "%s: %s, %d x %d tokens a picture, %.0f million parameters\n", info->mmproj,
                 info->vision.projector, info->vision.columns, info->vision.rows, (double)info->vision.parameters / 1e6);
@@ -73,9 +68,7 @@ int run_open(struct run *run, const struct options *options, const struct contex
     *run = (struct run){.options = options, .context = context};
     run->progress.on = context->error_terminal && !options->quiet;
     char model[PATHS_LENGTH], mmproj[PATHS_LENGTH];
-    int code = run_refuse(options, error);
-    if (code == 0)
-        code = run_model(options, context, model, sizeof model, error);
+    int code = run_model(options, context, model, sizeof model, error);
     if (code == 0)
         code = run_mmproj(options, model, mmproj, sizeof mmproj, error);
     if (code == 0 && (code = prompt_read_images(options, run->images, error)) == 0)
@@ -87,6 +80,7 @@ int run_open(struct run *run, const struct options *options, const struct contex
                                     .mmproj = *mmproj ? mmproj : NULL,
                                     .device = options->device,
                                     .pre = options->pre,
+                                    .chat = options->chat_template,
                                     .threads = options->threads,
                                     .weights = options->weights,
                                     .precision = options->precision,
@@ -121,12 +115,18 @@ void run_close(struct run *run)
     run->engine = NULL;
 }
 
+bool run_is_chat(const struct options *options, const struct engine_info *info)
+{
+    return !options->raw && (options->chat || options->system || options->chat_file || info->chat[0]);
+}
+
 struct request run_request(const struct run *run, const char *prompt, size_t length)
 {
     const struct options *options = run->options;
     return (struct request){
         .prompt = prompt,
         .prompt_length = length,
+        .chat = run_is_chat(options, engine_info(run->engine)),
         .images = run->images,
         .image_count = run->image_count,
         .target = options->target,

@@ -20,7 +20,7 @@ struct run {
     struct progress progress;
 };
 
-/* Refuse what cannot be done yet, read the pictures, find the model and open it.  On failure there is nothing to close. */
+/* Read the pictures, find the model and open it.  On failure there is nothing to close. */
 int run_open(struct run *, const struct options *, const struct context *, struct error *);
 void run_close(struct run *);
 
@@ -37,8 +37,8 @@ int run_submit(struct run *, const struct request *, run_listener *, void *data,
 /* Forget all that the worker knows of earlier requests (bench measures from a cold start). */
 int run_restart(struct run *, struct error *);
 
-/* ERROR_UNSUPPORTED for options of the contract whose time has not come. */
-int run_refuse(const struct options *, struct error *);
+/* Whether prompts are conversations: as asked for, else where the model has a chat template. */
+bool run_is_chat(const struct options *, const struct engine_info *);
 /* The model file that the options mean. */
 int run_model(const struct options *, const struct context *, char *path, size_t size, struct error *);
 /* The vision tower's file that they mean, "" for none: --mmproj, or the one beside the model, if there are pictures, or

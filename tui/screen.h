@@ -21,6 +21,7 @@ struct screen_options {
     const char *units;       /* granularity; NULL: "word" */
     const char *image_units; /* of pictures, as request.image_units */
     struct method method;
+    bool raw, chat; /* prompts are never, or always, conversations; else where the model has a chat template */
     int generate; /* tokens of output; 0: 12 */
 };
 

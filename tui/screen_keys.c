@@ -173,6 +173,7 @@ static unsigned act(struct screen *screen, enum action action, int key)
     case ACTION_FACTOR:
     case ACTION_SUPPRESSION:
     case ACTION_SIMILARITY:
+    case ACTION_CHAT:
     case ACTION_TOKENS_MORE:
     case ACTION_TOKENS_LESS:
         return screen_setting(screen, action);

@@ -169,6 +169,7 @@ unsigned screen_loaded(struct screen *screen)
     explanation_free(screen->explanation);
     screen->explanation = explanation;
     screen->loaded = loaded;
+    screen->settings.chat = !screen->options->raw && (screen->options->chat || engine_info(loaded.engine)->chat[0]);
     screen->first_load = screen->view.pending = false;
     screen->view.typed.id = -1; /* another model's vocabulary is another */
     screen->view.token = 0;
@@ -221,5 +222,11 @@ unsigned screen_setting(struct screen *screen, enum action action)
         *generate = *generate <= 4 ? *generate - 1 : *generate <= 16 ? *generate - 4 : *generate / 2;
     if (*generate > TOKENS_MOST)
         *generate = TOKENS_MOST;
+    if (action == ACTION_CHAT && screen->loaded.engine && !engine_info(screen->loaded.engine)->chat[0]) {
+        screen_say(screen, true, "this model has no chat template that is known; prompts go to it as they are");
+        return DIRTY_DRAW;
+    }
+    if (action == ACTION_CHAT)
+        screen->settings.chat = !screen->settings.chat;
     return screen->editor.length > 0 ? screen_submit(screen) : DIRTY_DRAW;
 }

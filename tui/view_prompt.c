@@ -38,8 +38,8 @@ static void draw_title(struct view *view)
         return;
     const char *slash = strrchr(info->file, '/'), *name = slash ? slash + 1 : info->file, *end = strstr(name, ".gguf");
     int length = end ? (int)(end - name) : (int)strlen(name);
-    snprintf(text, sizeof text, " %.*s, %s on %s, %s ", length, name, info->quantisation, info->device_kind,
-             info->precision);
+    snprintf(text, sizeof text, " %.*s, %s on %s, %s, %s ", length, name, info->quantisation, info->device_kind,
+             info->precision, view->settings->chat ? info->chat : "raw");
     int width = paint_width(text, strlen(text));
     if (width > columns - 3 - left) {
         snprintf(text, sizeof text, " %.*s ", length, name);

@@ -152,7 +152,6 @@ def without_tower():
     given = ["explain", "-m", MODEL, "-p", PROMPT]
     refused("a tower that is not there", 1, ["clip.gguf", "No such file"], *given, "--mmproj", "clip.gguf")
     refused("a picture for a model without a tower", 2, [MODEL, "--mmproj"], *given, "--image", "cat.png")
-    refused("chat templates", 1, ["--chat", "not supported", "--raw"], *given, "--chat")
 
 
 def no_terminal():

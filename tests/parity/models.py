@@ -36,6 +36,7 @@ class Shape:
     controls: tuple = ()  # control tokens besides
     family: str = "llama"
     keys: dict = field(default_factory=dict)
+    template: str = ""  # a chat template
 
 
 ALL_BIASES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
@@ -248,6 +249,8 @@ def build(path, shape):
         keys["rope.scaling.type"] = "linear"
         keys["rope.scaling.factor"] = shape.rope_scale
     metadata = {"general.architecture": shape.family, "general.name": "random", **vocabulary(shape.bos, shape.controls)}
+    if shape.template:
+        metadata["tokenizer.chat_template"] = shape.template
     metadata.update({f"{shape.family}.{key}": value for key, value in keys.items()})
     write_gguf(path, metadata, Builder(shape).all(len(metadata["tokenizer.ggml.tokens"])))
 

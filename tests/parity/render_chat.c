@@ -25,7 +25,7 @@ int main(int count, char **arguments)
     if (!known)
         return 0;
     if (chat_read(text, length, &message, &messages, &error) < 0 ||
-        chat_render(&chat, text, message, messages, &rendered, &error) < 0) {
+        chat_render(&chat, text, message, messages, NULL, &rendered, &error) < 0) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
