@@ -29,7 +29,7 @@ def prompts(path, most_words, count):
 
 
 def explain(a, prompt, precision):
-    line = [a.program, "explain", "-m", a.model, "--prompt-file", "-", "--precision", precision, "--threads",
+    line = [a.program, "explain", "-m", a.model, "--raw", "--prompt-file", "-", "--precision", precision, "--threads",
             str(a.threads), "--units", "token", "--format", "json", "-q"]
     found = json.loads(subprocess.run(line, check=True, input=prompt.encode(), stdout=subprocess.PIPE).stdout)
     return [row[0] for row in found["relevance"]], found["noise_floor"], found["cost"]["seconds"]

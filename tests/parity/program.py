@@ -43,8 +43,9 @@ def model(name):
 
 
 def run(command, *arguments, timeout=3600):
-    """One run of the program; its JSON, or an exception that shows what it said."""
-    line = ["./atmanscope", command, *arguments, "--format", "json", "-q"]
+    """One run of the program, prompts as they are; its JSON, or an exception that shows what it said."""
+    raw = ["--raw"] if command in ("explain", "generate") else []
+    line = ["./atmanscope", command, *raw, *arguments, "--format", "json", "-q"]
     done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(line)}: status {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
