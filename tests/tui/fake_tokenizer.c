@@ -142,3 +142,11 @@ int tokenizer_encode(const struct tokenizer *constant, const char *text, size_t 
     *count = n;
     return 0;
 }
+
+int tokenizer_encode_quoting(const struct tokenizer *tokenizer, const char *text, size_t length,
+                             const struct span *quoted, size_t quoted_count, unsigned flags, struct token **tokens,
+                             size_t *count, struct error *error)
+{
+    (void)quoted, (void)quoted_count; /* this vocabulary has no control tokens to be spelled */
+    return tokenizer_encode(tokenizer, text, length, flags, tokens, count, error);
+}
