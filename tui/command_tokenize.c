@@ -54,8 +54,8 @@ static int tokenize_prompt(const struct options *o, const char *model, const str
     if (code || (code = prompt_read(o, PROMPT_ANY, &prompt, &length, error)) != 0)
         return code;
     if ((code = prompt_read_images(o, images, error)) == 0) {
-        code = sequence_new(tokenizer, o->image_count ? &vision : NULL, prompt ? prompt : "", length, TOKENIZE_START,
-                            images, o->image_count, &sequence, error);
+        code = sequence_new(tokenizer, o->image_count ? &vision : NULL, prompt ? prompt : "", length, NULL, 0,
+                            TOKENIZE_START, images, o->image_count, &sequence, error);
         prompt_release_images(images, o->image_count);
     }
     if (code == 0) {
