@@ -47,7 +47,7 @@ static void check_sequence(int line, const struct vision_info *vision, const cha
     struct sequence s;
     struct error error = {0};
     char got[600] = "";
-    int status = sequence_new(tokenizer, vision, text, strlen(text), flags, images, count, &s, &error);
+    int status = sequence_new(tokenizer, vision, text, strlen(text), NULL, 0, flags, images, count, &s, &error);
     if (status)
         snprintf(got, sizeof got, "%.500s", error.message);
     for (size_t i = 0, at = 0; !status && i < s.token_count && at < sizeof got - 60; i++) {
@@ -116,7 +116,7 @@ static void test_cut(const struct vision_info *framed)
     struct unit *units;
     size_t count;
     struct error error = {0};
-    CHECK(sequence_new(tokenizer, framed, text, sizeof text - 1, TOKENIZE_START, images, 1, &s, &error) == 0, "%s",
+    CHECK(sequence_new(tokenizer, framed, text, sizeof text - 1, NULL, 0, TOKENIZE_START, images, 1, &s, &error) == 0, "%s",
           error.message);
     static const struct { const char *patches; size_t count; } cuts[] = {{"patch", 9}, {"2x2", 6}, {"whole", 6}, {"auto", 9}};
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
