@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -41,10 +42,13 @@ size_t complete_picture(const char *typed, char *path, size_t size, char *choice
     snprintf(path, size, "%s", typed);
     snprintf(folder, sizeof folder, "%.*s", (int)(rest - typed), typed);
     choices[0] = '\0';
-    DIR *directory = opendir(*folder ? folder : ".");
-    for (struct dirent *d; directory && (d = readdir(directory));) {
+    struct dirent **entries = NULL;
+    int entry_count = scandir(*folder ? folder : ".", &entries, NULL, alphasort);
+    for (int i = 0; i < entry_count; i++) {
         size_t same = 0;
-        if (!fits(folder, d->d_name, rest, name, sizeof name))
+        bool fit = fits(folder, entries[i]->d_name, rest, name, sizeof name);
+        free(entries[i]);
+        if (!fit)
             continue;
         while (count > 0 && name[same] && name[same] == common[same])
             same++;
@@ -55,8 +59,7 @@ size_t complete_picture(const char *typed, char *path, size_t size, char *choice
         if (used + strlen(name) + 2 < choices_size)
             used += (size_t)snprintf(choices + used, choices_size - used, "%s%s", used ? "  " : "", name);
     }
-    if (directory)
-        closedir(directory);
+    free(entries);
     while (*common && (common[strlen(common) - 1] & 0xc0) == 0x80 && count > 1) /* no half characters */
         common[strlen(common) - 1] = '\0';
     if (count > 0 && strlen(common) >= strlen(rest))

@@ -64,8 +64,9 @@ static void run(struct screen *screen)
             dirty = DIRTY_NONE;
         }
         int picture = dirty ? -1 : graphics_show(&screen->graphics, &screen->terminal, &screen->view, now_ms());
-        int others[2] = {screen->loader.fd, screen->loaded.worker ? worker_fd(screen->loaded.worker) : -1};
-        unsigned woke = terminal_wait(&screen->terminal, others, 2, !dirty ? picture : due > 0 ? (int)due : 0);
+        int others[3] = {screen->loader.fd, screen->loaded.worker ? worker_fd(screen->loaded.worker) : -1,
+                         screen->fetcher.fd};
+        unsigned woke = terminal_wait(&screen->terminal, others, 3, !dirty ? picture : due > 0 ? (int)due : 0);
         hurry = woke & ~(unsigned)(WOKE_OTHER << 1);
         if (woke & WOKE_END)
             break;
@@ -80,6 +81,8 @@ static void run(struct screen *screen)
             dirty |= screen_events(screen);
         if (woke & WOKE_OTHER)
             dirty |= screen_loaded(screen);
+        if (woke & WOKE_OTHER << 2)
+            dirty |= screen_picture_fetched(screen);
         if (woke & WOKE_KEYS) {
             terminal_read(&screen->terminal);
             dirty |= screen_keys(screen);
@@ -132,6 +135,7 @@ int screen_run(const struct screen_options *options, struct error *error)
     memset(&screen, 0, sizeof screen);
     screen.options = options;
     loader_init(&screen.loader);
+    fetcher_init(&screen.fetcher);
     screen.explanation = explanation_new();
     screen.mixed = explanation_new();
     if (!screen.explanation || !screen.mixed) {
@@ -153,6 +157,7 @@ int screen_run(const struct screen_options *options, struct error *error)
             *error = screen.error;
     }
     loader_free(&screen.loader);
+    fetcher_free(&screen.fetcher);
     loaded_close(&screen.loaded);
     dialog_close(&screen.dialog);
     samples_free(&screen.samples);

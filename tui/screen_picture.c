@@ -43,24 +43,43 @@ unsigned screen_ask_picture(struct screen *screen)
 unsigned screen_picture_add(struct screen *screen, const char *path)
 {
     struct error error;
-    struct image *image;
-    const char *slash = strrchr(path, '/');
-    if (screen->image_count == SCREEN_IMAGES) {
+    if (screen->image_count == SCREEN_IMAGES)
         screen_say(screen, true, "a prompt has at most %d pictures; remove one", SCREEN_IMAGES);
-        return DIRTY_DRAW;
-    }
-    if (image_read(path, &image, &error) != 0) {
-        bool named = slash && strncmp(error.message, path, (size_t)(slash - path) + 1) == 0;
-        screen_say(screen, true, "%s", error.message + (named ? slash - path + 1 : 0)); /* the folder stands above it */
-        return DIRTY_DRAW;
-    }
-    screen_picture_put(screen, image);
+    else if (screen->fetcher.running)
+        screen_say(screen, true, "another picture is still being read; wait for it");
+    else if (fetcher_start(&screen->fetcher, path, &error) != 0)
+        screen_say(screen, true, "%s", error.message);
+    else
+        screen_say(screen, false, "reading the picture");
+    return DIRTY_DRAW;
+}
+
+/* Begin with the same folder the next time. */
+static void keep_folder(struct screen *screen, size_t length)
+{
+    memcpy(screen->picture_name, screen->fetcher.path, length);
+    screen->picture_name[length] = '\0';
+}
+
+unsigned screen_picture_fetched(struct screen *screen)
+{
+    struct error error;
+    struct image *image;
+    const char *path = screen->fetcher.path, *slash = strrchr(path, '/');
     size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
-    if (folder < sizeof screen->picture_name) {
-        memcpy(screen->picture_name, path, folder);
-        screen->picture_name[folder] = '\0';
+    if (fetcher_finish(&screen->fetcher, &image, &error) != 0) {
+        bool named = strncmp(error.message, path, folder) == 0; /* the folder stands in the dialog */
+        screen_say(screen, true, "%s", error.message + (named ? folder : 0));
+        return DIRTY_DRAW;
     }
-    dialog_close(&screen->dialog);
+    if (!screen_picture_put(screen, image)) {
+        image_release(image);
+        return DIRTY_DRAW;
+    }
+    keep_folder(screen, folder);
+    screen->view.message[0] = '\0';
+    if (screen->dialog.kind == DIALOG_PICTURE)
+        dialog_close(&screen->dialog);
     view_arrange(&screen->view);
     return (screen->editor.length > 0 ? screen_submit(screen) : 0) | DIRTY_ALL;
 }

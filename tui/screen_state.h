@@ -7,6 +7,7 @@
 #define TUI_SCREEN_STATE_H
 
 #include "tui/dialog.h"
+#include "tui/fetcher.h"
 #include "tui/graphics.h"
 #include "tui/loader.h"
 #include "tui/samples.h"
@@ -34,6 +35,7 @@ struct screen {
     bool mix_wanted; /* as soon as the measurement is done */
     struct loaded loaded;
     struct loader loader;
+    struct fetcher fetcher;
     struct dialog dialog;
     struct samples samples;
     struct view view;
@@ -99,8 +101,9 @@ bool screen_picture_put(struct screen *, struct image *);
 void screen_pictures_clear(struct screen *);
 /* Ask for the name of a picture's file. */
 unsigned screen_ask_picture(struct screen *);
-/* Read the file, add the picture and explain the prompt with it. */
+/* Read the file; when that is done, add the picture and explain the prompt with it. */
 unsigned screen_picture_add(struct screen *, const char *path);
+unsigned screen_picture_fetched(struct screen *);
 /* Go to the picture, and to its strongest patch if none is chosen. */
 unsigned screen_picture_focus(struct screen *);
 /* A click on the picture chooses a patch; false: there is no picture. */
