@@ -37,7 +37,8 @@ static int add(struct gallery *g, const struct vision *vision, struct device *de
     const struct vision_info *info = vision_info(vision);
     int count = info->columns * info->rows;
     if (g->ids + count > INT32_MAX)
-        return error_set(error, ERROR_LIMIT, "more pictures than one run of the program can tell apart; start it again");
+        return error_set(error, ERROR_LIMIT,
+                         "more pictures than one run of the program can tell apart; start it again");
     float *rows = device->ops->alloc(device, (size_t)count * (size_t)info->width * sizeof *rows, error);
     if (!rows)
         return ERROR_MEMORY;
@@ -46,8 +47,8 @@ static int add(struct gallery *g, const struct vision *vision, struct device *de
         device->ops->free(device, rows);
         return code;
     }
-    g->rows[g->count] =
-        (struct picture_rows){.id = (int32_t)(-1 - g->ids), .count = count, .mutual = info->bidirectional, .rows = rows};
+    g->rows[g->count] = (struct picture_rows){
+        .id = (int32_t)(-1 - g->ids), .count = count, .mutual = info->bidirectional, .rows = rows};
     g->serial[g->count] = image->serial;
     g->used[g->count++] = g->requests;
     g->ids += count;

@@ -35,7 +35,8 @@ struct reach {
     int radius;                    /* patches in each direction */
 };
 
-static struct reach reach_of(const struct unit *u, const struct method *method, const struct picture *pictures, size_t count)
+static struct reach reach_of(const struct unit *u, const struct method *method, const struct picture *pictures,
+                             size_t count)
 {
     struct reach reach = {.similarity = method->similarity};
     if (u->kind != UNIT_PATCH)

@@ -117,7 +117,11 @@ static int add_rows(struct maker *m, struct image *image, size_t at)
         return error_set(m->error, ERROR_MEMORY, "out of memory");
     for (int i = 0; i < count; i++) {
         struct rect r = vision_rect(v, image->width, image->height, i);
-        tokens[i] = (struct token){.id = -1, .kind = TOKEN_IMAGE, .start = at, .end = at, .image = (int)s->picture_count,
+        tokens[i] = (struct token){.id = -1,
+                                   .kind = TOKEN_IMAGE,
+                                   .start = at,
+                                   .end = at,
+                                   .image = (int)s->picture_count,
                                    .rect = {r.x, r.y, r.width, r.height}};
     }
     struct picture picture = {image_keep(image), (int)s->token_count, v->columns, v->rows, at};
@@ -176,8 +180,9 @@ static int check(const struct vision_info *vision, const char *text, size_t leng
                          "file with --mmproj");
     if (image_count && marks > image_count)
         return error_set(error, ERROR_ARGUMENT,
-                         "the text has %zu places for pictures (" SEQUENCE_MARK "), but there %s; give as many pictures", marks,
-                         image_count == 1 ? "is one picture" : "are fewer pictures");
+                         "the text has %zu places for pictures (" SEQUENCE_MARK
+                         "), but there %s; give as many pictures",
+                         marks, image_count == 1 ? "is one picture" : "are fewer pictures");
     if (image_count > SEQUENCE_PICTURES)
         return error_set(error, ERROR_LIMIT, "%zu pictures in one prompt; at most %d can be", image_count,
                          SEQUENCE_PICTURES);

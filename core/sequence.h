@@ -1,9 +1,9 @@
 /* sequence.h: a prompt of text and pictures as the tokens that the decoder is fed.
  *
  * Owns the rule where pictures go: each spelling <image> in the text is the place of one picture; where there are more
- * pictures than places, the first ones come before the text, so that pictures always stand in their order.  Texts between
- * pictures are tokenised on their own, each with the dummy-prefix space where the tokeniser has one.  Around a picture
- * stand the tokens that its tower's kind asks for.  Pure: no device. */
+ * pictures than places, the first ones come before the text, so that pictures always stand in their order.  Texts
+ * between pictures are tokenised on their own, each with the dummy-prefix space where the tokeniser has one.  Around a
+ * picture stand the tokens that its tower's kind asks for.  Pure: no device. */
 #ifndef CORE_SEQUENCE_H
 #define CORE_SEQUENCE_H
 
@@ -27,8 +27,8 @@ struct picture *pictures_copy(const struct picture *, size_t count);
 void pictures_free(struct picture *, size_t count); /* NULL ok */
 
 struct sequence {
-    struct token *tokens; /* offsets in the whole text; a picture's tokens, and those around it, stand where its mark begins,
-                           * all start = end */
+    struct token *tokens; /* offsets in the whole text; a picture's tokens, and those around it, stand where its mark
+                           * begins, all start = end */
     size_t token_count;
     struct picture *pictures;
     size_t picture_count;

@@ -189,11 +189,12 @@ int format_html(const struct report *r, FILE *out, struct error *error)
     const struct explanation *e = r->explanation;
     double limit = report_limit(e, REPORT_ALL);
     const char *file = strrchr(r->info->file, '/');
-    fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-          "script-src 'unsafe-inline'; img-src data:\">\n<title>atmanscope: what the answer rests on</title>\n<style>\n",
-          out);
+    fputs(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'; img-src data:\">\n<title>atmanscope: what the answer rests on</title>\n<style>\n",
+        out);
     fputs(page_css, out);
     fputs("</style>\n</head>\n<body>\n<header>\n<h1>What the answer rests on</h1>\n<p>", out);
     format_html_text(out, r->info->name, strlen(r->info->name));

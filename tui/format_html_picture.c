@@ -26,8 +26,10 @@ static void put_base64(FILE *out, const unsigned char *bytes, size_t count)
 /* As PNG; *png is malloced [*bytes]. */
 static int encode(const struct image *image, unsigned char **png, size_t *bytes, struct error *error)
 {
-    png_image header = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)image->width,
-                        .height = (png_uint_32)image->height, .format = PNG_FORMAT_RGB};
+    png_image header = {.version = PNG_IMAGE_VERSION,
+                        .width = (png_uint_32)image->width,
+                        .height = (png_uint_32)image->height,
+                        .format = PNG_FORMAT_RGB};
     png_alloc_size_t room = PNG_IMAGE_PNG_SIZE_MAX(header);
     *png = malloc(room);
     if (!*png)
@@ -70,7 +72,9 @@ int format_html_pictures(const struct report *r, FILE *out, double limit, struct
     for (size_t p = 0; code == 0 && p < e->picture_count; p++) {
         const struct image *image = e->pictures[p].image;
         fprintf(out, "<figure>\n<div class=\"picture\" style=\"max-width:%dpx\">\n",
-                image->width < 360 ? 360 : image->width > SIDE ? SIDE : image->width);
+                image->width < 360    ? 360
+                : image->width > SIDE ? SIDE
+                                      : image->width);
         code = put_image(out, image, error);
         for (size_t u = 0; u < e->unit_count; u++) {
             float rect[4];
@@ -81,8 +85,10 @@ int format_html_pictures(const struct report *r, FILE *out, double limit, struct
             if (!(rect[2] > 0))
                 continue;
             format_html_colour(e, u, limit, style, sizeof style);
-            fprintf(out, "<span class=\"patch\" data-unit=\"%zu\" style=\"left:%.3f%%;top:%.3f%%;width:%.3f%%;height:%.3f%%;%s\">"
-                         "</span>\n",
+            fprintf(out,
+                    "<span class=\"patch\" data-unit=\"%zu\" "
+                    "style=\"left:%.3f%%;top:%.3f%%;width:%.3f%%;height:%.3f%%;%s\">"
+                    "</span>\n",
                     u, 100.0 * (double)rect[0] / image->width, 100.0 * (double)rect[1] / image->height,
                     100.0 * (double)rect[2] / image->width, 100.0 * (double)rect[3] / image->height, style);
         }

@@ -198,12 +198,12 @@ static json_t *cost_json(const struct cost *cost)
 json_t *format_json_explanation(const struct report *r)
 {
     const struct explanation *e = r->explanation;
-    json_t *json =
-        json_pack("{ss so so so so s{so so} so so so sb so}", "schema", "atmanscope.explanation/1", "model",
-                  format_json_model(r->info), "device", format_json_device(r->info), "method", format_json_method(&e->method, e->picture_count > 0),
-                  "prompt", prompt_json(r), "target", "text", output_text(r), "tokens", output_tokens(r), "units",
-                  units_json(r), "relevance", relevance_json(e), "noise_floor", format_json_number(e->noise_floor),
-                  "complete", (int)e->complete, "cost", cost_json(&e->cost));
+    json_t *json = json_pack("{ss so so so so s{so so} so so so sb so}", "schema", "atmanscope.explanation/1", "model",
+                             format_json_model(r->info), "device", format_json_device(r->info), "method",
+                             format_json_method(&e->method, e->picture_count > 0), "prompt", prompt_json(r), "target",
+                             "text", output_text(r), "tokens", output_tokens(r), "units", units_json(r), "relevance",
+                             relevance_json(e), "noise_floor", format_json_number(e->noise_floor), "complete",
+                             (int)e->complete, "cost", cost_json(&e->cost));
     if (json && e->foil.token >= 0)
         json_object_set_new(json, "foil",
                             json_pack("{si si so so}", "token", e->foil.token, "id", (int)e->foil.id, "text",

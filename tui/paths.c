@@ -249,8 +249,9 @@ int paths_mmproj(const char *model, char *path, size_t size, struct error *error
     if (directory)
         closedir(directory);
     if (count > 1)
-        return error_set(error, ERROR_ARGUMENT, "%d vision towers lie beside %s, among them %s and %s; choose one with --mmproj",
-                         count, model, found[0], found[1]);
+        return error_set(error, ERROR_ARGUMENT,
+                         "%d vision towers lie beside %s, among them %s and %s; choose one with --mmproj", count, model,
+                         found[0], found[1]);
     if (count == 1 && (size_t)snprintf(path, size, "%s%s", slash ? folder : "", found[0]) >= size)
         return error_set(error, ERROR_LIMIT, "%s%s: the path is too long; move the file", folder, found[0]);
     return 0;

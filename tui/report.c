@@ -89,7 +89,8 @@ int *report_picture_units(const struct explanation *e, size_t picture)
 void report_picture_title(const struct report *report, size_t picture, char *title, size_t size)
 {
     const struct picture *p = &report->explanation->pictures[picture];
-    const char *file = report->options && picture < report->options->image_count ? report->options->images[picture] : "";
+    const char *file =
+        report->options && picture < report->options->image_count ? report->options->images[picture] : "";
     const char *slash = strrchr(file, '/');
     snprintf(title, size, "picture %zu: %.80s%s%d x %d pixels, %d x %d patches", picture + 1, slash ? slash + 1 : file,
              *file ? ", " : "", p->image->width, p->image->height, p->columns, p->rows);

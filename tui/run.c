@@ -28,8 +28,9 @@ int run_mmproj(const struct options *options, const char *model, char *path, siz
     }
     int code = paths_mmproj(model, path, size, error);
     if (code == 0 && !*path)
-        code = error_set(error, ERROR_ARGUMENT,
-                         "%s: no vision tower lies beside it, and pictures need one; give its file with --mmproj", model);
+        code =
+            error_set(error, ERROR_ARGUMENT,
+                      "%s: no vision tower lies beside it, and pictures need one; give its file with --mmproj", model);
     return code;
 }
 
