@@ -146,6 +146,7 @@ struct cost {
     int probes_total;
     int64_t rows;             /* (probe, position) rows run so far */
     double seconds;           /* of the probes */
+    double expected_seconds;  /* about what they will take, told with EVENT_UNITS; 0: not known */
     double vision_seconds;    /* of encoding pictures; 0 if all were kept from before */
     double prefill_seconds;   /* of the prompt's plain pass; 0 if it was kept from before */
     double generate_seconds;

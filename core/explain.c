@@ -285,6 +285,16 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
     return status;
 }
 
+/* About how long all probes will take.  Before the first ones have been seen, rows of probes are taken for twice as fast as
+ * those of a plain pass: they have the machine's threads to themselves, one each. */
+static double expect(const struct job *j)
+{
+    double rows = 0, rate = j->probe_rate > 0 ? j->probe_rate : 2 * j->pass_rate;
+    for (size_t u = 0; u < j->unit_count; u++)
+        rows += (double)j->prompt.token_count + j->output_count - 1 - j->units[u].first;
+    return rate > 0 ? rows / rate : 0;
+}
+
 /* -- all of it ----------------------------------------------------------------------------------------------------- */
 
 /* The decoder's input embeddings on the host, where the method looks for similar positions; else *host stays NULL. */
@@ -330,6 +340,7 @@ int job_explain(struct job *j, struct error *error)
     if (j->request->map == MAP_ROLLOUT)
         return (status = post_units(j, NULL, error)) < 0 ? status : roll_out(j, error);
     j->cost.probes_total = (int)j->unit_count;
+    j->cost.expected_seconds = expect(j);
     if ((status = make_probes(j, error)) < 0 || (status = post_units(j, j->plan, error)) < 0)
         return status;
     j->complete = true;
@@ -340,6 +351,7 @@ int job_explain(struct job *j, struct error *error)
     }
     if (j->cost.probes < j->cost.probes_total)
         j->complete = false;
+    j->probe_rate = j->cost.tokens_per_second;
     if ((status = job_refine(j, error)) < 0)
         return status;
     /* Units measured since another token was asked for are not in that answer yet. */

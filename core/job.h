@@ -25,6 +25,7 @@ struct job {
     struct stream *stream;
     struct gallery gallery;
     struct baseline *baseline; /* of the last sequence */
+    double pass_rate, probe_rate; /* rows a second of the last plain pass, and of the last probes; 0: none yet */
     struct lanes *lanes;
     int lane_capacity;
     struct plan *plan;

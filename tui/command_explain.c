@@ -51,9 +51,10 @@ static void say_cost(const struct explanation *e)
 {
     if (e->picture_count)
         fprintf(stderr, "pictures %.3f s, ", e->cost.vision_seconds);
-    fprintf(stderr, "prompt %.3f s, output %.3f s, %d probes %.3f s (%.0f tokens a second), peak %.0f MB\n",
+    fprintf(stderr,
+            "prompt %.3f s, output %.3f s, %d probes %.3f s (%.3f expected, %.0f tokens a second), peak %.0f MB\n",
             e->cost.prefill_seconds, e->cost.generate_seconds, e->cost.probes, e->cost.seconds,
-            e->cost.tokens_per_second, (double)e->cost.peak_bytes / 1e6);
+            e->cost.expected_seconds, e->cost.tokens_per_second, (double)e->cost.peak_bytes / 1e6);
 }
 
 static int explain(struct run *run, const char *prompt, size_t length, struct error *error)

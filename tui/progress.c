@@ -31,6 +31,9 @@ void progress_show(struct progress *progress, const struct explanation *e)
         snprintf(line, sizeof line, "probes %d of %d, %.0f tokens a second, %.0f s left", cost->probes,
                  cost->probes_total, cost->tokens_per_second,
                  cost->seconds * (cost->probes_total - cost->probes) / cost->probes);
+    else if (cost->expected_seconds > 0)
+        snprintf(line, sizeof line, "%d probes, about %.*f s", cost->probes_total, cost->expected_seconds < 9.5,
+                 cost->expected_seconds);
     else if (e->output_count)
         snprintf(line, sizeof line, "%zu tokens of output", e->output_count);
     else

@@ -314,6 +314,9 @@ static void describe_work(const struct view *view, char *text, size_t size)
         snprintf(text, size, "starting");
     else if (e->busy && e->unit_count == 0)
         snprintf(text, size, "writing, %zu of %d tokens", e->output_count, view->settings->generate);
+    else if (e->busy && cost->probes == 0 && cost->expected_seconds > 0)
+        snprintf(text, size, "measuring %d, about %.*f s", cost->probes_total, cost->expected_seconds < 9.5,
+                 cost->expected_seconds);
     else if (e->busy)
         snprintf(text, size, "measuring %d of %d, %.0f rows/s", cost->probes, cost->probes_total,
                  cost->tokens_per_second);

@@ -140,6 +140,7 @@ static void test_reuse(void)
     double apart = most_apart(fresh, again);
     CHECK(apart < 1e-4, "apart by %g nats", apart);
     double kept = again->cost.prefill_seconds;
+    CHECK(again->cost.expected_seconds > 0, "nobody says how long it will take");
     worker_submit(w, &second);
     read_all(w, again);
     printf("prompt pass %.1f ms, of a prompt known already %.3f ms\n", 1e3 * kept, 1e3 * again->cost.prefill_seconds);
