@@ -147,7 +147,8 @@ static void job_free(struct job *job)
 static char *copy(const char *text, size_t length)
 {
     char *to = malloc(length + 1);
-    memcpy(to, text, length);
+    if (length > 0)
+        memcpy(to, text, length);
     to[length] = 0;
     return to;
 }
