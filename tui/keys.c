@@ -17,7 +17,7 @@ static const struct key_binding table[] = {
     {ACTION_FACTOR, PLACE_ANY, {KEY_F(3)}, "factor of the attention to a unit"},
     {ACTION_SUPPRESSION, PLACE_ANY, {KEY_F(4)}, "variant of the suppression"},
     {ACTION_SIMILARITY, PLACE_ANY, {KEY_F(6)}, "suppress similar tokens along, from this cosine on"},
-    {ACTION_CHAT, PLACE_ANY, {ALT('c')}, "the model's chat template around the prompt, or the prompt as it is"},
+    {ACTION_CHAT, PLACE_ANY, {ALT('c')}, "the chat template around the prompt, or none"},
     {ACTION_TOKENS_LESS, PLACE_ANY, {KEY_F(7)}, "shorter output"},
     {ACTION_TOKENS_MORE, PLACE_ANY, {KEY_F(8)}, "longer output"},
     {ACTION_OPEN, PLACE_ANY, {CONTROL('O'), KEY_F(9)}, "open another model"},

@@ -15,11 +15,17 @@
 #define ALL "170 probes in"
 enum { WIDE = 9, HIGH = 18 };
 
+/* ms without a byte after which nothing comes any more: a slow build takes longer to draw, and longer between pictures. */
+static int quiet(void)
+{
+    return getenv("SLOW_BUILD") ? 2500 : 500;
+}
+
 /* Wait for the last picture of a burst, and decode it. */
 static struct sixel_pixels last_picture(struct pty *pty)
 {
     struct sixel_pixels pixels = {0};
-    while (pty_listen(pty, 500) > 0) {
+    while (pty_listen(pty, quiet()) > 0) {
     }
     const struct pty_picture *picture = pty_picture(pty);
     CHECK(picture && sixel_read(picture->bytes, picture->length, &pixels), "%zu bytes", picture ? picture->length : 0);
@@ -64,7 +70,7 @@ static struct pty *start(const char *more)
 /* Expect no picture. */
 static void check_quiet(struct pty *pty, int pictures, const char *what)
 {
-    pty_listen(pty, 500);
+    pty_listen(pty, quiet());
     CHECK(pty_pictures(pty) == pictures, "%s: %d pictures, not %d", what, pty_pictures(pty), pictures);
 }
 
@@ -253,7 +259,7 @@ static void test_suspend(void)
     snprintf(command, sizeof command, "%s\r", guest_program());
     pty_send(pty, command);
     CHECK(pty_wait(pty, ALL) && pty_wait_picture(pty, 0));
-    pty_listen(pty, 700);
+    pty_listen(pty, quiet());
     int pictures = pty_pictures(pty);
     pty_send(pty, CONTROL('Z'));
     CHECK(pty_wait(pty, "Stopped"));
@@ -271,7 +277,7 @@ static void test_flow(void)
     struct guest guest = with_picture(setting);
     struct pty *pty = guest_start(&guest);
     CHECK(pty_wait(pty, "measuring 0 of") && pty_wait_picture(pty, 0));
-    pty_listen(pty, 400);
+    pty_listen(pty, quiet());
     pty_hold(pty, true);
     int pictures = pty_pictures(pty);
     for (int batch = 1; batch <= 11; batch++)
@@ -293,7 +299,7 @@ static void test_flow(void)
 static void test_tmux(void)
 {
     struct pty *pty = start("FAKE_TMUX=1");
-    pty_listen(pty, 700);
+    pty_listen(pty, quiet());
     int pictures = pty_pictures(pty);
     pty_send(pty, "x");
     CHECK(pty_wait_picture(pty, pictures));
