@@ -40,6 +40,8 @@ struct maker {
 static int add_tokens(struct maker *m, const struct token *tokens, size_t count)
 {
     struct sequence *s = m->sequence;
+    if (count == 0)
+        return 0;
     if (count > (size_t)INT32_MAX - s->token_count)
         return error_set(m->error, ERROR_LIMIT, "a prompt of so many tokens is too long");
     struct token *grown = realloc(s->tokens, (s->token_count + count + 1) * sizeof *grown);
