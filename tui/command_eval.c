@@ -67,6 +67,7 @@ static int run_cases(struct run *run, struct evaluation *ev, struct error *error
 static int evaluate(struct run *run, const struct dataset *dataset, struct error *error)
 {
     struct evaluation ev = {.options = run->options, .info = engine_info(run->engine), .dataset = dataset};
+    ev.chat = run_is_chat(ev.options, ev.info);
     ev.trials = calloc(dataset->count, sizeof *ev.trials);
     int code = ev.trials ? run_cases(run, &ev, error) : error_set(error, ERROR_MEMORY, "out of memory");
     ev.method = run->options->method;

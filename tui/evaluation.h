@@ -10,6 +10,7 @@ struct evaluation {
     const struct options *options;
     const struct engine_info *info;
     struct method method; /* with the layers resolved */
+    bool chat;            /* the model's chat template was put around the prompts */
     const struct dataset *dataset;
     struct trial *trials; /* [done] of the data set's first cases */
     size_t done;

@@ -53,7 +53,7 @@ def result():
     found = evaluate(*plain, "--leave-one-out", "--per-case")
     check(found["schema"] == "atmanscope.evaluation/1" and found["complete"] is True, "schema, complete")
     check(found["dataset"] == {"file": data, "cases": 4}, f"{found['dataset']}")
-    check(found["method"]["paths"] == "all" and found["units"] == "token" and found["seed"] == 0, "what was done")
+    check(found["method"]["paths"] == "all" and found["units"] == "token" and found["seed"] == 0 and found["chat"] is False, "what was done")
     is_estimate(found["accuracy"], 2, "accuracy")
     check(found["accuracy"]["value"] == 0.5, f"accuracy {found['accuracy']}")
     check("pictures" not in found and found["text"]["cases"] == 4, "sides")
