@@ -28,6 +28,7 @@
 static const char *const gpt2[] = {GPT2, NULL};
 static const char *const digit_gpt2[] = {"\\p{N}", GPT2, NULL};
 static const char *const llama3[] = {GPT4("\\p{N}{1,3}", ""), NULL};
+static const char *const minicpm5[] = {"\\p{N}{1,3}", GPT4("\\p{N}+", ""), NULL};
 static const char *const qwen2[] = {GPT4("\\p{N}", ""), NULL};
 static const char *const qwen35[] = {
     CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" SPACES
@@ -66,6 +67,7 @@ static const struct pretokenizer_rule rules[] = {
     {"trillion", gpt2, false, false, false},
     {"exaone4", gpt2, false, false, true},
     {"modern-bert", gpt2, false, false, true},
+    {"gigachat", gpt2, false, false, false},
     {"smollm", digit_gpt2, false, false, false},
     {"starcoder", digit_gpt2, false, false, false},
     {"refact", digit_gpt2, false, false, false},
@@ -81,6 +83,8 @@ static const struct pretokenizer_rule rules[] = {
     {"pixtral", llama3, true, true, false},
     {"lfm2", llama3, true, true, false},
     {"midm-2.0", llama3, true, true, false},
+    {"jina-v5-nano", llama3, true, true, false},
+    {"minicpm5", minicpm5, true, false, false},
     {"dbrx", llama3, false, false, false},
     {"smaug-bpe", llama3, false, false, false},
     {"glm4", llama3, false, false, false},
@@ -91,10 +95,12 @@ static const struct pretokenizer_rule rules[] = {
     {"stablelm2", qwen2, false, false, false},
     {"hunyuan", qwen2, false, false, false},
     {"grok-2", qwen2, false, false, false},
+    {"solar-open", qwen2, false, false, false},
     {"qwen35", qwen35, false, false, true},
     {"gpt-4o", gpt4o, false, false, false},
     {"llama4", gpt4o, false, false, false},
     {"kanana2", gpt4o, false, false, false},
+    {"minimax-m2", gpt4o, false, false, false},
     {"tekken", tekken, true, true, false},
     {"deepseek-coder", deepseek_coder, false, false, false},
     {"deepseek-v3", deepseek3, false, false, false},
