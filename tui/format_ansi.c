@@ -240,7 +240,11 @@ static void put_unit(FILE *out, const struct report *r, size_t unit, int most)
 {
     size_t size = 0;
     char *text = report_unit_text(r, unit, &size);
-    if (text) {
+    if (text && r->explanation->units[unit].kind == UNIT_PATCH) { /* a name of ours; which picture, where there are several */
+        const char *place = r->explanation->picture_count == 1 ? strchr(text, ' ') : NULL;
+        place = place ? strstr(place, ", ") : NULL;
+        fputs(place ? place + 2 : text, out);
+    } else if (text) {
         size_t start = strspn(text, " \t\r\n");
         while (size > start && strchr(" \t\r\n", text[size - 1]))
             size--;
