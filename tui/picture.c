@@ -8,7 +8,7 @@
 enum { FRAME_PARTS = 130, UNMEASURED_DARK = 0x38, UNMEASURED_LIGHT = 0xc8 };
 
 /* The part of its opacity that a relevance of 0 has. */
-#define WEAK 0.7
+#define WEAK 0.55
 
 void picture_canvas_free(struct picture_canvas *canvas)
 {

@@ -45,7 +45,7 @@ settle() {
     tries=0
     until grep -q "$2" "$1" 2>/dev/null; do
         tries=$((tries + 1))
-        [ "$tries" -lt 300 ] || return 1
+        [ "$tries" -lt 300 ] && kill -0 "$terminal" 2>/dev/null || return 1
         sleep 0.1
     done
     before=-1
@@ -82,7 +82,7 @@ shoot() {
         colours=$(convert "$work/shot.png" -gravity NorthEast -crop 40x70%+0+0 +repage -format %k info:)
         check "$name" "$colours"
     fi
-    kill "$terminal"
+    kill "$terminal" 2>/dev/null
     wait "$terminal" 2>/dev/null
 }
 
