@@ -365,8 +365,8 @@ static void embed(const struct baseline *b, struct stream *s, const int32_t *ids
 }
 
 /* Rows first .. first + n - 1 through all layers; again: as run_layer() has it. */
-static int run_layers(struct baseline *b, struct stream *s, int first, int n, bool again, const struct steering *steering,
-                      const atomic_bool *cancelled, struct error *error)
+static int run_layers(struct baseline *b, struct stream *s, int first, int n, bool again,
+                      const struct steering *steering, const atomic_bool *cancelled, struct error *error)
 {
     const struct model *m = b->model;
     const struct device_ops *ops = m->device->ops;

@@ -48,7 +48,7 @@ struct lanes {
 struct group {
     int count;
     int unit[GROUP_PROBES];
-    struct probe_span span[GROUP_PROBES];        /* queries: all rows; of direct paths only those that predict a target */
+    struct probe_span span[GROUP_PROBES];        /* queries: all rows; on direct paths those that predict a target */
     struct probe_span target_span[GROUP_PROBES]; /* queries: rows that predict a target */
     int rows, target_rows;
 };

@@ -152,7 +152,8 @@ static int choose_samples(const struct job *j, int *sample, int *count, struct e
 }
 
 /* The probe's pass in values; first: its first row that is asked about. */
-static int run_plainly(struct job *j, struct baseline *b, const struct steering *steering, int first, struct error *error)
+static int run_plainly(struct job *j, struct baseline *b, const struct steering *steering, int first,
+                       struct error *error)
 {
     bool direct = j->method.paths == PATHS_DIRECT;
     int n = j->plan->positions, status = 0;

@@ -13,13 +13,14 @@ struct rollout {
     float *query, *key;         /* [positions, heads * head_dim], [positions, kv_heads * head_dim] */
     float *score;               /* [positions] of a row and head */
     float *mean;                /* [positions] a row's attention, the mean of the heads */
-    float *from, *to;           /* [positions, positions] before and after the layer: row p is what position p is made of */
+    float *from, *to; /* [positions, positions] before and after the layer: row p is what position p is made of */
 };
 
 static int rollout_new(struct rollout *r, const struct baseline *b, struct error *error)
 {
     const struct model *m = b->model;
-    size_t n = (size_t)b->count, q = (size_t)m->heads * (size_t)m->head_dim, kv = (size_t)m->kv_heads * (size_t)m->head_dim;
+    size_t n = (size_t)b->count, q = (size_t)m->heads * (size_t)m->head_dim,
+           kv = (size_t)m->kv_heads * (size_t)m->head_dim;
     *r = (struct rollout){.m = m, .positions = b->count};
     r->query = malloc(n * q * sizeof *r->query);
     r->key = malloc(n * kv * sizeof *r->key);
@@ -130,8 +131,8 @@ static int roll_layer(struct rollout *r, const struct baseline *b, struct walker
     return 0;
 }
 
-int rollout_run(const struct baseline *b, struct stream *s, int first, int count, const atomic_bool *cancelled, float *share,
-                struct error *error)
+int rollout_run(const struct baseline *b, struct stream *s, int first, int count, const atomic_bool *cancelled,
+                float *share, struct error *error)
 {
     struct rollout r;
     struct walker *walker = NULL;
@@ -141,7 +142,8 @@ int rollout_run(const struct baseline *b, struct stream *s, int first, int count
     for (int l = 0; status == 0 && l < b->model->layers; l++)
         status = roll_layer(&r, b, walker, s, l, cancelled, error);
     if (status == 0)
-        memcpy(share, r.from + (size_t)first * (size_t)r.positions, (size_t)count * (size_t)r.positions * sizeof *share);
+        memcpy(share, r.from + (size_t)first * (size_t)r.positions,
+               (size_t)count * (size_t)r.positions * sizeof *share);
     walker_free(walker);
     rollout_free(&r);
     return status;

@@ -1,5 +1,5 @@
-/* atmanscope eval: faithfulness and localisation over a data set: how often a map points at what is known to decide, and what
- * becomes of the answer when it is taken at its word, beside the same for maps that know less. */
+/* atmanscope eval: faithfulness and localisation over a data set: how often a map points at what is known to decide,
+ * and what becomes of the answer when it is taken at its word, beside the same for maps that know less. */
 #include "tui/command.h"
 
 #include <stdlib.h>
@@ -20,7 +20,8 @@ static int fill(FILE *out, const void *data, struct error *error)
 static void say_case(struct progress *progress, const struct evaluation *ev, double started)
 {
     char line[160];
-    double passed = clock_now() - started, left = ev->done ? passed / (double)ev->done * (double)(ev->dataset->count - ev->done) : 0;
+    double passed = clock_now() - started,
+           left = ev->done ? passed / (double)ev->done * (double)(ev->dataset->count - ev->done) : 0;
     int n = snprintf(line, sizeof line, "case %zu of %zu", ev->done + 1, ev->dataset->count);
     if (ev->done)
         snprintf(line + n, sizeof line - (size_t)n, ", %.0f s left", left);

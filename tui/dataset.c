@@ -113,11 +113,12 @@ static int read_rects(const json_t *truth, struct dataset_case *c, struct error 
         return no_memory(error);
     for (; c->rect_count < n; c->rect_count++) {
         double r[5];
-        if (!read_numbers(json_array_get(array, c->rect_count), 5, r) || !(r[0] >= 0) || !(r[0] < (double)c->image_count) ||
-            r[0] != (double)(int)r[0] || !(r[3] > 0) || !(r[4] > 0))
-            return error_set(error, ERROR_FORMAT,
-                             "\"rects\" number %zu is not [image, x, y, width, height] of one of the case's %zu pictures",
-                             c->rect_count + 1, c->image_count);
+        if (!read_numbers(json_array_get(array, c->rect_count), 5, r) || !(r[0] >= 0) ||
+            !(r[0] < (double)c->image_count) || r[0] != (double)(int)r[0] || !(r[3] > 0) || !(r[4] > 0))
+            return error_set(
+                error, ERROR_FORMAT,
+                "\"rects\" number %zu is not [image, x, y, width, height] of one of the case's %zu pictures",
+                c->rect_count + 1, c->image_count);
         c->rects[c->rect_count] = (struct dataset_rect){(int)r[0], r[1], r[2], r[3], r[4]};
     }
     return 0;
@@ -181,14 +182,16 @@ static int read_case(const json_t *object, const char *folder, struct dataset_ca
     if (!json_is_object(object))
         return error_set(error, ERROR_FORMAT, "no object; write one {\"prompt\": ...} a line");
     if ((code = read_id(object, c, error)) || (code = read_text(object, "prompt", &c->prompt, error)) ||
-        (code = read_text(object, "target", &c->target, error)) || (code = read_text(object, "answer", &c->answer, error)))
+        (code = read_text(object, "target", &c->target, error)) ||
+        (code = read_text(object, "answer", &c->answer, error)))
         return code;
     if (!c->prompt)
         return error_set(error, ERROR_FORMAT, "\"prompt\" is missing");
     if ((code = read_images(object, folder, c, error)) || !truth || json_is_null(truth))
         return code;
     if (!json_is_object(truth))
-        return error_set(error, ERROR_FORMAT, "\"truth\" is no object; write {\"spans\": ...}, {\"rects\": ...} or {\"masks\": ...}");
+        return error_set(error, ERROR_FORMAT,
+                         "\"truth\" is no object; write {\"spans\": ...}, {\"rects\": ...} or {\"masks\": ...}");
     if ((code = read_spans(truth, c, error)) || (code = read_rects(truth, c, error)))
         return code;
     return read_masks(truth, folder, c, error);
@@ -224,7 +227,8 @@ int dataset_read(const char *path, size_t most, struct dataset *d, struct error 
     size_t length = 0, number = 0;
     *d = (struct dataset){0};
     int code = folder ? prompt_read_file(path, &text, &length, error) : no_memory(error);
-    for (const char *line = text, *end; code == 0 && line < text + length && !(most && d->count == most); line = end + 1) {
+    for (const char *line = text, *end; code == 0 && line < text + length && !(most && d->count == most);
+         line = end + 1) {
         end = memchr(line, '\n', (size_t)(text + length - line));
         if (!end)
             end = text + length;

@@ -1,8 +1,8 @@
 /* dataset.h: the cases of `eval`, from a file of JSON lines.
  *
- * {"id", "prompt", "images": [files], "target", "answer", "truth": {"spans", "rects", "masks"}}; other keys are left alone.
- * Names of files are relative to the data set's folder.  The whole file is checked before anything is run; pictures are
- * looked for, but not opened. */
+ * {"id", "prompt", "images": [files], "target", "answer", "truth": {"spans", "rects", "masks"}}; other keys are left
+ * alone. Names of files are relative to the data set's folder.  The whole file is checked before anything is run;
+ * pictures are looked for, but not opened. */
 #ifndef TUI_DATASET_H
 #define TUI_DATASET_H
 
@@ -20,11 +20,11 @@ struct dataset_rect {
 };
 
 struct dataset_case {
-    size_t line;  /* in the file, from 1 */
-    char *id;     /* or "line N" */
-    char *prompt; /* not empty */
-    char *target; /* or NULL: the greedy answer is explained */
-    char *answer; /* what a greedy answer is judged by; NULL: it is not */
+    size_t line;   /* in the file, from 1 */
+    char *id;      /* or "line N" */
+    char *prompt;  /* not empty */
+    char *target;  /* or NULL: the greedy answer is explained */
+    char *answer;  /* what a greedy answer is judged by; NULL: it is not */
     char **images; /* [image_count] paths */
     size_t image_count;
     struct dataset_span *spans;

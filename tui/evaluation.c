@@ -98,8 +98,8 @@ static json_t *case_json(const struct evaluation *ev, size_t i)
     const struct dataset_case *c = &ev->dataset->cases[i];
     const struct trial *t = &ev->trials[i];
     json_t *json = json_pack("{so sI so so}", "id", format_json_text(c->id, strlen(c->id)), "line", (json_int_t)c->line,
-                             "answer", t->answer ? format_json_text(t->answer, strlen(t->answer)) : json_null(), "right",
-                             t->judged ? json_boolean(t->right) : json_null());
+                             "answer", t->answer ? format_json_text(t->answer, strlen(t->answer)) : json_null(),
+                             "right", t->judged ? json_boolean(t->right) : json_null());
     for (int side = 0; side < TRUTH_SIDES; side++)
         if (t->record[side])
             json_object_set(json, side_names[side], t->record[side]);
@@ -112,13 +112,13 @@ int evaluation_json(const struct evaluation *ev, FILE *out, struct error *error)
     double *values = malloc((ev->done + 1) * sizeof *values);
     if (!values)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    json_t *json = json_pack(
-        "{ss so so so ss ss sb sI s{so sI} sb so}", "schema", "atmanscope.evaluation/1", "model", format_json_model(ev->info),
-        "device", format_json_device(ev->info), "method",
-        format_json_method(&ev->method, count_side(ev, TRUTH_PICTURES) > 0), "units", o->units, "patches",
-        o->patches ? o->patches : "auto", "chat", ev->chat, "seed", (json_int_t)o->seed, "dataset", "file",
-        format_json_text(o->dataset, strlen(o->dataset)), "cases", (json_int_t)ev->done, "complete",
-        ev->done == ev->dataset->count, "accuracy", estimate_json(accuracy(ev, values)));
+    json_t *json =
+        json_pack("{ss so so so ss ss sb sI s{so sI} sb so}", "schema", "atmanscope.evaluation/1", "model",
+                  format_json_model(ev->info), "device", format_json_device(ev->info), "method",
+                  format_json_method(&ev->method, count_side(ev, TRUTH_PICTURES) > 0), "units", o->units, "patches",
+                  o->patches ? o->patches : "auto", "chat", ev->chat, "seed", (json_int_t)o->seed, "dataset", "file",
+                  format_json_text(o->dataset, strlen(o->dataset)), "cases", (json_int_t)ev->done, "complete",
+                  ev->done == ev->dataset->count, "accuracy", estimate_json(accuracy(ev, values)));
     for (int side = 0; side < TRUTH_SIDES; side++)
         if (count_side(ev, side))
             json_object_set_new(json, side_names[side], side_json(ev, side, values));
@@ -172,8 +172,8 @@ int evaluation_table(const struct evaluation *ev, FILE *out, struct error *error
     struct score_estimate right = accuracy(ev, values);
     fprintf(out, "%zu of %zu cases in %.1f s", ev->done, ev->dataset->count, ev->seconds);
     if (right.count)
-        fprintf(out, "; %.0f of %zu answers are right: %.3f, %.3f..%.3f", right.value * (double)right.count, right.count,
-                right.value, right.low, right.high);
+        fprintf(out, "; %.0f of %zu answers are right: %.3f, %.3f..%.3f", right.value * (double)right.count,
+                right.count, right.value, right.low, right.high);
     fprintf(out, "\nmeans over the cases not answered wrongly, with 95 %% intervals\n");
     for (int side = 0; side < TRUTH_SIDES; side++)
         if (count_side(ev, side))

@@ -10,7 +10,8 @@
 /* Over the units of a truth: arrays [truth.count]. */
 struct marks {
     double *relevance; /* what ranks the units; NULL: there is no such map */
-    double *weight;    /* >= 0: the squares, summed over the answer's tokens; the shares or guesses that they stand in for */
+    double
+        *weight; /* >= 0: the squares, summed over the answer's tokens; the shares or guesses that they stand in for */
 };
 
 /* All 0.  ERROR_MEMORY; marks_free() in any case. */
@@ -26,6 +27,7 @@ enum marks_guess {
     MARKS_RECENCY, /* the later, the more */
     MARKS_CENTRE,  /* patches: 1 at the picture's centre, 0 in its corners */
 };
-void marks_guess(struct marks *, enum marks_guess, const struct explanation *, const struct truth *, struct score_random *);
+void marks_guess(struct marks *, enum marks_guess, const struct explanation *, const struct truth *,
+                 struct score_random *);
 
 #endif

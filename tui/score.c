@@ -27,7 +27,8 @@ double score_hit(const double *map, const bool *good, size_t n)
 }
 
 /* Sums of the map, of its good units, and of the good units themselves; an even map in place of an empty one. */
-static void add_up(const double *map, const bool *good, size_t n, double *all, double *right, double *most, double *count)
+static void add_up(const double *map, const bool *good, size_t n, double *all, double *right, double *most,
+                   double *count)
 {
     bool even = !(greatest(map, n) > 0);
     *all = *right = *count = 0;

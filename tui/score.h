@@ -13,9 +13,9 @@
  * among them.  n >= 1. */
 double score_hit(const double *map, const bool *good, size_t n);
 
-/* Soft precision, sum(x y) / sum(x), and soft recall, sum(x / max(x) y) / sum(y), of a map x >= 0 and a truth y of 0 and 1
- * (AtMan, arXiv 2301.08110, section 4).  They tell how the map's mass lies: an even map has recall 1.  A map of nothing but
- * 0 counts as an even one.  n >= 1, and at least one unit is good. */
+/* Soft precision, sum(x y) / sum(x), and soft recall, sum(x / max(x) y) / sum(y), of a map x >= 0 and a truth y of 0
+ * and 1 (AtMan, arXiv 2301.08110, section 4).  They tell how the map's mass lies: an even map has recall 1.  A map of
+ * nothing but 0 counts as an even one.  n >= 1, and at least one unit is good. */
 double score_precision(const double *map, const bool *good, size_t n);
 double score_recall(const double *map, const bool *good, size_t n);
 

@@ -14,7 +14,8 @@ static const size_t DELETED[] = {1, 2, 4, 8, 16, 32};
 const char *trial_kind_name(enum trial_kind kind)
 {
     static const char *const names[TRIAL_KINDS] = {
-        "method", "direct", "rollout", "leave_one_out", "random", "uniform", "recency", "centre", "patch", "2x2", "no_window",
+        "method",  "direct", "rollout", "leave_one_out", "random",    "uniform",
+        "recency", "centre", "patch",   "2x2",           "no_window",
     };
     return names[kind];
 }
@@ -71,14 +72,14 @@ static void put_score(struct work *w, enum truth_side side, enum trial_kind kind
 }
 
 /* Score a map against the truth; variants have units of their own, which are not recorded. */
-static int judge(struct work *w, enum truth_side side, enum trial_kind kind, const struct truth *truth, const struct marks *m,
-                 struct error *error)
+static int judge(struct work *w, enum truth_side side, enum trial_kind kind, const struct truth *truth,
+                 const struct marks *m, struct error *error)
 {
     size_t n = truth->count;
     if (w->t->record[side]) {
-        json_t *map = kind < TRIAL_PATCH ? json_pack("{so so}", "relevance", numbers(m->relevance, n), "weight",
-                                                     numbers(m->weight, n))
-                                         : json_object();
+        json_t *map = kind < TRIAL_PATCH
+                          ? json_pack("{so so}", "relevance", numbers(m->relevance, n), "weight", numbers(m->weight, n))
+                          : json_object();
         json_object_set_new(json_object_get(w->t->record[side], "maps"), trial_kind_name(kind), map);
     }
     if (n == 0 || truth->good_count == 0)
@@ -286,8 +287,8 @@ static int explain_variant(struct work *w, enum trial_kind kind, struct error *e
 
 /* -- deletion ------------------------------------------------------------------------------------------------------ */
 
-/* Log-probabilities of the answer after the prompt without the text of some words; *sum: of all its tokens.  NULL: after the
- * whole prompt. */
+/* Log-probabilities of the answer after the prompt without the text of some words; *sum: of all its tokens.  NULL:
+ * after the whole prompt. */
 static int measure_without(struct work *w, const bool *deleted, double *sum, struct error *error)
 {
     size_t length = strlen(w->c->prompt), kept = 0;
@@ -426,7 +427,8 @@ static int run_all(struct work *w, struct error *error)
         code = take_guesses(w, error);
     for (int kind = TRIAL_DIRECT; code == 0 && kind <= TRIAL_ROLLOUT; kind++)
         code = explain(w, kind, error);
-    for (int kind = TRIAL_PATCH; code == 0 && w->options->variants && w->t->has[TRUTH_PICTURES] && kind < TRIAL_KINDS; kind++)
+    for (int kind = TRIAL_PATCH; code == 0 && w->options->variants && w->t->has[TRUTH_PICTURES] && kind < TRIAL_KINDS;
+         kind++)
         code = explain_variant(w, kind, error);
     return code ? code : delete_words(w, error);
 }

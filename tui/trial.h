@@ -18,10 +18,10 @@ enum trial_kind {
     TRIAL_LEAVE_ONE_OUT, /* words: what deleting each unit's text does */
     TRIAL_RANDOM,
     TRIAL_UNIFORM,
-    TRIAL_RECENCY, /* words: the later, the more */
-    TRIAL_CENTRE,  /* patches: the nearer to the picture's centre, the more */
-    TRIAL_PATCH,   /* pictures: the method with single patches, */
-    TRIAL_2X2,     /* tiles of 2 x 2, */
+    TRIAL_RECENCY,   /* words: the later, the more */
+    TRIAL_CENTRE,    /* patches: the nearer to the picture's centre, the more */
+    TRIAL_PATCH,     /* pictures: the method with single patches, */
+    TRIAL_2X2,       /* tiles of 2 x 2, */
     TRIAL_NO_WINDOW, /* neighbours from anywhere */
     TRIAL_KINDS,
 };
@@ -32,8 +32,8 @@ enum trial_score {
     TRIAL_COVERED,   /* the same, where only units count of whose area at least a fifth decides */
     TRIAL_PRECISION, /* soft, of the squares summed over the answer's tokens */
     TRIAL_RECALL,
-    TRIAL_DELETION, /* mean drop of the answer's log-probability after the 1, 2, 4, 8, 16 and 32 most relevant units' text is
-                     * deleted, nats; not of wrong answers */
+    TRIAL_DELETION, /* mean drop of the answer's log-probability after the 1, 2, 4, 8, 16 and 32 most relevant units'
+                     * text is deleted, nats; not of wrong answers */
     TRIAL_SCORES,
 };
 const char *trial_score_name(enum trial_score);

@@ -46,7 +46,8 @@ static int fill_file(const char *path, const struct image *image, uint8_t *mask,
     return code;
 }
 
-int truth_masks_read(const struct dataset_case *c, struct image *const *images, struct truth_masks *m, struct error *error)
+int truth_masks_read(const struct dataset_case *c, struct image *const *images, struct truth_masks *m,
+                     struct error *error)
 {
     *m = (struct truth_masks){0};
     m->mask = calloc(c->image_count + 1, sizeof *m->mask);
@@ -132,12 +133,12 @@ static bool can_win(const struct unit *u, enum truth_side side)
     return u->kind != UNIT_PATCH && u->kind != UNIT_SPECIAL && u->kind != UNIT_TARGET;
 }
 
-int truth_find(const struct explanation *e, enum truth_side side, const struct dataset_case *c, const struct truth_masks *m,
-               struct truth *t, struct error *error)
+int truth_find(const struct explanation *e, enum truth_side side, const struct dataset_case *c,
+               const struct truth_masks *m, struct truth *t, struct error *error)
 {
     size_t n = e->unit_count + 1;
-    *t = (struct truth){.unit = malloc(n * sizeof *t->unit), .good = calloc(n, sizeof *t->good),
-                        .cover = calloc(n, sizeof *t->cover)};
+    *t = (struct truth){
+        .unit = malloc(n * sizeof *t->unit), .good = calloc(n, sizeof *t->good), .cover = calloc(n, sizeof *t->cover)};
     if (!t->unit || !t->good || !t->cover) {
         truth_free(t);
         return no_memory(error);

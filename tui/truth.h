@@ -1,6 +1,7 @@
 /* truth.h: which units of an explanation decide, as a data set says it.
  *
- * Words are told by bytes of the prompt, patches by pixels of the pictures.  Reads the pictures' masks; runs nothing. */
+ * Words are told by bytes of the prompt, patches by pixels of the pictures.  Reads the pictures' masks; runs nothing.
+ */
 #ifndef TUI_TRUTH_H
 #define TUI_TRUTH_H
 
@@ -17,8 +18,8 @@ struct truth_masks {
     size_t count;
     uint8_t **mask;
 };
-/* From mask files (above 127 is the object), and for pictures without one from the case's rects.  ERROR_FORMAT where a mask has another size than its
- * picture. */
+/* From mask files (above 127 is the object), and for pictures without one from the case's rects.  ERROR_FORMAT where a
+ * mask has another size than its picture. */
 int truth_masks_read(const struct dataset_case *, struct image *const *images, struct truth_masks *, struct error *);
 void truth_masks_free(struct truth_masks *); /* what it holds */
 

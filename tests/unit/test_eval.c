@@ -54,7 +54,8 @@ static void test_order(void)
     }
     CHECK(first[1] + first[2] + first[4] == 3000, "only the greatest come first");
     for (int i = 0; i < 3; i++) /* 1000 each, 26 being the standard deviation */
-        CHECK(abs(first[(int[]){1, 2, 4}[i]] - 1000) < 150, "of equals each as often as the others: %d", first[(int[]){1, 2, 4}[i]]);
+        CHECK(abs(first[(int[]){1, 2, 4}[i]] - 1000) < 150, "of equals each as often as the others: %d",
+              first[(int[]){1, 2, 4}[i]]);
 }
 
 static void test_random(void)
@@ -75,8 +76,8 @@ static void test_intervals(void)
     for (int i = 0; i < 45; i++)
         rate[i] = 1;
     struct score_estimate e = score_rate(rate, 50); /* Wilson's for 45 of 50, from tables */
-    CHECK(near(e.value, 0.9) && fabs(e.low - 0.7864) < 1e-4 && fabs(e.high - 0.9565) < 1e-4 && e.count == 50, "%g: %g..%g",
-          e.value, e.low, e.high);
+    CHECK(near(e.value, 0.9) && fabs(e.low - 0.7864) < 1e-4 && fabs(e.high - 0.9565) < 1e-4 && e.count == 50,
+          "%g: %g..%g", e.value, e.low, e.high);
     e = score_rate(rate, 45);
     CHECK(e.value == 1 && fabs(e.low - 0.9213) < 1e-4 && e.high == 1, "all: %g..%g", e.low, e.high);
 
@@ -96,11 +97,15 @@ static void test_intervals(void)
 
 /* -- truth --------------------------------------------------------------------------------------------------------- */
 
-static struct explanation explanation_of(const char *prompt, struct token *tokens, size_t token_count, struct unit *units,
-                                         size_t unit_count)
+static struct explanation explanation_of(const char *prompt, struct token *tokens, size_t token_count,
+                                         struct unit *units, size_t unit_count)
 {
-    return (struct explanation){.prompt = (char *)prompt, .prompt_length = strlen(prompt), .tokens = tokens,
-                                .token_count = token_count, .units = units, .unit_count = unit_count};
+    return (struct explanation){.prompt = (char *)prompt,
+                                .prompt_length = strlen(prompt),
+                                .tokens = tokens,
+                                .token_count = token_count,
+                                .units = units,
+                                .unit_count = unit_count};
 }
 
 static void test_words(void)
@@ -135,8 +140,8 @@ static void test_patches(void)
     struct picture picture = {.image = image, .first = 0, .columns = 4, .rows = 2};
     struct token tokens[8];
     for (int i = 0; i < 8; i++) /* patches of 2.5 x 3 pixels; the last column hangs over into padding */
-        tokens[i] = (struct token){.kind = TOKEN_IMAGE, .rect = {2.5f * (float)(i % 4), 3.0f * (float)(i / 4),
-                                                                 i % 4 == 3 ? 1.5f : 2.5f, 3}};
+        tokens[i] = (struct token){.kind = TOKEN_IMAGE,
+                                   .rect = {2.5f * (float)(i % 4), 3.0f * (float)(i / 4), i % 4 == 3 ? 1.5f : 2.5f, 3}};
     struct unit units[] = {
         {.kind = UNIT_PATCH, .first = 0, .last = 0},
         {.kind = UNIT_PATCH, .first = 1, .last = 1},
@@ -147,7 +152,8 @@ static void test_patches(void)
     struct explanation e = explanation_of("", tokens, 8, units, 5);
     e.pictures = &picture;
     e.picture_count = 1;
-    struct dataset_rect rect = {.image = 0, .x = 2.2, .y = 1, .width = 0.5, .height = 1.5}; /* pixel 2 of rows 1 and 2 */
+    struct dataset_rect rect = {
+        .image = 0, .x = 2.2, .y = 1, .width = 0.5, .height = 1.5}; /* pixel 2 of rows 1 and 2 */
     struct dataset_case c = {.rects = &rect, .rect_count = 1, .images = (char *[]){NULL}, .image_count = 1};
     struct truth_masks masks;
     struct truth t;
