@@ -23,8 +23,8 @@ static bool fits(const char *folder, const char *entry, const char *typed, char 
 {
     char path[4096];
     struct stat found;
-    if (strncmp(entry, typed, strlen(typed)) != 0 || (entry[0] == '.' && typed[0] != '.') ||
-        strcmp(entry, ".") == 0 || strcmp(entry, "..") == 0)
+    if (strncmp(entry, typed, strlen(typed)) != 0 || (entry[0] == '.' && typed[0] != '.') || strcmp(entry, ".") == 0 ||
+        strcmp(entry, "..") == 0)
         return false;
     int length = snprintf(path, sizeof path, "%s%s", *folder ? folder : "./", entry);
     if (length < 0 || (size_t)length >= sizeof path || stat(path, &found) != 0)

@@ -7,10 +7,11 @@
 #include "tui/sixel.h"
 
 enum {
-    PATIENCE = 5000,   /* ms after which a terminal that does not answer is taken to have drawn */
-    CHOICE_GAP = 40,   /* ms between two pictures that a person's key asks for */
-    STREAM_GAP = 150,  /* ms between two that differ in what was measured; and as much again as the line is busy with one */
-    SMALL = 80 * 24,   /* cells */
+    PATIENCE = 5000, /* ms after which a terminal that does not answer is taken to have drawn */
+    CHOICE_GAP = 40, /* ms between two pictures that a person's key asks for */
+    STREAM_GAP =
+        150, /* ms between two that differ in what was measured; and as much again as the line is busy with one */
+    SMALL = 80 * 24, /* cells */
 };
 
 /* The ladder: colours, and pixels drawn as squares of this side. */

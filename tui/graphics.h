@@ -1,8 +1,8 @@
 /* graphics.h: the picture's pixels on a terminal that draws sixel, past curses.
  *
- * Owns what stands there, when the next may be sent, and in how many bytes: nothing while the terminal has not drawn the
- * last one, so that a slow line is never flooded; nothing that has not changed; never more than the budget.  What is to
- * be seen, and where, the view says. */
+ * Owns what stands there, when the next may be sent, and in how many bytes: nothing while the terminal has not drawn
+ * the last one, so that a slow line is never flooded; nothing that has not changed; never more than the budget.  What
+ * is to be seen, and where, the view says. */
 #ifndef TUI_GRAPHICS_H
 #define TUI_GRAPHICS_H
 
@@ -31,12 +31,12 @@ void graphics_free(struct graphics *);
 void graphics_damage(struct graphics *);
 /* Between view_draw() and refresh(): make curses clean up behind a picture that moves or goes. */
 void graphics_prepare(struct graphics *, const struct terminal *, const struct view *);
-/* After refresh(): send the picture if it is not what stands there and may be sent.  Returns the milliseconds after which
- * to call again, -1: when something has changed.  now: ms of a clock. */
+/* After refresh(): send the picture if it is not what stands there and may be sent.  Returns the milliseconds after
+ * which to call again, -1: when something has changed.  now: ms of a clock. */
 int graphics_show(struct graphics *, struct terminal *, const struct view *, int64_t now);
 
-/* The sequence for a look of that size, of at most `most` bytes (0: of any) and in `registers` colours (0: enough): fewer
- * colours, then larger pixels, until it fits.  Malloced [*length]; ERROR_MEMORY, ERROR_ARGUMENT. */
+/* The sequence for a look of that size, of at most `most` bytes (0: of any) and in `registers` colours (0: enough):
+ * fewer colours, then larger pixels, until it fits.  Malloced [*length]; ERROR_MEMORY, ERROR_ARGUMENT. */
 int graphics_encode(struct graphics *, const struct picture_look *, int width, int height, int registers, size_t most,
                     char **bytes, size_t *length, struct error *);
 

@@ -13,7 +13,7 @@ static struct {
     int count, most;
     struct {
         int ink, background;
-    } pairs[PAIRS]; /* pair n + 1 */
+    } pairs[PAIRS];          /* pair n + 1 */
     uint16_t places[PLACES]; /* a pair's number at the hash of its colours or behind it; 0: none */
 } paint;
 
@@ -205,7 +205,8 @@ static double brightness(unsigned rgb)
 static int colour_of_8(unsigned rgb, int row, int column)
 {
     static const unsigned palette[8] = {0x000000, 0xcd0000, 0x00cd00, 0xcdcd00, 0x0000ee, 0xcd00cd, 0x00cdcd, 0xe5e5e5};
-    static const signed char nudges[4][4] = {{-60, 4, -44, 20}, {36, -28, 52, -12}, {-36, 28, -52, 12}, {60, -4, 44, -20}};
+    static const signed char nudges[4][4] = {
+        {-60, 4, -44, 20}, {36, -28, 52, -12}, {-36, 28, -52, 12}, {60, -4, 44, -20}};
     int nudge = nudges[row & 3][column & 3], best = 0;
     long least = -1;
     for (int i = 0; i < 8; i++) {

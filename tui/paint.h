@@ -45,8 +45,8 @@ void paint_vertical(int row, int column, int rows, struct style);
 void paint_box(struct area, struct style);
 /* A bar of share (0 to 1) of the columns, in eighths where the characters are there. */
 void paint_bar(int row, int column, int columns, struct style, double share);
-/* Two pixels above each other in one cell, 0xRRGGBB; below -1: the ground.  Without colours their brightness is drawn as
- * a character; where the characters are missing, both are one. */
+/* Two pixels above each other in one cell, 0xRRGGBB; below -1: the ground.  Without colours their brightness is drawn
+ * as a character; where the characters are missing, both are one. */
 void paint_pixels(int row, int column, int above, int below, unsigned attributes);
 /* Cells that belong to pixels drawn past curses: blank, but nothing that curses would clear by clearing a line. */
 void paint_held(int row, int column, int columns);

@@ -93,8 +93,7 @@ size_t picture_alike(const struct explanation *e, long unit)
 
 /* -- pixels -------------------------------------------------------------------------------------------------------- */
 
-static int reserve(struct picture_canvas *canvas, const struct image *image, int width, int height,
-                   struct error *error)
+static int reserve(struct picture_canvas *canvas, const struct image *image, int width, int height, struct error *error)
 {
     size_t pixels = (size_t)width * (size_t)height;
     if (pixels > canvas->capacity) {
@@ -206,7 +205,8 @@ static void draw_frame(struct picture_canvas *canvas, long unit)
 static void draw_dots(struct picture_canvas *canvas, const struct picture_look *look)
 {
     const struct explanation *e = look->map->explanation;
-    int shorter = canvas->width < canvas->height ? canvas->width : canvas->height, side = 1 + 2 * (shorter / FRAME_PARTS);
+    int shorter = canvas->width < canvas->height ? canvas->width : canvas->height,
+        side = 1 + 2 * (shorter / FRAME_PARTS);
     double across = (double)canvas->width / look->image->width, down = (double)canvas->height / look->image->height;
     for (size_t i = 0; i < e->alike_count; i++) {
         const struct token *token = &e->tokens[e->alike[i].token];

@@ -1,8 +1,8 @@
 /* picture.h: a picture of the prompt with its heat, as pixels.
  *
  * Owns how the two are laid over each other: the picture is scaled, every patch is tinted with the colour of its
- * relevance on the scale that the words have, and the chosen one is framed.  Knows pixels only; which of them a terminal
- * can show is the business of others. */
+ * relevance on the scale that the words have, and the chosen one is framed.  Knows pixels only; which of them a
+ * terminal can show is the business of others. */
 #ifndef TUI_PICTURE_H
 #define TUI_PICTURE_H
 

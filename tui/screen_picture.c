@@ -111,7 +111,7 @@ static bool choose_best(struct view *view, bool next)
     for (size_t i = 0; i < count; i++) {
         const struct unit *unit = &view->explanation->units[units[(first + i) % count]];
         if (picture_place(view->explanation, unit->first, &column, &row) != index)
-            continue; /* of another picture */
+            continue;                                          /* of another picture */
         for (int k = 0; k < unit->columns * unit->rows; k++) { /* the first that is no padding */
             int x = column + k % unit->columns, y = row + k / unit->columns;
             if (picture_token(view->explanation, index, x, y) >= 0) {
@@ -134,7 +134,8 @@ static void walk(struct view *view, int across, int down)
         row += down;
         if (picture_token(view->explanation, index, column, row) < 0)
             return;
-    } while (from >= 0 && picture_unit(view->explanation, picture_token(view->explanation, index, column, row)) == from);
+    } while (from >= 0 &&
+             picture_unit(view->explanation, picture_token(view->explanation, index, column, row)) == from);
     view->patch_column = column;
     view->patch_row = row;
 }

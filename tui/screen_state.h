@@ -1,8 +1,8 @@
 /* screen_state.h: what the parts of the interactive screen share.
  *
  * screen.c has its life and its loop, screen_work.c talks to the worker, screen_contrast.c compares choices,
- * screen_mix.c turns units up and down, screen_picture.c has the pictures, screen_save.c writes files, screen_keys.c turns keys into actions.  None of
- * their handlers draws: they return what has become dirty. */
+ * screen_mix.c turns units up and down, screen_picture.c has the pictures, screen_save.c writes files, screen_keys.c
+ * turns keys into actions.  None of their handlers draws: they return what has become dirty. */
 #ifndef TUI_SCREEN_STATE_H
 #define TUI_SCREEN_STATE_H
 
@@ -14,7 +14,7 @@
 #include "tui/screen.h"
 #include "tui/view.h"
 
-enum { MIX_UNITS = 32, SCREEN_IMAGES = 16 };
+enum { MIX_UNITS = 32, SCREEN_IMAGES = SEQUENCE_PICTURES };
 
 enum dirty {
     DIRTY_NONE = 0,

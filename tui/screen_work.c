@@ -53,7 +53,7 @@ unsigned screen_measure(struct screen *screen)
 /* A sample's pictures, from beside the file of samples. */
 static void take_pictures(struct screen *screen, const struct sample *sample)
 {
-    struct error error;
+    struct error error = {.message = "the path of a sample's picture is too long"};
     screen_pictures_clear(screen);
     for (size_t i = 0; i < sample->image_count; i++) {
         struct image *image;

@@ -39,7 +39,7 @@ struct terminal {
     bool gone;   /* it was hung up */
     int rows, columns;
     enum terminal_graphics graphics;            /* never GRAPHICS_AUTO */
-    bool learned;                      /* graphics changed, as the terminal answered late: whoever acts on it resets this */
+    bool learned;                      /* graphics changed by a late answer: whoever acts on it resets this */
     int cell_width, cell_height;       /* pixels; 0: not known */
     int registers;                     /* colours of a picture; 0: not known */
     int picture_width, picture_height; /* pixels at most; 0: not known */
@@ -92,7 +92,7 @@ int terminal_signal(void);
  * answer: until that comes, `fences` counts it. */
 void terminal_picture(struct terminal *, int row, int column, const char *bytes, size_t length);
 
-/* -- its parts, for terminal.c -------------------------------------------------------------------------------------- */
+/* -- its parts, for terminal.c ------------------------------------------------------------------------------------- */
 
 /* Write to the terminal, past curses. */
 void terminal_send(const char *bytes, size_t length);

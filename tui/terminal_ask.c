@@ -90,7 +90,8 @@ static void take_cell(struct terminal *terminal, const char *answer)
     }
 }
 
-/* Take all that was read apart: answers, and what a person typed meanwhile, which is all outside of escape sequences. */
+/* Take all that was read apart: answers, and what a person typed meanwhile, which is all outside of escape sequences.
+ */
 static void take_all(struct terminal *terminal, const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++) {

@@ -43,7 +43,8 @@ static bool same_pictures(const struct view *view)
 
 bool view_is_stale(const struct view *view)
 {
-    return !same_pictures(view) || view->same_before < view->editor->length || view->explanation->prompt_length != view->editor->length;
+    return !same_pictures(view) || view->same_before < view->editor->length ||
+           view->explanation->prompt_length != view->editor->length;
 }
 
 /* How much of the prompt stands as it was when it was explained: from its start, and from its end. */

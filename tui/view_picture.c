@@ -1,5 +1,5 @@
-/* view_picture.c: the picture's pane: where it goes, what it shows, and, in a terminal that draws no pixels, its drawing
- * in halves of cells.  In one that does, only the place is kept free here: graphics.c sends the pixels. */
+/* view_picture.c: the picture's pane: where it goes, what it shows, and, in a terminal that draws no pixels, its
+ * drawing in halves of cells.  In one that does, only the place is kept free here: graphics.c sends the pixels. */
 #include "tui/view.h"
 
 #include <math.h>
@@ -7,11 +7,15 @@
 #include <string.h>
 
 enum {
-    BESIDE_COLUMNS = 72, BELOW_ROWS = 24, /* the least of the screen for a pane beside the words, or below them */
-    LEAST_COLUMNS = 8, LEAST_ROWS = 4,    /* of the picture */
-    CELL_WIDTH = 8, CELL_HEIGHT = 16,     /* pixels, where the terminal does not say */
-    SIDE_UNKNOWN = 1000, SIDE = 768,      /* pixels: of a terminal that does not say its greatest; the greatest of ours */
-    BAND = 6,                             /* rows of pixels that are sent together */
+    BESIDE_COLUMNS = 72,
+    BELOW_ROWS = 24, /* the least of the screen for a pane beside the words, or below them */
+    LEAST_COLUMNS = 8,
+    LEAST_ROWS = 4, /* of the picture */
+    CELL_WIDTH = 8,
+    CELL_HEIGHT = 16, /* pixels, where the terminal does not say */
+    SIDE_UNKNOWN = 1000,
+    SIDE = 768, /* pixels: of a terminal that does not say its greatest; the greatest of ours */
+    BAND = 6,   /* rows of pixels that are sent together */
 };
 
 static const struct image *shown_image(const struct view *view)

@@ -27,7 +27,8 @@ enum {
 };
 struct tokenizer *fake_tokenizer_new(void);
 
-/* A grey slope with a blue disc where the engine says that blue is, and a red one; the second (1) is wide; -1: noise. */
+/* A grey slope with a blue disc where the engine says that blue is, and a red one; the second (1) is wide; -1: noise.
+ */
 struct image *fake_picture(int nth);
 
 #endif

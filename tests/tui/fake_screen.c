@@ -1,8 +1,8 @@
 /* fake_screen.c: the screen over the engine without a model, for tests to drive.  Settings come from the environment:
  * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_BATCH, FAKE_SPIN, FAKE_GATE as in fake_engine.h, FAKE_MODELS the
- * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_PICTURES how many made-up pictures
- * there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks" or "none", FAKE_TMUX a tmux.  TERM, COLORTERM and NO_COLOR count as
- * they do for the program. */
+ * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_PICTURES how many made-up
+ * pictures there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks"
+ * or "none", FAKE_TMUX a tmux.  TERM, COLORTERM and NO_COLOR count as they do for the program. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +19,10 @@ static int number(const char *name)
 
 static enum terminal_graphics graphics_of(const char *name)
 {
-    return !name                           ? GRAPHICS_AUTO
-           : strcmp(name, "sixel") == 0    ? GRAPHICS_SIXEL
-           : strcmp(name, "blocks") == 0   ? GRAPHICS_BLOCKS
-                                           : GRAPHICS_NONE;
+    return !name                         ? GRAPHICS_AUTO
+           : strcmp(name, "sixel") == 0  ? GRAPHICS_SIXEL
+           : strcmp(name, "blocks") == 0 ? GRAPHICS_BLOCKS
+                                         : GRAPHICS_NONE;
 }
 
 int main(int count, char **arguments)

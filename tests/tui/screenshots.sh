@@ -3,7 +3,7 @@
 # tests/tui/screenshots:
 #   sixel.png   in an xterm that draws sixel        light.png   the same on a light ground, the picture in focus
 #   tmux.png    in a tmux that draws none           words.png   a prompt without a picture
-# on the shipped model, or on the engine without one where that sees no pictures.  assets/screen.png is the first of them.
+# on the shipped model, or on the engine without one where that sees no pictures.  assets/screen.png is the first.
 # What is checked is that the pane is full of colours in both; the rest is for eyes.
 set -u
 out=$PWD/tests/tui/screenshots
@@ -104,5 +104,6 @@ shoot light white black '-ti vt340 -tn xterm-256color' 'Tab Tab' "$program"
 shoot tmux black grey88 '-tn xterm-256color' 'Tab Tab' "tmux -f /dev/null -S $tmux new-session $program"
 tmux -S "$tmux" kill-server 2>/dev/null
 unset FAKE_PICTURES
-shoot words black grey88 '-tn xterm-256color' 'Tab' "$program -p 'Anna has a red ball. Tom has a blue hat. What does Tom have?'"
+story="-p 'Anna has a red ball. Tom has a blue hat. What does Tom have?'"
+shoot words black grey88 '-tn xterm-256color' 'Tab' "$program $story"
 end
