@@ -172,7 +172,7 @@ def main(folder, count):
     held_out = Scenes(seeing, count, tower.TEST_SEED + 1000)
     for name, form in (("bare", BARE_FORM), ("conversation", CONVERSATION)):
         print(f"{name}: {summary(accuracy(network, words, held_out, form, 8))}", flush=True)
-    for name, (on, covered, change, cases) in pointing(network, words, held_out, count // 10).items():
+    for name, (on, covered, change, cases) in pointing(network, words, held_out, count // 40).items():
         print(f"{name}: {cases} tops, on the thing {on:.3f}, on a patch covered a fifth {covered:.3f}, "
               f"median greatest drop {change:.2e} nats", flush=True)
 
