@@ -35,7 +35,7 @@ def client():
                        "{{ part.image_url.url if part.type == 'image_url' else part.text }}"
                        "{% endfor %}{% endfor %}")
 
-    model = llama_cpp.Llama(str(ASSETS / "demo.gguf"), n_ctx=512, verbose=False,
+    model = llama_cpp.Llama(str(ASSETS / "demo.gguf"), n_ctx=512, n_threads=1, n_threads_batch=1, verbose=False,
                             chat_handler=Bare(str(ASSETS / "demo-mmproj.gguf"), verbose=False))
 
     def answer(prompt, pictures):
