@@ -313,11 +313,14 @@ static int cut_all(const char *text, const struct token *tokens, int count, enum
 
 /* -- granularities ------------------------------------------------------------------------------------------------- */
 
+/* From how many units are wanted.  A single one, of a long text without paragraphs, says nothing: it is further than any. */
 static size_t distance_from_wanted(const struct unit_list *list)
 {
     size_t count = 0;
     for (size_t i = 0; i < list->count; i++)
         count += list->units[i].kind != UNIT_SPECIAL;
+    if (count == 1)
+        return SIZE_MAX;
     return count > WANTED_UNITS ? count - WANTED_UNITS : WANTED_UNITS - count;
 }
 

@@ -31,7 +31,7 @@ struct unit {
 bool unit_holds(const struct unit *, int token);
 
 /* Cut tokens [count] of text by granularity: "token", "word", "sentence", "paragraph", "auto" (the one that gives the
- * number of units nearest to 30) or a PCRE2 regular expression that matches the delimiters.  Delimiters and white
+ * number of units nearest to 30, but a single one only if no other gives more) or a PCRE2 regular expression that matches the delimiters.  Delimiters and white
  * space go with the unit before them, so that every text token is in a unit.  A token of kind special is a unit
  * UNIT_SPECIAL of its own; tokens of pictures are in no unit.  Units come in order of their first token.  *units is malloced [*unit_count].
  * ERROR_ARGUMENT for an expression that does not compile, with its position. */

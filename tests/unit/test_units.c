@@ -177,6 +177,12 @@ static void test_auto(void)
     free(units);
     CHECK(!units_cut(text, length, tokens, 10, "auto", &units, &count, NULL) && units[0].kind == UNIT_TOKEN, "few tokens");
     free(units);
+    for (size_t i = 0; i < 360; i++) { /* 90 sentences of a word each, in one paragraph */
+        text[i] = "Aa. "[i % 4];
+        tokens[i] = (struct token){.start = i, .end = i + 1};
+    }
+    CHECK(!units_cut(text, 360, tokens, 360, "auto", &units, &count, NULL) && count == 90, "%zu", count);
+    free(units);
 }
 
 /* A megabyte of what expressions find hardest takes no longer than any other. */
