@@ -41,7 +41,6 @@ constexpr size_t shared_floats = (size_t)(tile<DIM>::rows + tile<DIM>::keys) * (
 
 /* What all threads of a block know. */
 struct block_work {
-    const struct attend_call *call;
     const float *factor; /* of the probe, or NULL */
     struct probe_span span;
     int kv_head;
@@ -55,8 +54,7 @@ struct block_work {
 
 /* A row of a thread. */
 struct row_state {
-    int position;    /* of its query; -1: there is no such row */
-    int see_first;   /* it sees keys see_first .. see_last */
+    int see_first;   /* it sees keys see_first .. see_last; none, where there is no such row */
     int see_last;
     float low;       /* least score so far, of this thread's keys */
     float most, sum; /* greatest score so far; sum of the weights, of this thread's keys */
@@ -99,7 +97,6 @@ static __device__ struct block_work find_work(const struct attend_call &call, in
     const struct attend_task task = call.task[blockIdx.x];
     struct block_work work;
     int group = a.heads / a.kv_heads;
-    work.call = &call;
     work.span = call.span[task.probe];
     work.factor = call.factor ? call.factor + (size_t)task.probe * a.positions : nullptr;
     work.kv_head = (int)blockIdx.y;
@@ -119,9 +116,10 @@ static __device__ struct block_work find_work(const struct attend_call &call, in
 /* -- bringing rows into shared memory ------------------------------------------------------------------------------ */
 
 /* A warp takes a row at a time: the block's queries, scaled. */
-template <int DIM> static __device__ void load_queries(const struct block_work &work, int first, float *query)
+template <int DIM>
+static __device__ void load_queries(const struct attend_call &call, const struct block_work &work, int first,
+                                    float *query)
 {
-    const struct attend_call &call = *work.call;
     const struct attention &a = call.attention;
     int group = a.heads / a.kv_heads, lane = (int)threadIdx.x % warp_lanes;
     for (int r = (int)threadIdx.x / warp_lanes; r < tile<DIM>::rows; r += (int)blockDim.x / warp_lanes) {
@@ -144,10 +142,9 @@ template <int DIM> static __device__ void load_queries(const struct block_work &
 
 /* The tile of keys (or values) from `key` on; 0 from `limit` on. */
 template <int DIM>
-static __device__ void load_keys(const struct block_work &work, const float *base, const float *change, int key,
-                                 int limit, float *out)
+static __device__ void load_keys(const struct attention &a, const struct block_work &work, const float *base,
+                                 const float *change, int key, int limit, float *out)
 {
-    const struct attention &a = work.call->attention;
     int lane = (int)threadIdx.x % warp_lanes;
     for (int j = (int)threadIdx.x / warp_lanes; j < tile<DIM>::keys; j += (int)blockDim.x / warp_lanes) {
         int position = key + j;
@@ -200,9 +197,9 @@ static __device__ void tile_scores(const float *query, const float *key, int pai
 
 /* A key's score as a row weighs it, -inf where it does not; notes the row's minimum in the first walk.
  * second: the walk over touched keys only, low being the row's minimum. */
-static __device__ float weigh(const struct block_work &work, struct row_state &row, int key, float score, bool second)
+static __device__ float weigh(const struct attention &a, const struct block_work &work, struct row_state &row, int key,
+                              float score, bool second)
 {
-    const struct attention &a = work.call->attention;
     bool seen = key >= row.see_first && key <= row.see_last;
     if (a.softcap > 0)
         score = a.softcap * tanhf(score / a.softcap);
@@ -301,22 +298,21 @@ static __device__ void tile_values(const float *weight, const float *value, int 
 /* -- the kernel ---------------------------------------------------------------------------------------------------- */
 
 template <int DIM>
-static __device__ void store_rows(const struct block_work &work, int first, int pair, int lane,
-                                  const struct row_state row[rows_a_thread],
+static __device__ void store_rows(const struct attend_call &call, const struct block_work &work, int first, int pair,
+                                  int lane, const struct row_state row[rows_a_thread],
                                   const float output[rows_a_thread][DIM / row_lanes])
 {
-    const struct attend_call &call = *work.call;
     const struct attention &a = call.attention;
     int group = a.heads / a.kv_heads;
 #pragma unroll
     for (int i = 0; i < rows_a_thread; i++) {
         float sum = lanes_sum(row[i].sum), share = sum > 0 ? 1.0f / sum : sum; /* a NaN stays one */
-        if (row[i].position < 0)
-            continue;
         int flat = first + pair * rows_a_thread + i, query = flat / group;
+        if (query >= work.span.query_count)
+            continue;
         size_t head = (size_t)work.kv_head * group + flat % group;
         size_t to = ((size_t)(work.span.query_row + query) * a.heads + head) * a.head_dim;
-        size_t base = ((size_t)row[i].position * a.heads + head) * a.head_dim;
+        size_t base = ((size_t)(work.span.query_position + query) * a.heads + head) * a.head_dim;
 #pragma unroll
         for (int d = 0; d < DIM / row_lanes; d++) {
             int column = d / 4 * 32 + lane * 4 + d % 4;
@@ -336,22 +332,26 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
     const struct attention &a = call.attention;
     int lane = (int)threadIdx.x % row_lanes, pair = (int)threadIdx.x / row_lanes;
     int first = call.task[blockIdx.x].first, group = a.heads / a.kv_heads;
-    const struct block_work work = find_work(call, tile<DIM>::rows);
+    SHARED_ARRAY(struct block_work, shared_work, 1); /* in shared memory, for registers are scarce */
+    const struct block_work own = find_work(call, tile<DIM>::rows), &work = shared_work[0];
+    if (threadIdx.x == 0)
+        shared_work[0] = own;
+    __syncthreads();
 
     struct row_state row[rows_a_thread];
     float output[rows_a_thread][DIM / row_lanes];
 #pragma unroll
     for (int i = 0; i < rows_a_thread; i++) {
         int q = (first + pair * rows_a_thread + i) / group;
-        int position = q < work.span.query_count ? work.span.query_position + q : -1;
-        bool exists = position >= 0;
-        row[i] = {position, exists ? first_visible(a, position) : 0, exists ? last_visible(a, position) : -1,
+        int position = work.span.query_position + q;
+        bool exists = q < work.span.query_count;
+        row[i] = {exists ? first_visible(a, position) : 0, exists ? last_visible(a, position) : -1,
                   INFINITY, -INFINITY, 0};
 #pragma unroll
         for (int d = 0; d < DIM / row_lanes; d++)
             output[i][d] = 0;
     }
-    load_queries<DIM>(work, first, query);
+    load_queries<DIM>(call, work, first, query);
 
     for (int walk = 0; walk < (work.deferred ? 2 : 1); walk++) {
         int from = work.whole ? 0 : work.see_first, to = work.limit;
@@ -364,7 +364,7 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
             if (walk && !__syncthreads_or((int)threadIdx.x < keys && mine < to && work.factor[mine] != 1.0f))
                 continue;
             __syncthreads(); /* the tile before is done with */
-            load_keys<DIM>(work, a.key, call.dkey, key, work.limit, tile_keys);
+            load_keys<DIM>(a, work, a.key, call.dkey, key, work.limit, tile_keys);
             __syncthreads();
             float score[rows_a_thread][keys / row_lanes];
             tile_scores<DIM>(query, tile_keys, pair, lane, score);
@@ -372,7 +372,7 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
             for (int i = 0; i < rows_a_thread; i++)
 #pragma unroll
                 for (int k = 0; k < keys / row_lanes; k++)
-                    score[i][k] = weigh(work, row[i], key + lane + k * row_lanes, score[i][k], walk);
+                    score[i][k] = weigh(a, work, row[i], key + lane + k * row_lanes, score[i][k], walk);
             if (key >= work.see_end || key + keys <= work.see_first)
                 continue; /* for the minimum only */
 #pragma unroll
@@ -383,7 +383,7 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
                     weight[(pair * rows_a_thread + i) * (keys + pad) + lane + k * row_lanes] = score[i][k];
             }
             __syncthreads(); /* all have their scores */
-            load_keys<DIM>(work, a.value, call.dvalue, key, work.see_end, tile_keys);
+            load_keys<DIM>(a, work, a.value, call.dvalue, key, work.see_end, tile_keys);
             __syncthreads();
             tile_values<DIM>(weight, tile_keys, pair, lane, output);
         }
@@ -392,7 +392,7 @@ template <int DIM> __global__ __launch_bounds__(block_threads<DIM>, 2) void atte
             for (int i = 0; i < rows_a_thread; i++)
                 row[i].low = lanes_min(row[i].low);
     }
-    store_rows<DIM>(work, first, pair, lane, row, output);
+    store_rows<DIM>(call, work, first, pair, lane, row, output);
 }
 
 /* -- launchers ----------------------------------------------------------------------------------------------------- */

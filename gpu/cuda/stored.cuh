@@ -106,16 +106,23 @@ template <> struct stored<DTYPE_Q8_0> {
     }
 };
 
-static __device__ __forceinline__ float nonlinear(int v)
+/* Entry v of a table of 16 signed bytes: 8 of them in each word, the first in its low end.  An array would lie in memory
+ * that each thread has of its own. */
+static __device__ __forceinline__ float table_entry(uint64_t first, uint64_t second, int v)
 {
-    constexpr int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-    return (float)values[v];
+    return (float)(int8_t)((v < 8 ? first : second) >> v % 8 * 8);
 }
 
+/* -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 */
+static __device__ __forceinline__ float nonlinear(int v)
+{
+    return table_entry(0xf6eaddcfbfad9881, 0x7159453526190d01, v);
+}
+
+/* 0, 1, 2, 3, 4, 6, 8, 12, and the same below 0 */
 static __device__ __forceinline__ float doubled_e2m1(int v)
 {
-    constexpr int8_t values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-    return (float)values[v];
+    return table_entry(0x0c08060403020100, 0xf4f8fafcfdfeff00, v);
 }
 
 template <> struct stored<DTYPE_IQ4_NL> {

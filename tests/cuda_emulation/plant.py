@@ -5,6 +5,7 @@ no emulation of this kind sees are listed too, and tried where all are asked for
 
 Runs in the top build folder; tests/cuda_emulation/commands says how the device and its tests are compiled there."""
 import concurrent.futures
+import glob
 import os
 import re
 import shutil
@@ -77,8 +78,21 @@ PLANTS = [
      'cudaMemcpyDeviceToHost, stream->cuda), "downloading"))\n        stream->staged += 0;', "rows", ALWAYS),
     ("a weight that is used before it is there", "weight.c", "status = cudaStreamSynchronize(NULL);", "status = cudaSuccess;",
      "weight", ALWAYS),
-    ("an upload that leaves from the caller's memory", "stream.c",
-     "stream->staged += (bytes", "stream->staged += 0 * (bytes", "rows", ALWAYS),
+    ("uploads that leave from the same place", "stream.c",
+     "stream->staging_used += (bytes", "stream->staging_used += 0 * (bytes", "rows", ALWAYS),
+    ("staging memory that is used again too early", "stream.c",
+     "        wait(stream);\n        stream->staging_start", "        stream->staging_start", "waits", ALWAYS),
+    ("an operation that does not wait for what was staged", "stream.c",
+     'card_check(stream, cudaStreamWaitEvent(stream->cuda, stream->copied, 0), "uploading");', "stream->failure.code += 0;", "waits", ALWAYS),
+    ("a result that is copied before it is computed", "stream.c",
+     '!card_check(stream, cudaStreamWaitEvent(stream->copies, stream->computed, 0), "a result") ||', "", "waits", ALWAYS),
+    ("a result that is overwritten before it is copied", "stream.c",
+     'card_check(stream, cudaStreamWaitEvent(stream->cuda, stream->copied, 0), "a result");', "stream->failure.code += 0;", "waits", ALWAYS),
+    ("a wait within a layer", "stream.c",
+     "    memcpy(stream->staging + place, host, bytes);", "    wait(stream);\n    memcpy(stream->staging + place, host, bytes);", "waits", ALWAYS),
+    ("the wrong card of several", "stream.c", "cudaSetDevice(stream->card->ordinal)", "cudaSetDevice(0)", "several", ALWAYS),
+    ("memory of the wrong card", "card.c",
+     "cudaError_t status = cudaSetDevice(card->ordinal);", "cudaError_t status = cudaSetDevice(0);", "several", ALWAYS),
     ("a leading dimension that does not fit", "weight.c", "w->stride, x->data, type, x->stride,",
      "w->stride, x->data, type, x->stride - 1,", "weight", ALWAYS),
     ("int8 matrices that are not padded", "weight.c", "enum { PAD = 16 }", "enum { PAD = 1 }", "precision", ALWAYS),
@@ -114,7 +128,7 @@ def build(commands, folder, file, test):
     if not file.endswith(".c"): # a header: the kernels that the test is about include it
         kernels = file[:-3] if file.endswith(".cu") else f"kernels_{'weight' if test == 'precision' else test}"
         compiler, source = commands["CXX"], os.path.join(SOURCE, "tests/cuda_emulation", kernels + ".cc")
-    changed, stem = f"{folder}/changed.o", f"tests/unit/test_cuda_{test}-test_device_{test}.o"
+    changed, stem = f"{folder}/changed.o", glob.glob(f"tests/unit/test_cuda_{test}-test_*.o")[0]
     for line in (f"{compiler} -I{folder} {commands['CPPFLAGS']} -c {source} -o {changed}",
                  f"{commands['LINK']} -o {folder}/test {stem} {changed} {commands['OPEN'].replace('@', test)} {commands['LIBS']}"):
         subprocess.run(line, shell=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
