@@ -21,6 +21,7 @@ static const struct key_binding table[] = {
     {ACTION_TOKENS_LESS, PLACE_ANY, {KEY_F(7)}, "shorter output"},
     {ACTION_TOKENS_MORE, PLACE_ANY, {KEY_F(8)}, "longer output"},
     {ACTION_OPEN, PLACE_ANY, {CONTROL('O'), KEY_F(9)}, "open another model"},
+    {ACTION_DEVICE, PLACE_ANY, {CONTROL('X')}, "compute on the CPU, or on the card again"},
     {ACTION_PICTURE_ADD, PLACE_ANY, {CONTROL('G')}, "add a picture to the prompt"},
     {ACTION_PICTURE_MODE, PLACE_ANY, {CONTROL('V')}, "picture and heat, the picture alone, the heat alone"},
     {ACTION_SAVE, PLACE_ANY, {CONTROL('S')}, "save the explanation: .html, .json, .txt or .ansi"},

@@ -201,6 +201,8 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return DIRTY_DRAW;
     case ACTION_PANE:
         return next_pane(screen);
+    case ACTION_DEVICE:
+        return screen_device(screen);
     case ACTION_OPEN:
         return show_models(screen);
     case ACTION_SAVE:

@@ -49,6 +49,7 @@ struct screen {
     uint64_t submitted;      /* number of the latest request, 0: none */
     bool quit, quit_asked;   /* ^C once while nothing runs */
     bool first_load;         /* the first model is not there yet */
+    bool on_cpu;             /* models are opened on the CPU, whatever device was asked for */
     int code;                /* why we quit, if that is an error */
     struct error error;
 };
@@ -67,6 +68,8 @@ unsigned screen_cancel(struct screen *);
 /* Take all events that wait. */
 unsigned screen_events(struct screen *);
 unsigned screen_load(struct screen *, const char *path);
+/* Open the model again, on the CPU in place of the device that was asked for, or back on that. */
+unsigned screen_device(struct screen *);
 /* The loader is done. */
 unsigned screen_loaded(struct screen *);
 /* The next (or former) value of a setting; the prompt is explained anew. */

@@ -95,8 +95,10 @@ static unsigned event(struct screen *screen, enum event_kind kind)
     bool latest = e->request == screen->submitted;
     if (latest)
         screen->view.pending = false;
-    if (kind == EVENT_FAILED && latest)
-        screen_say(screen, true, "%s", e->error.message);
+    if (kind == EVENT_FAILED && latest) {
+        bool card = e->error.code == ERROR_DEVICE && !screen->on_cpu;
+        screen_say(screen, true, "%s%s", e->error.message, card ? " (^X: go on there)" : "");
+    }
     if (kind == EVENT_CANCELLED && latest)
         screen_say(screen, false, "stopped; Enter measures anew");
     if (latest && screen->mix_wanted && !e->busy)
@@ -132,12 +134,29 @@ unsigned screen_load(struct screen *screen, const char *path)
         return DIRTY_DRAW;
     }
     options.model = path;
+    if (screen->on_cpu) {
+        options.device = "cpu";
+        options.tf32 = false;
+    }
     if (loader_start(&screen->loader, &options, &error) != 0) {
         screen_say(screen, true, "%s", error.message);
         return DIRTY_DRAW;
     }
     screen->view.loading = slash ? strrchr(screen->loader.path, '/') + 1 : screen->loader.path;
     return DIRTY_DRAW;
+}
+
+unsigned screen_device(struct screen *screen)
+{
+    const char *asked = screen->options->engine.device;
+    if (!asked || strncmp(asked, "cuda", 4) != 0) {
+        screen_say(screen, true, "there is only the CPU; start with --device cuda for a card");
+        return DIRTY_DRAW;
+    }
+    if (!screen->loaded.engine || screen->loader.running)
+        return DIRTY_NONE;
+    screen->on_cpu = !screen->on_cpu;
+    return screen_load(screen, engine_info(screen->loaded.engine)->file);
 }
 
 unsigned screen_loaded(struct screen *screen)
