@@ -1,12 +1,9 @@
 #include "tui/dataset.h"
 
-#include <errno.h>
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "tui/jsonl.h"
 #include "tui/prompt.h"
 
 static int no_memory(struct error *error)
@@ -14,75 +11,12 @@ static int no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, "out of memory");
 }
 
-/* -- texts and files ----------------------------------------------------------------------------------------------- */
-
-/* The string of a key, malloced; *text stays NULL where it is missing or null. */
-static int read_text(const json_t *object, const char *key, char **text, struct error *error)
-{
-    const json_t *value = json_object_get(object, key);
-    if (!value || json_is_null(value))
-        return 0;
-    if (!json_is_string(value) || json_string_length(value) == 0)
-        return error_set(error, ERROR_FORMAT, "\"%s\" is no text", key);
-    *text = strdup(json_string_value(value));
-    return *text ? 0 : no_memory(error);
-}
-
-/* The path of a file named in a data set in `folder`, malloced. */
-static int read_path(const char *folder, const json_t *value, const char *key, char **path, struct error *error)
-{
-    const char *name = json_string_value(value);
-    if (!name || !*name)
-        return error_set(error, ERROR_FORMAT, "\"%s\" holds what is no file's name", key);
-    size_t size = strlen(folder) + strlen(name) + 2;
-    *path = malloc(size);
-    if (!*path)
-        return no_memory(error);
-    snprintf(*path, size, "%s%s%s", *name == '/' ? "" : folder, *name == '/' || !*folder ? "" : "/", name);
-    return access(*path, R_OK) == 0 ? 0 : error_set(error, ERROR_IO, "%s: cannot open: %s", *path, strerror(errno));
-}
-
-/* An array of a key, or NULL where it is missing or empty. */
-static int read_array(const json_t *object, const char *key, const json_t **array, struct error *error)
-{
-    const json_t *value = json_object_get(object, key);
-    *array = json_array_size(value) > 0 ? value : NULL;
-    return !value || json_is_null(value) || json_is_array(value)
-               ? 0
-               : error_set(error, ERROR_FORMAT, "\"%s\" is no array", key);
-}
-
-static int read_images(const json_t *object, const char *folder, struct dataset_case *c, struct error *error)
-{
-    const json_t *array;
-    int code = read_array(object, "images", &array, error);
-    if (code || !array)
-        return code;
-    c->images = calloc(json_array_size(array), sizeof *c->images);
-    if (!c->images)
-        return no_memory(error);
-    for (size_t i = 0; code == 0 && i < json_array_size(array); i++, c->image_count++)
-        code = read_path(folder, json_array_get(array, i), "images", &c->images[i], error);
-    return code;
-}
-
 /* -- truth --------------------------------------------------------------------------------------------------------- */
-
-/* n numbers of an array. */
-static bool read_numbers(const json_t *array, size_t n, double *numbers)
-{
-    bool good = json_array_size(array) == n;
-    for (size_t i = 0; good && i < n; i++) {
-        good = json_is_number(json_array_get(array, i));
-        numbers[i] = json_number_value(json_array_get(array, i));
-    }
-    return good;
-}
 
 static int read_spans(const json_t *truth, struct dataset_case *c, struct error *error)
 {
     const json_t *array;
-    int code = read_array(truth, "spans", &array, error);
+    int code = jsonl_array(truth, "spans", &array, error);
     if (code || !array)
         return code;
     size_t n = json_array_size(array), length = strlen(c->prompt);
@@ -91,7 +25,7 @@ static int read_spans(const json_t *truth, struct dataset_case *c, struct error 
         return no_memory(error);
     for (; c->span_count < n; c->span_count++) {
         double span[2];
-        if (!read_numbers(json_array_get(array, c->span_count), 2, span) || !(span[0] >= 0) || !(span[0] < span[1]) ||
+        if (!jsonl_numbers(json_array_get(array, c->span_count), 2, span) || !(span[0] >= 0) || !(span[0] < span[1]) ||
             !(span[1] <= (double)length))
             return error_set(error, ERROR_FORMAT,
                              "\"spans\" number %zu is not [start, end] in bytes of the prompt, which has %zu",
@@ -104,7 +38,7 @@ static int read_spans(const json_t *truth, struct dataset_case *c, struct error 
 static int read_rects(const json_t *truth, struct dataset_case *c, struct error *error)
 {
     const json_t *array;
-    int code = read_array(truth, "rects", &array, error);
+    int code = jsonl_array(truth, "rects", &array, error);
     if (code || !array)
         return code;
     size_t n = json_array_size(array);
@@ -113,7 +47,7 @@ static int read_rects(const json_t *truth, struct dataset_case *c, struct error 
         return no_memory(error);
     for (; c->rect_count < n; c->rect_count++) {
         double r[5];
-        if (!read_numbers(json_array_get(array, c->rect_count), 5, r) || !(r[0] >= 0) ||
+        if (!jsonl_numbers(json_array_get(array, c->rect_count), 5, r) || !(r[0] >= 0) ||
             !(r[0] < (double)c->image_count) || r[0] != (double)(int)r[0] || !(r[3] > 0) || !(r[4] > 0))
             return error_set(
                 error, ERROR_FORMAT,
@@ -127,7 +61,7 @@ static int read_rects(const json_t *truth, struct dataset_case *c, struct error 
 static int read_masks(const json_t *truth, const char *folder, struct dataset_case *c, struct error *error)
 {
     const json_t *array;
-    int code = read_array(truth, "masks", &array, error);
+    int code = jsonl_array(truth, "masks", &array, error);
     if (code || !array)
         return code;
     if (json_array_size(array) != c->image_count)
@@ -138,7 +72,7 @@ static int read_masks(const json_t *truth, const char *folder, struct dataset_ca
         return no_memory(error);
     for (size_t i = 0; code == 0 && i < c->image_count; i++)
         if (!json_is_null(json_array_get(array, i)))
-            code = read_path(folder, json_array_get(array, i), "masks", &c->masks[i], error);
+            code = jsonl_file(json_array_get(array, i), "masks", folder, &c->masks[i], error);
     return code;
 }
 
@@ -160,34 +94,18 @@ static void case_free(struct dataset_case *c)
     free(c->rects);
 }
 
-/* "id" may be a text or a whole number. */
-static int read_id(const json_t *object, struct dataset_case *c, struct error *error)
-{
-    const json_t *id = json_object_get(object, "id");
-    char number[40];
-    if (id && !json_is_null(id) && !json_is_integer(id))
-        return read_text(object, "id", &c->id, error);
-    if (json_is_integer(id))
-        snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(id));
-    else
-        snprintf(number, sizeof number, "line %zu", c->line);
-    c->id = strdup(number);
-    return c->id ? 0 : no_memory(error);
-}
-
 static int read_case(const json_t *object, const char *folder, struct dataset_case *c, struct error *error)
 {
     const json_t *truth = json_object_get(object, "truth");
     int code;
-    if (!json_is_object(object))
-        return error_set(error, ERROR_FORMAT, "no object; write one {\"prompt\": ...} a line");
-    if ((code = read_id(object, c, error)) || (code = read_text(object, "prompt", &c->prompt, error)) ||
-        (code = read_text(object, "target", &c->target, error)) ||
-        (code = read_text(object, "answer", &c->answer, error)))
+    if ((code = jsonl_id(object, c->line, &c->id, error)) || (code = jsonl_text(object, "prompt", &c->prompt, error)) ||
+        (code = jsonl_text(object, "target", &c->target, error)) ||
+        (code = jsonl_text(object, "answer", &c->answer, error)))
         return code;
     if (!c->prompt)
         return error_set(error, ERROR_FORMAT, "\"prompt\" is missing");
-    if ((code = read_images(object, folder, c, error)) || !truth || json_is_null(truth))
+    if ((code = jsonl_files(object, "images", folder, &c->images, &c->image_count, error)) || !truth ||
+        json_is_null(truth))
         return code;
     if (!json_is_object(truth))
         return error_set(error, ERROR_FORMAT,
@@ -197,48 +115,39 @@ static int read_case(const json_t *object, const char *folder, struct dataset_ca
     return read_masks(truth, folder, c, error);
 }
 
-static int add_line(struct dataset *d, const char *line, size_t length, size_t number, const char *folder,
-                    struct error *error)
+/* What lines are read into. */
+struct reading {
+    struct dataset *dataset;
+    const char *folder;
+    size_t most; /* 0: all */
+};
+
+static int add_line(void *data, const char *line, size_t length, size_t number, struct error *error)
 {
+    const struct reading *r = data;
+    struct dataset *d = r->dataset;
     struct dataset_case *grown = realloc(d->cases, (d->count + 1) * sizeof *grown);
     if (!grown)
         return no_memory(error);
     d->cases = grown;
     struct dataset_case *c = &d->cases[d->count++];
     *c = (struct dataset_case){.line = number};
-    json_error_t where;
-    json_t *object = json_loadb(line, length, 0, &where);
-    int code = object ? read_case(object, folder, c, error)
-                      : error_set(error, ERROR_FORMAT, "no JSON: %s; write one {\"prompt\": ...} a line", where.text);
+    json_t *object;
+    int code = jsonl_object(line, length, 0, &object, error);
+    if (code == 0)
+        code = read_case(object, r->folder, c, error);
     json_decref(object);
-    return code;
-}
-
-/* The folder of path, malloced; "" for the current one. */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == path ? strdup("/") : strndup(path, slash ? (size_t)(slash - path) : 0);
+    return code ? code : d->count == r->most;
 }
 
 int dataset_read(const char *path, size_t most, struct dataset *d, struct error *error)
 {
-    char *text = NULL, *folder = folder_of(path);
-    size_t length = 0, number = 0;
+    char *text = NULL, *folder = jsonl_folder(path);
+    size_t length = 0;
     *d = (struct dataset){0};
     int code = folder ? prompt_read_file(path, &text, &length, error) : no_memory(error);
-    for (const char *line = text, *end; code == 0 && line < text + length && !(most && d->count == most);
-         line = end + 1) {
-        end = memchr(line, '\n', (size_t)(text + length - line));
-        if (!end)
-            end = text + length;
-        number++;
-        if (strspn(line, " \t\r") >= (size_t)(end - line))
-            continue;
-        code = add_line(d, line, (size_t)(end - line), number, folder, error);
-        if (code)
-            code = error_add(error, code, "%s: line %zu", path, number);
-    }
+    if (code == 0)
+        code = jsonl_each(path, text, length, add_line, &(struct reading){d, folder, most}, error);
     if (code == 0 && d->count == 0)
         code = error_set(error, ERROR_FORMAT, "%s: holds no case; write one {\"prompt\": ...} a line", path);
     if (code)
