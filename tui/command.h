@@ -6,12 +6,16 @@
 #include "tui/context.h"
 #include "tui/options.h"
 
+enum { COMMAND_FAILED = -101 }; /* all has been said: leave quietly with status 1 */
+
 int command_explain(const struct options *, const struct context *, struct error *);
 int command_generate(const struct options *, const struct context *, struct error *);
 int command_info(const struct options *, const struct context *, struct error *);
 int command_tokenize(const struct options *, const struct context *, struct error *);
 int command_bench(const struct options *, const struct context *, struct error *);
 int command_eval(const struct options *, const struct context *, struct error *);
+/* COMMAND_FAILED where a case does not hold. */
+int command_guard(const struct options *, const struct context *, struct error *);
 /* *signal: the one that ended the screen, to be raised again; else 0. */
 int command_screen(const struct options *, const struct context *, int *signal, struct error *);
 

@@ -16,18 +16,6 @@ static int fill(FILE *out, const void *data, struct error *error)
     return ev->options->format == FORMAT_ANSI ? evaluation_table(ev, out, error) : evaluation_json(ev, out, error);
 }
 
-/* Progress goes by cases: the requests that a case is made of are short. */
-static void say_case(struct progress *progress, const struct evaluation *ev, double started)
-{
-    char line[160];
-    double passed = clock_now() - started,
-           left = ev->done ? passed / (double)ev->done * (double)(ev->dataset->count - ev->done) : 0;
-    int n = snprintf(line, sizeof line, "case %zu of %zu", ev->done + 1, ev->dataset->count);
-    if (ev->done)
-        snprintf(line + n, sizeof line - (size_t)n, ", %.0f s left", left);
-    progress_say(progress, line);
-}
-
 /* For -v: a line for each case. */
 static void say_cost(const struct dataset_case *c, const struct trial *t, double seconds)
 {
@@ -36,7 +24,7 @@ static void say_cost(const struct dataset_case *c, const struct trial *t, double
     free(id);
 }
 
-/* Run the cases; what was run before a ^C counts. */
+/* Run the cases; what was run before a ^C counts.  Progress goes by cases: the requests that one is made of are short. */
 static int run_cases(struct run *run, struct evaluation *ev, struct error *error)
 {
     struct progress progress = run->progress;
@@ -46,7 +34,7 @@ static int run_cases(struct run *run, struct evaluation *ev, struct error *error
     while (code == 0 && ev->done < ev->dataset->count) {
         const struct dataset_case *c = &ev->dataset->cases[ev->done];
         struct trial *t = &ev->trials[ev->done];
-        say_case(&progress, ev, started);
+        progress_case(&progress, ev->done, ev->dataset->count, started);
         double before = clock_now();
         code = trial_run(run, c, t, error);
         if (code)

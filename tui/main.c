@@ -90,6 +90,8 @@ static int run(const struct options *o, const struct context *c, int *signal, st
         return command_bench(o, c, error);
     case COMMAND_EVAL:
         return command_eval(o, c, error);
+    case COMMAND_GUARD:
+        return command_guard(o, c, error);
     case COMMAND_SCREEN:
     case COMMANDS:
         break;
@@ -125,7 +127,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     if (code == ERROR_CANCELLED)
         return EXIT_CANCELLED;
-    if (code != OUTPUT_CLOSED)
+    if (code != OUTPUT_CLOSED && code != COMMAND_FAILED)
         print_error(&error);
     return code == ERROR_ARGUMENT ? EXIT_USAGE : EXIT_FAILURE;
 }

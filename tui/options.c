@@ -93,6 +93,7 @@ static const char *help_of(enum command command)
         "atmanscope -h",      "atmanscope explain -h",  "atmanscope generate -h",
         "atmanscope info -h", "atmanscope tokenize -h", "atmanscope bench -h",
         "atmanscope eval -h",
+        "atmanscope guard -h",
     };
     return words[command];
 }
@@ -152,7 +153,7 @@ static int parse_letters(struct options *o, struct arguments *a, const char *arg
 
 static int parse_operand(struct options *o, const char *argument, struct error *error)
 {
-    if (o->command == COMMAND_EVAL && !o->dataset) {
+    if ((o->command == COMMAND_EVAL || o->command == COMMAND_GUARD) && !o->dataset) {
         o->dataset = argument;
         return 0;
     }
@@ -182,6 +183,10 @@ static int check(const struct options *o, struct error *error)
         return error_set(error, ERROR_ARGUMENT, "info: the model file is missing; write atmanscope info FILE");
     if (c == COMMAND_EVAL && !o->dataset)
         return error_set(error, ERROR_ARGUMENT, "eval: the data set is missing; write atmanscope eval DATASET.jsonl");
+    if (c == COMMAND_GUARD && !o->dataset)
+        return error_set(error, ERROR_ARGUMENT, "guard: the file is missing; write atmanscope guard FILE.jsonl");
+    if (o->update && strcmp(o->dataset, "-") == 0)
+        return error_set(error, ERROR_ARGUMENT, "--update rewrites a file; give one in place of standard input");
     if (o->target && !*o->target)
         return error_set(error, ERROR_ARGUMENT,
                          "--target: the text is empty; leave it out to explain the model's own answer");
@@ -213,10 +218,10 @@ int options_parse(struct options *o, int argc, char **argv, struct error *error)
         }
     if (o->command == COMMAND_GENERATE)
         o->generate = 64;
-    if (o->command == COMMAND_EVAL)
+    if (o->command == COMMAND_EVAL || o->command == COMMAND_GUARD)
         o->generate = 32;
     if (o->command != COMMAND_SCREEN) { /* a record wants the same numbers every time, the screen wants them soon */
-        o->units = "token";
+        o->units = o->command == COMMAND_GUARD ? "word" : "token";
         o->precision = PRECISION_F32;
     }
     bool operands_only = false;

@@ -20,6 +20,7 @@ enum command {
     COMMAND_TOKENIZE,
     COMMAND_BENCH,
     COMMAND_EVAL,
+    COMMAND_GUARD,
     COMMANDS,
 };
 
@@ -62,9 +63,10 @@ struct options {
     const char *jsonl;
     int length, target_length, repeat;
 
-    const char *dataset;
+    const char *dataset; /* of eval; of guard: its file */
     int limit; /* 0: none */
     bool per_case, variants, leave_one_out;
+    bool update;
 
     int format;   /* enum format */
     int graphics; /* enum terminal_graphics */
@@ -103,9 +105,16 @@ struct option_group {
     const struct option_row *rows; /* ended by a row without name */
 };
 
+/* A part of what a command reads, and what it means. */
+struct command_note {
+    const char *name, *help;
+};
+
 struct command_row {
     const char *name, *operand, *summary;
     const char *const *examples; /* NULL-terminated */
+    const char *notes_title;     /* NULL: there are none */
+    const struct command_note *notes; /* ended by one without name */
 };
 
 extern const struct option_group options_groups[]; /* ended by one without title */

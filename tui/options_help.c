@@ -79,6 +79,10 @@ void options_help(FILE *out, enum command command)
                 *c->operand ? " " : "", c->operand);
     }
     print_options(out, command);
+    if (c->notes)
+        fprintf(out, "\n%s\n", c->notes_title);
+    for (const struct command_note *note = c->notes; note && note->name; note++)
+        print_wrapped(out, note->help, fprintf(out, "  %s", note->name));
     fprintf(out, "\nExamples\n");
     for (int i = 0; c->examples[i]; i++)
         fprintf(out, "  %s\n", c->examples[i]);
@@ -135,6 +139,22 @@ static void man_options(FILE *out)
     }
 }
 
+static void man_notes(FILE *out)
+{
+    for (int c = 0; c < COMMANDS; c++) {
+        const struct command_row *row = &options_commands[c];
+        if (row->notes)
+            fprintf(out, ".SH FILE OF %s\n%s:\n", row->name, row->notes_title);
+        for (const struct command_note *note = row->notes; note && note->name; note++) {
+            fputs(".TP\n.B ", out);
+            man_text(out, note->name);
+            fputc('\n', out);
+            man_text(out, note->help);
+            fputc('\n', out);
+        }
+    }
+}
+
 static void man_examples(FILE *out)
 {
     fputs(".SH EXAMPLES\n.nf\n", out);
@@ -168,8 +188,9 @@ static void man_rest(FILE *out)
 {
     fputs(".SH EXIT STATUS\n"
           ".TP\n.B 0\nall went well; also when \\-\\-budget ran out, and the result says \"complete\": false\n"
-          ".TP\n.B 1\nit failed; one line on standard error says what, why and what to do\n"
-          ".TP\n.B 2\nwrong usage\n"
+          ".TP\n.B 1\nit failed; one line on standard error says what, why and what to do; of guard also: "
+          "a case does not hold\n"
+          ".TP\n.B 2\nwrong usage; of guard also: its file is wrong\n"
           ".TP\n.B 130\ncancelled by ^C; a result begun is written with \"complete\": false\n"
           ".SH FILES\n.TP\n.I ~/.local/share/atmanscope/models\nGGUF files that \\-m finds by name\n"
           ".SH ENVIRONMENT\n"
@@ -196,6 +217,7 @@ void options_man(FILE *out)
         fprintf(out, ".TP\n.B %s\n%s\n", options_commands[c].name, options_commands[c].summary);
     fputs(".SH OPTIONS\nIn brackets: the commands that take an option which not all of them take.\n", out);
     man_options(out);
+    man_notes(out);
     man_keys(out);
     man_rest(out);
     man_examples(out);

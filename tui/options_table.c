@@ -20,8 +20,9 @@ enum {
     TOKENIZE = 1 << COMMAND_TOKENIZE,
     BENCH = 1 << COMMAND_BENCH,
     EVAL = 1 << COMMAND_EVAL,
+    GUARD = 1 << COMMAND_GUARD,
     ALL = (1 << COMMANDS) - 1,
-    COMPUTING = SCREEN | EXPLAIN | GENERATE | BENCH | EVAL,
+    COMPUTING = SCREEN | EXPLAIN | GENERATE | BENCH | EVAL | GUARD,
     PROMPTED = SCREEN | EXPLAIN | GENERATE | TOKENIZE | BENCH,
 };
 
@@ -245,9 +246,9 @@ static const struct option_row prompt_rows[] = {
              "lines that are nothing but system:, user: or assistant: say who speaks, else all of it is the user's"},
     {.commands = COMPUTING & ~BENCH, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
      .help = "give the model the prompt as it is (default where the model file has no chat template)"},
-    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "system", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(system),
+    {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "system", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(system),
      .help = "begin the conversation with this message of the system"},
-    {.commands = COMPUTING & ~BENCH & ~EVAL, .name = "chat-file", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(chat_file),
+    {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "chat-file", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(chat_file),
      .help = "read messages {\"role\": \"system\", \"user\" or \"assistant\", \"content\": TEXT} from the lines of FILE, "
              "- for standard input; a prompt comes after them"},
     {.commands = COMPUTING & ~BENCH, .name = "chat-template", .value = "NAME", .kind = OPTION_OWN,
@@ -262,7 +263,7 @@ static const struct option_row target_rows[] = {
      .help = "explain this continuation of the prompt, tokenised as it follows it, whatever the model would say"},
     {.commands = EXPLAIN, .name = "generate", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate), .low = 1,
      .high = 1 << 20, .help = "explain the model's own, most probable continuation of up to N tokens (default: 1)"},
-    {.commands = EVAL, .name = "generate", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate), .low = 1,
+    {.commands = EVAL | GUARD, .name = "generate", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate), .low = 1,
      .high = 1 << 20, .help = "where a case has no target, explain the model's own answer of up to N tokens (default: 32)"},
     {.commands = EXPLAIN, .name = "foil", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(foil),
      .help = "explain why the target rather than TEXT, at the first token where they differ"},
@@ -279,30 +280,30 @@ static const struct option_row target_rows[] = {
 };
 
 static const struct option_row method_rows[] = {
-    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL, .name = "units", .value = "KIND", .kind = OPTION_TEXT,
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "units", .value = "KIND", .kind = OPTION_TEXT,
      .offset = AT(units),
      .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) "
-             "or a regular expression of the delimiters (default: token, on the screen word)"},
-    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL, .name = "patches", .value = "KIND", .kind = OPTION_OWN,
+             "or a regular expression of the delimiters (default: token, on the screen and of guard word)"},
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "patches", .value = "KIND", .kind = OPTION_OWN,
      .read = read_patches,
      .help = "pictures: what is turned down together: patch, 2x2, 4x4, whole or auto, the finest that cuts no picture "
              "into more than 256 (default: auto)"},
-    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
      .offset = AT(method.suppression), .words = suppress_words,
      .help = "how: row-min, row-min-causal, product or log-additive (default: row-min-causal)"},
-    {.commands = SCREEN | EXPLAIN | EVAL, .name = "factor", .value = "F", .kind = OPTION_OWN, .read = read_factor,
+    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "factor", .value = "F", .kind = OPTION_OWN, .read = read_factor,
      .help = "how far: 0 turns off, 1 changes nothing, up to 4 turns up (default: 0.1)"},
-    {.commands = SCREEN | EXPLAIN | EVAL, .name = "similarity", .value = "COSINE", .kind = OPTION_OWN, .read = read_similarity,
+    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "similarity", .value = "COSINE", .kind = OPTION_OWN, .read = read_similarity,
      .help = "turn down, with a unit, positions whose embeddings are this similar, or off (default: off, for units of "
              "pictures 0.7)"},
-    {.commands = SCREEN | EXPLAIN | EVAL, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
+    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
      .help = "pictures: only patches in the N x N around a patch may be similar to it (N is odd), or off: any position; "
              "text has no window (default: 5)"},
-    {.commands = EXPLAIN, .name = "paths", .value = "NAME", .kind = OPTION_WORD, .offset = AT(method.paths),
+    {.commands = EXPLAIN | GUARD, .name = "paths", .value = "NAME", .kind = OPTION_WORD, .offset = AT(method.paths),
      .words = paths_words,
      .help = "where: all rows, or direct: only those that predict the answer, which costs about one plain pass for all "
              "units together, and whose order of weak units is not to be trusted (default: all)"},
-    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
      .help = "only in these layers, counted from 0, both included (default: all)"},
     {.commands = EXPLAIN, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,
      .high = 1e9, .help = "stop the probes after this time; the result then says \"complete\": false "
@@ -329,6 +330,9 @@ static const struct option_row eval_rows[] = {
      .help = "pictures: also the method with single patches, with tiles of 2x2, and without a window"},
     {.commands = EVAL, .name = "per-case", .kind = OPTION_FLAG, .offset = AT(per_case),
      .help = "json: also every case with its answer, its units, the maps over them and their scores"},
+    {.commands = GUARD, .name = "update", .kind = OPTION_FLAG, .offset = AT(update),
+     .help = "once all cases have run, write into the file what was measured, and move the limits that do not hold to a "
+             "tenth beyond it: the file is rewritten whole or not at all, and the status is 0"},
     {0},
 };
 
@@ -337,11 +341,11 @@ static const struct option_row result_rows[] = {
      .words = explain_formats, .base = FORMAT_ANSI,
      .help = "ansi (for terminals), json, html (one page) or reference (the AtMan repository's JSON, whose sign is "
              "opposite) (default: ansi)"},
-    {.commands = GENERATE | INFO | BENCH, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
+    {.commands = GENERATE | INFO | BENCH | GUARD, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text or json (default: text)"},
     {.commands = EVAL, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text (a table) or json (default: json)"},
-    {.commands = EXPLAIN | GENERATE | INFO | TOKENIZE | BENCH | EVAL, .letter = 'o', .name = "output", .value = "FILE",
+    {.commands = EXPLAIN | GENERATE | INFO | TOKENIZE | BENCH | EVAL | GUARD, .letter = 'o', .name = "output", .value = "FILE",
      .kind = OPTION_TEXT, .offset = AT(output),
      .help = "write the result to FILE, whole or not at all (default: standard output)"},
     {0},
@@ -406,6 +410,35 @@ static const char *const eval_examples[] = {
     "atmanscope eval -m smollm2 cases.jsonl --units word --leave-one-out --per-case -o result.json",
     NULL,
 };
+static const char *const guard_examples[] = {
+    "atmanscope guard prompts.jsonl",
+    "atmanscope guard -m smollm2 prompts.jsonl --format json -o guard.json",
+    "atmanscope guard -m new.gguf prompts.jsonl --update && git diff prompts.jsonl",
+    NULL,
+};
+
+/* What a line of guard's file may hold. */
+static const struct command_note guard_notes[] = {
+    {"\"id\": TEXT", "what the case is called (default: line N)"},
+    {"\"prompt\": TEXT", "must be there"},
+    {"\"system\": TEXT", "the system's message before it, in a conversation"},
+    {"\"chat\": BOOL", "true as --chat, false as --raw, for this case"},
+    {"\"images\": [FILE, ...]", "pictures of the prompt, relative to the file's folder"},
+    {"\"target\": TEXT", "the continuation that is explained (default: the model's own answer)"},
+    {"\"units\": KIND", "as --units, for this case"},
+    {"\"hold\": [CHECK, ...]", "must be there: what must hold, each check one of"},
+    {"{UNITS, \"share\": LIMIT}", "the units' share, from 0 to 1, in all that supports the target: in the sum of positive "
+                                  "relevances over the prompt's units, without specials and the first token"},
+    {"{UNITS, \"rank\": LIMIT}", "the place of the best of them, 1 for what supports the target most"},
+    {"{\"probability\": LIMIT}", "of the whole target"},
+    {"{\"answer\": TEXT}", "the model's own answer, of up to --generate tokens, white space at its ends left out"},
+    {"LIMIT", "{\"min\": NUMBER}, {\"max\": NUMBER} or both; --update adds \"measured\". A limit that the noise floor does "
+              "not let decide counts as failed"},
+    {"UNITS", "\"text\": WORDS, all units that touch these words wherever they stand in the prompt as whole words; \"span\": "
+              "[START, END], bytes of the prompt; or \"rect\": [IMAGE, X, Y, WIDTH, HEIGHT], pixels of a picture "
+              "counted from 0"},
+    {NULL, NULL},
+};
 
 const struct command_row options_commands[COMMANDS] = {
     [COMMAND_SCREEN] = {"tui", "", "type a prompt, choose an output token, watch the words light up", screen_examples},
@@ -417,4 +450,6 @@ const struct command_row options_commands[COMMANDS] = {
     [COMMAND_TOKENIZE] = {"tokenize", "", "the tokens of a text with their byte offsets", tokenize_examples},
     [COMMAND_BENCH] = {"bench", "", "speed and memory of a model on this machine", bench_examples},
     [COMMAND_EVAL] = {"eval", "DATASET.jsonl", "how often maps point at what is known to decide, over a data set", eval_examples},
+    [COMMAND_GUARD] = {"guard", "FILE.jsonl", "check that answers still rest on what they should, for scripts and CI",
+                       guard_examples, "A line of FILE.jsonl", guard_notes},
 };

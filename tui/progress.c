@@ -1,14 +1,8 @@
 #include "tui/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "core/clock.h"
 
 void progress_say(struct progress *progress, const char *text)
 {
@@ -21,7 +15,7 @@ void progress_say(struct progress *progress, const char *text)
 
 void progress_show(struct progress *progress, const struct explanation *e)
 {
-    double t = now();
+    double t = clock_now();
     if (!progress->on || t - progress->last < 0.1)
         return;
     progress->last = t;
@@ -38,6 +32,16 @@ void progress_show(struct progress *progress, const struct explanation *e)
         snprintf(line, sizeof line, "%zu tokens of output", e->output_count);
     else
         snprintf(line, sizeof line, "prompt of %zu tokens", e->token_count);
+    progress_say(progress, line);
+}
+
+void progress_case(struct progress *progress, size_t done, size_t count, double started)
+{
+    char line[160];
+    int n = snprintf(line, sizeof line, "case %zu of %zu", done + 1, count);
+    if (done)
+        snprintf(line + n, sizeof line - (size_t)n, ", %.0f s left",
+                 (clock_now() - started) / (double)done * (double)(count - done));
     progress_say(progress, line);
 }
 

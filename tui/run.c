@@ -22,7 +22,8 @@ int run_mmproj(const struct options *options, const char *model, char *path, siz
         return 0;
     }
     if (options->image_count == 0) {
-        if (options->command == COMMAND_SCREEN || options->command == COMMAND_EVAL || !options->model)
+        if (options->command == COMMAND_SCREEN || options->command == COMMAND_EVAL ||
+            options->command == COMMAND_GUARD || !options->model)
             paths_mmproj(model, path, size, NULL);
         return 0;
     }

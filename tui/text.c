@@ -66,6 +66,19 @@ size_t text_finished(const char *text, size_t length)
     return length;
 }
 
+bool text_same(const char *a, const char *b)
+{
+    static const char white[] = " \t\r\n";
+    a += strspn(a, white);
+    b += strspn(b, white);
+    size_t length = strlen(a), other = strlen(b);
+    while (length && strchr(white, a[length - 1]))
+        length--;
+    while (other && strchr(white, b[other - 1]))
+        other--;
+    return length == other && memcmp(a, b, length) == 0;
+}
+
 char *text_of_tokens(const struct tokenizer *tokenizer, const int32_t *ids, size_t count, bool specials, size_t *size)
 {
     size_t total = 0, n;

@@ -20,6 +20,9 @@ char *text_clean(const char *text, size_t length, bool visible, size_t *size);
 /* How many bytes of text can be printed now: all but an unfinished character at the end. */
 size_t text_finished(const char *text, size_t length);
 
+/* Whether two texts are the same but for white space at their ends. */
+bool text_same(const char *, const char *);
+
 /* The text of tokens ids [count], put together and cleaned; malloced, NULL: no memory.  End tokens and other specials
  * give their names if `specials`, else nothing. */
 char *text_of_tokens(const struct tokenizer *, const int32_t *ids, size_t count, bool specials, size_t *size);

@@ -7,6 +7,7 @@
 #include "tui/format_json.h"
 #include "tui/marks.h"
 #include "tui/score.h"
+#include "tui/text.h"
 
 static const double COVERED = 0.2; /* of a unit's area, so that it counts as the object's */
 static const size_t DELETED[] = {1, 2, 4, 8, 16, 32};
@@ -173,20 +174,6 @@ static int submit(struct work *w, const struct request *request, struct error *e
     return run_submit(w->run, request, NULL, NULL, error);
 }
 
-/* Whether two texts are the same but for white space at their ends. */
-static bool same_answer(const char *a, const char *b)
-{
-    static const char white[] = " \t\r\n";
-    a += strspn(a, white);
-    b += strspn(b, white);
-    size_t length = strlen(a), other = strlen(b);
-    while (length && strchr(white, a[length - 1]))
-        length--;
-    while (other && strchr(white, b[other - 1]))
-        other--;
-    return length == other && memcmp(a, b, length) == 0;
-}
-
 /* The text of the output, malloced into *text. */
 static int read_answer(struct work *w, char **text, struct error *error)
 {
@@ -207,7 +194,7 @@ static int ask(struct work *w, struct error *error)
         code = read_answer(w, &w->t->answer, error);
     if (code == 0 && w->c->answer) {
         w->t->judged = true;
-        w->t->right = same_answer(w->t->answer, w->c->answer);
+        w->t->right = text_same(w->t->answer, w->c->answer);
     }
     return code;
 }

@@ -7,7 +7,7 @@ import subprocess
 
 from cli import PROMPT, check, end, refused, run, skip, small_model
 
-COMMANDS = ["explain", "generate", "info", "tokenize", "bench", "eval"]
+COMMANDS = ["explain", "generate", "info", "tokenize", "bench", "eval", "guard"]
 
 
 def helps():
