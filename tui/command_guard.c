@@ -96,6 +96,7 @@ static int run_case(struct run *run, const struct guard_case *c, struct finding 
     f->error.code = code;
     if (code != ERROR_MEMORY && code != ERROR_DEVICE && code != ERROR_CANCELLED)
         return 0;
+    error_add(&f->error, code, "%s: line %zu", run->options->dataset, c->line);
     if (error)
         *error = f->error;
     return code;

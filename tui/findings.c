@@ -18,15 +18,28 @@ static void put_clean(FILE *out, const char *text)
     free(clean);
 }
 
+/* How many digits tell two numbers apart; four at least. */
+static int digits_apart(double a, double b)
+{
+    char one[40], other[40];
+    int digits = 3;
+    do {
+        digits++;
+        snprintf(one, sizeof one, "%.*g", digits, a);
+        snprintf(other, sizeof other, "%.*g", digits, b);
+    } while (digits < 12 && strcmp(one, other) == 0);
+    return digits;
+}
+
 /* "share of "Tom" is 0.12" */
-static void put_value(FILE *out, const struct guard_check *k, const struct verdict *v)
+static void put_value(FILE *out, const struct guard_check *k, const struct verdict *v, int digits)
 {
     fputs(guard_kind_name(k->kind), out);
     if (k->name) {
         fputs(" of ", out);
         put_clean(out, k->name);
     }
-    fprintf(out, " is %.4g", v->range.value);
+    fprintf(out, " is %.*g", digits, v->range.value);
 }
 
 static void put_answer(FILE *out, const struct guard_check *k, const struct finding *f, bool moved)
@@ -47,13 +60,15 @@ static void put_reason(FILE *out, const struct guard_check *k, const struct find
         put_answer(out, k, f, moved);
         return;
     }
-    bool below = v->outcome == VERDICT_FAILED ? v->range.high < k->min : v->range.low < k->min;
-    put_value(out, k, v);
-    if (v->outcome == VERDICT_FAILED)
-        fprintf(out, ", %s %.4g", below ? "below" : "above", below ? k->min : k->max);
+    bool failed = v->outcome == VERDICT_FAILED, below = (failed ? v->range.high : v->range.low) < k->min;
+    double limit = below ? k->min : k->max;
+    int digits = failed ? digits_apart(v->range.value, limit) : digits_apart(v->range.low, v->range.high);
+    put_value(out, k, v, digits);
+    if (failed)
+        fprintf(out, ", %s %.*g", below ? "below" : "above", digits, limit);
     else
-        fprintf(out, ", and with noise %.4g to %.4g, which does not tell it from %.4g", v->range.low, v->range.high,
-                below ? k->min : k->max);
+        fprintf(out, ", and with noise %.*g to %.*g, which does not tell it from %.*g", digits, v->range.low, digits,
+                v->range.high, digits, limit);
     verdict_move(k, v, &min, &max);
     if (moved && !isnan(min))
         fprintf(out, "; min is now %.3g", min);
@@ -91,7 +106,7 @@ void findings_measured(const struct findings *all, size_t index, FILE *out)
     for (size_t i = 0; f->error.code == 0 && i < c->check_count; i++)
         if (c->checks[i].kind != GUARD_ANSWER) {
             fputs(", ", out);
-            put_value(out, &c->checks[i], &f->verdicts[i]);
+            put_value(out, &c->checks[i], &f->verdicts[i], 4);
         }
     if (!isnan(f->noise))
         fprintf(out, ", noise floor %.2g nats", f->noise);

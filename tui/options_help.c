@@ -146,9 +146,9 @@ static void man_notes(FILE *out)
         if (row->notes)
             fprintf(out, ".SH FILE OF %s\n%s:\n", row->name, row->notes_title);
         for (const struct command_note *note = row->notes; note && note->name; note++) {
-            fputs(".TP\n.B ", out);
+            fputs(".TP\n\\fB", out); /* .B would take the quotes for its own */
             man_text(out, note->name);
-            fputc('\n', out);
+            fputs("\\fR\n", out);
             man_text(out, note->help);
             fputc('\n', out);
         }

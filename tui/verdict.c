@@ -74,7 +74,7 @@ static bool touches_picture(const struct guard_check *k, const struct explanatio
     if (!(k->rect.width > 0) || report_unit_picture(e, unit) != (size_t)k->rect.image)
         return false;
     report_unit_rect(e, unit, r);
-    return (double)r[0] < k->rect.x + k->rect.width && k->rect.x < (double)(r[0] + r[2]) &&
+    return r[2] > 0 && (double)r[0] < k->rect.x + k->rect.width && k->rect.x < (double)(r[0] + r[2]) &&
            (double)r[1] < k->rect.y + k->rect.height && k->rect.y < (double)(r[1] + r[3]);
 }
 

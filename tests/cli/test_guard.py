@@ -2,6 +2,7 @@
 """atmanscope guard: what holds and what does not, its lines and its JSON, --update, files that are wrong, ^C."""
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -184,7 +185,11 @@ def undecided():
     found = measured(data, status=1)["close"]
     check(found["checks"][0]["outcome"] == "undecided" and found["held"] is False, f"{found}")
     out = guard(data, status=1)
-    check("noise" in out and out.endswith("0 held, 1 failed\n"), f"{out!r}")
+    said = re.search(r"is (\S+), and with noise (\S+) to (\S+), which does not tell it from (\S+)\n", out)
+    check(said and float(said[2]) < float(said[3]) and out.endswith("0 held, 1 failed\n"), f"{out!r}")
+    above = case({"text": "ball", "share": {"min": 1.0001 * one["value"]}})
+    said = re.match(r"FAILED line 1: share of \"ball\" is (\S+), below (\S+)\n", guard(write("above.jsonl", above), status=1))
+    check(said and float(said[1]) < float(said[2]), f"digits that tell them apart: {said}")
 
 
 # -- --update ------------------------------------------------------------------------------------------------------------
