@@ -1,5 +1,5 @@
 /* fiber.c: see fiber.h.  Compiled without sanitizers: it moves the stack pointer under their feet, and tells
- * AddressSanitizer so where that is linked. */
+ * AddressSanitizer or ThreadSanitizer so where that is linked. */
 #include "tests/cuda_emulation/fiber.h"
 
 #include <stdarg.h>
@@ -17,6 +17,7 @@ struct fiber {
     void *pointer; /* its stack pointer while it does not run */
     char *stack;   /* NULL until it first runs, and after its end */
     void *fake;    /* AddressSanitizer's */
+    void *context; /* ThreadSanitizer's; goes with the stack */
     enum wait wait;
     const char *file; /* where it waits */
     int line;
@@ -35,15 +36,18 @@ static struct {
     int order[EMULATION_MOST_THREADS];
     void (*body)(void *);
     void *argument;
-    void *pointer, *fake; /* the scheduler's own */
+    void *pointer, *fake, *context; /* the scheduler's own */
     const void *stack_bottom;
     size_t stack_size;
-    char *spare[EMULATION_MOST_THREADS];
+    struct { char *stack; void *context; } spare[EMULATION_MOST_THREADS];
     int spares;
 } block;
 
 void __sanitizer_start_switch_fiber(void **, const void *, size_t) __attribute__((weak));
 void __sanitizer_finish_switch_fiber(void *, const void **, size_t *) __attribute__((weak));
+void *__tsan_get_current_fiber(void) __attribute__((weak));
+void *__tsan_create_fiber(unsigned) __attribute__((weak));
+void __tsan_switch_to_fiber(void *, unsigned) __attribute__((weak));
 
 void emulation_fail(const char *format, ...)
 {
@@ -104,15 +108,19 @@ static void *stack_start(char *stack, void (*entry)(void))
 }
 #endif
 
-static char *stack_take(void)
+static void stack_take(struct fiber *f)
 {
-    if (block.spares)
-        return block.spare[--block.spares];
+    if (block.spares) {
+        f->stack = block.spare[--block.spares].stack;
+        f->context = block.spare[block.spares].context;
+        return;
+    }
     char *memory =
         mmap(NULL, GUARD + STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE) != 0)
         emulation_fail("no memory for the stack of a thread");
-    return memory + GUARD;
+    f->stack = memory + GUARD;
+    f->context = __tsan_create_fiber ? __tsan_create_fiber(0) : NULL;
 }
 
 /* From the running fiber back to the scheduler. */
@@ -121,6 +129,8 @@ static void leave(bool ended)
     struct fiber *f = &block.fiber[block.current];
     if (__sanitizer_start_switch_fiber)
         __sanitizer_start_switch_fiber(ended ? NULL : &f->fake, block.stack_bottom, block.stack_size);
+    if (__tsan_switch_to_fiber)
+        __tsan_switch_to_fiber(block.context, 0);
     emulation_switch(&f->pointer, block.pointer);
     if (__sanitizer_finish_switch_fiber)
         __sanitizer_finish_switch_fiber(f->fake, NULL, NULL);
@@ -141,16 +151,21 @@ static void enter(int thread)
     struct fiber *f = &block.fiber[thread];
     block.current = thread;
     if (!f->stack) {
-        f->stack = stack_take();
+        stack_take(f);
         f->pointer = stack_start(f->stack, fiber_main);
     }
     if (__sanitizer_start_switch_fiber)
         __sanitizer_start_switch_fiber(&block.fake, f->stack, STACK);
+    if (__tsan_switch_to_fiber) {
+        block.context = __tsan_get_current_fiber();
+        __tsan_switch_to_fiber(f->context, 0);
+    }
     emulation_switch(&block.pointer, f->pointer);
     if (__sanitizer_finish_switch_fiber)
         __sanitizer_finish_switch_fiber(block.fake, NULL, NULL);
     if (f->wait == ENDED) {
-        block.spare[block.spares++] = f->stack;
+        block.spare[block.spares].stack = f->stack;
+        block.spare[block.spares++].context = f->context;
         f->stack = NULL;
     }
 }
