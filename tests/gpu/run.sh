@@ -54,6 +54,11 @@ for test in rows weight precision attend head streams; do
     try "$test" "tests/unit/test_device_$test" "$device"
 done
 try "explanations" env CARD=./atmanscope DEVICE="$device" "$source/tests/parity/test_cuda.py"
+if command -v nvidia-smi >/dev/null && [ "$(nvidia-smi --list-gpus | wc -l)" -gt 1 ]; then
+    try "explanations, all cards" env CARD=./atmanscope DEVICE=cuda:all "$source/tests/parity/test_cuda.py"
+else
+    skip "there is one card: nothing to see of cuda:all"
+fi
 [ "${QUICK:-0}" = 0 ] || end
 
 if command -v compute-sanitizer >/dev/null; then
