@@ -177,14 +177,17 @@ struct explanation {
     struct alike *alike;           /* [alike_count] in order of their units: what the method's similarity adds to those of
                                     * pictures */
     size_t alike_count;
-    bool *measured;                /* [unit_count] */
-    bool *estimated;               /* [unit_count] its relevance was formed in low precision, and not in f32 since */
-    float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until measured */
+    bool *measured;                /* [unit_count] there is a relevance, if only a preview's */
+    bool *estimated;               /* [unit_count] it is a preview, or was formed in low precision, and not in f32 since */
+    bool *previewed;               /* [unit_count] its probe has not run: its relevance is what PATHS_DIRECT would say, and
+                                    * known for output tokens preview_first .. preview_end - 1 only */
+    size_t preview_first, preview_end;
+    float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until known */
     int32_t chosen_id;             /* of the last worker_retarget(), else -1 */
     int chosen_token;
-    float *chosen;                 /* [unit_count] its relevance, NAN where not measured by then, or NULL */
+    float *chosen;                 /* [unit_count] its relevance, NAN where not known by then, or NULL */
     struct method method;          /* with the layers resolved */
-    double noise_floor;            /* nats: how far off a value may be; NAN until known */
+    double noise_floor;            /* nats: how far off a value may be that is no preview; NAN until known */
     bool busy, complete;
     struct cost cost;
     struct error error;            /* code 0: none */
@@ -192,8 +195,10 @@ struct explanation {
 
 struct explanation *explanation_new(void);
 void explanation_free(struct explanation *);
-/* Relevance of unit u for choice c of output token t; 0 where not measured. */
+/* Relevance of unit u for choice c of output token t; 0 where not known. */
 double explanation_relevance(const struct explanation *, size_t unit, size_t token, int choice);
+/* Whether it is known, be it by a preview. */
+bool explanation_knows(const struct explanation *, size_t unit, size_t token);
 
 /* -- worker -------------------------------------------------------------------------------------------------------- */
 
@@ -203,7 +208,7 @@ enum event_kind {
     EVENT_PROMPT,    /* tokens of the prompt are there; everything older is gone */
     EVENT_TOKEN,     /* one more output token */
     EVENT_UNITS,     /* units are cut; the probes begin */
-    EVENT_RELEVANCE, /* a batch of units was measured */
+    EVENT_RELEVANCE, /* a batch of units was previewed or measured */
     EVENT_CHOSEN,    /* the answer to worker_retarget() */
     EVENT_DONE,      /* the request is fulfilled, or its budget used up (complete = false) */
     EVENT_CANCELLED,

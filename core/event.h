@@ -31,7 +31,8 @@ struct event {
     struct method method;
     /* EVENT_RELEVANCE: values [n, output_count, 1 + CANDIDATES] of unit[n]; EVENT_CHOSEN: values [unit_count] */
     int n;
-    bool estimated;
+    bool estimated, preview;
+    int preview_first, preview_end; /* the output tokens that a preview has values of */
     int *unit;
     float *values;
     int chosen_token;

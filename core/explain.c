@@ -134,21 +134,21 @@ double job_relevance(const struct job *j, int unit, int t, int choice)
     const struct probes *p = j->probes;
     size_t at = (size_t)unit * (size_t)j->output_count + (size_t)t;
     const double *dlogit = p->dlogit + at * WANTED;
-    if (t < probes_first_target(p, unit))
+    if (t < probes_first_target(p, unit) || !probes_know(p, unit, t))
         return 0;
     if (choice == 0 && t == j->foil_token)
         return dlogit[WANTED - 1] - dlogit[0];
     return p->dlse[at] - dlogit[choice];
 }
 
-/* What a group of n probes cost.  A unit measured again counts once. */
+/* What a group of n probes cost.  A unit measured again counts once, a preview is no probe. */
 static void count_cost(struct job *j, int n, int64_t rows)
 {
     double seconds = clock_now() - j->probes_started;
     pthread_mutex_lock(&j->lock);
-    if (j->cost.probes == 0 && n > 0)
+    if (j->cost.first_seconds == 0 && n > 0)
         j->cost.first_seconds = clock_now() - j->started;
-    j->cost.probes += j->refining ? 0 : n;
+    j->cost.probes += j->refining || j->probes->preview ? 0 : n;
     j->cost.rows += rows;
     j->cost.seconds = seconds;
     j->cost.tokens_per_second = seconds > 0 ? (double)j->cost.rows / seconds : 0;
@@ -174,7 +174,10 @@ static void report(void *context, const int *units, int n, int64_t rows)
         return;
     }
     v->n = n;
-    v->estimated = j->probes->precision != PRECISION_F32;
+    v->preview = j->probes->preview;
+    v->preview_first = j->probes->preview_first;
+    v->preview_end = j->probes->preview_end;
+    v->estimated = v->preview || j->probes->precision != PRECISION_F32;
     for (int i = 0; i < n; i++) {
         v->unit[i] = units[i];
         for (int t = 0; t < j->output_count; t++)
@@ -260,13 +263,13 @@ static int run_once(struct job *j, const int *units, int count, struct error *er
     return status < 0 ? status : finished;
 }
 
-/* The units that are not measured yet, in the plan's order, malloced; NULL: no memory. */
-static int *list_unmeasured(const struct job *j, int *count)
+/* The units of which a run of all has said nothing yet, in the plan's order, malloced; NULL: no memory. */
+static int *list_left(const struct job *j, int *count)
 {
     int *unit = malloc((j->unit_count + 1) * sizeof *unit);
     *count = 0;
     for (int i = 0; unit && i < j->plan->units; i++)
-        if (!atomic_load(&j->probes->measured[j->plan->order[i]]))
+        if (atomic_load(&j->probes->state[j->plan->order[i]]) < (j->probes->preview ? PROBE_PREVIEWED : PROBE_MEASURED))
             unit[(*count)++] = j->plan->order[i];
     return unit;
 }
@@ -276,7 +279,7 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
     int *left = NULL, status = run_once(j, units, count, error);
     while (status == ERROR_MEMORY && lanes_halve(&j->lanes) == 0) { /* smaller batches are slower, and better than none */
         free(left);
-        left = units ? NULL : list_unmeasured(j, &count);
+        left = units ? NULL : list_left(j, &count);
         if (!units && !left)
             break;
         status = run_once(j, left ? left : units, count, error);
@@ -345,7 +348,7 @@ int job_explain(struct job *j, struct error *error)
         return status;
     j->complete = true;
     j->probes_started = clock_now();
-    if ((status = job_run_probes(j, NULL, 0, error)) < 0) {
+    if ((status = job_preview(j, error)) < 0 || (status = job_run_probes(j, NULL, 0, error)) < 0) {
         j->complete = false;
         return status;
     }
@@ -354,10 +357,14 @@ int job_explain(struct job *j, struct error *error)
     j->probe_rate = j->cost.tokens_per_second;
     if ((status = job_refine(j, error)) < 0)
         return status;
-    /* Units measured since another token was asked for are not in that answer yet. */
-    if (j->chosen_token >= 0 && (status = job_retarget(j, j->chosen_token, j->chosen_id, error)) < 0)
+    if ((status = job_retarget_again(j, error)) < 0)
         return status;
     return job_check(j, error);
+}
+
+int job_retarget_again(struct job *j, struct error *error)
+{
+    return j->chosen_token < 0 ? 0 : job_retarget(j, j->chosen_token, j->chosen_id, error);
 }
 
 int job_retarget(struct job *j, int token, int32_t id, struct error *error)

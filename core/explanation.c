@@ -23,6 +23,7 @@ static void explanation_clear(struct explanation *e)
     free(e->alike);
     free(e->measured);
     free(e->estimated);
+    free(e->previewed);
     free(e->relevance);
     free(e->chosen);
     *e = (struct explanation){.foil = {.token = -1}, .chosen_id = -1, .noise_floor = NAN};
@@ -49,6 +50,14 @@ double explanation_relevance(const struct explanation *e, size_t unit, size_t to
     if (!e->relevance || unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES)
         return 0;
     return e->relevance[(unit * e->output_count + token) * CHOICES + (size_t)choice];
+}
+
+bool explanation_knows(const struct explanation *e, size_t unit, size_t token)
+{
+    if (!e->measured || unit >= e->unit_count || token >= e->output_count || !e->measured[unit])
+        return false;
+    bool previewed = e->previewed && e->previewed[unit];
+    return !previewed || (token >= e->preview_first && token < e->preview_end);
 }
 
 void event_free(struct event *v)
@@ -101,8 +110,9 @@ static void apply_units(struct explanation *e, struct event *v)
     size_t units = v->unit_count ? v->unit_count : 1;
     e->measured = calloc(units, sizeof *e->measured);
     e->estimated = calloc(units, sizeof *e->estimated);
+    e->previewed = calloc(units, sizeof *e->previewed);
     e->relevance = calloc(units * v->output_count * CHOICES + 1, sizeof *e->relevance);
-    if (!e->measured || !e->estimated || !e->relevance) {
+    if (!e->measured || !e->estimated || !e->previewed || !e->relevance) {
         out_of_memory(e);
         return;
     }
@@ -127,6 +137,11 @@ static void apply_relevance(struct explanation *e, const struct event *v)
         memcpy(e->relevance + (size_t)v->unit[i] * row, v->values + (size_t)i * row, row * sizeof(float));
         e->measured[v->unit[i]] = true;
         e->estimated[v->unit[i]] = v->estimated;
+        e->previewed[v->unit[i]] = v->preview;
+    }
+    if (v->preview && v->n > 0) {
+        e->preview_first = (size_t)v->preview_first;
+        e->preview_end = (size_t)v->preview_end;
     }
 }
 

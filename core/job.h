@@ -79,12 +79,16 @@ int job_output(struct job *, struct error *);
 /* Make the baseline hold ids[0 .. n - 1] at positions at .., running only what it does not hold already.  at is no place
  * within a mutual picture. */
 int job_feed(struct job *, int at, const int32_t *ids, int n, struct error *);
-/* explain.c: units, probes, and then what refine.c does. */
+/* explain.c: units, what preview.c does, probes, and then what refine.c does. */
 int job_explain(struct job *, struct error *);
 /* Run the probes of units [count] (NULL: of all), post what they say, and wait for the end. */
 int job_run_probes(struct job *, const int *units, int count, struct error *);
-/* Relevance of a measured unit, as struct explanation has it. */
+/* Relevance of a unit of which it is known, as struct explanation has it; 0 where it is not. */
 double job_relevance(const struct job *, int unit, int t, int choice);
+/* The last answer of job_retarget() once more, if there was one: more units are measured by now. */
+int job_retarget_again(struct job *, struct error *);
+/* preview.c: estimates for all units, and the plan's probes in the order of what they promise. */
+int job_preview(struct job *, struct error *);
 /* refine.c: f32 values in place of the estimates of the strongest units and of some others; the greatest deviation is
  * the noise floor. */
 int job_refine(struct job *, struct error *);

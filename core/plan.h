@@ -10,7 +10,7 @@ struct plan {
     int units, positions;
     float *factor; /* [units, positions]: multiplier of every key in the probe of this unit */
     int *start;    /* [units]: the first position that sees a key whose factor is not 1; positions if there is none */
-    int *order;    /* [units]: cheapest first, that is the latest start first */
+    int *order;    /* [units]: cheapest first, that is the latest start first, until someone knows better */
 };
 
 /* The sequence that the units lie in. */

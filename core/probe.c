@@ -68,17 +68,18 @@ int probes_new(const struct baseline *b, struct stream *s, const struct plan *pl
     p->method = *method;
     p->targets = *targets;
     p->precision = precision;
+    p->preview_end = targets->count;
     pthread_mutex_init(&p->results, NULL);
     pool_init(&p->pool, m->device);
     p->hidden = pool_floats(&p->pool, t, d);
     p->change = pool_floats(&p->pool, units * t, d);
     p->dlse = calloc(units * t + 1, sizeof *p->dlse);
     p->dlogit = calloc(units * t * (size_t)targets->wanted_count + 1, sizeof *p->dlogit);
-    p->measured = calloc(units + 1, sizeof *p->measured);
+    p->state = calloc(units + 1, sizeof *p->state);
     int status = p->pool.status;
     if (status < 0 && error)
         *error = p->pool.error;
-    if (status == 0 && (!p->dlse || !p->dlogit || !p->measured))
+    if (status == 0 && (!p->dlse || !p->dlogit || !p->state))
         status = error_set(error, ERROR_MEMORY, "out of memory");
     if (status == 0) {
         m->device->ops->norm(s, &m->output_norm, b->final + (size_t)targets->first * d, targets->count, p->hidden);
@@ -100,7 +101,7 @@ void probes_free(struct probes *p)
     pthread_mutex_destroy(&p->results);
     free(p->dlse);
     free(p->dlogit);
-    free(p->measured);
+    free(p->state);
     free(p);
 }
 
@@ -108,6 +109,12 @@ int probes_first_target(const struct probes *p, int unit)
 {
     int t = p->plan->start[unit] - p->targets.first;
     return t < 0 ? 0 : t < p->targets.count ? t : p->targets.count;
+}
+
+bool probes_know(const struct probes *p, int unit, int t)
+{
+    int state = atomic_load(&p->state[unit]);
+    return state == PROBE_MEASURED || (state == PROBE_PREVIEWED && t >= p->preview_first && t < p->preview_end);
 }
 
 int probes_retarget(struct probes *p, struct stream *s, int t, int32_t id, float *relevance, struct error *error)
@@ -127,9 +134,9 @@ int probes_retarget(struct probes *p, struct stream *s, int t, int32_t id, float
     }
     pthread_mutex_lock(&p->results);
     for (size_t u = 0; u < units; u++) {
-        bool measured = atomic_load(&p->measured[u]);
-        relevance[u] = measured ? 0 : NAN;
-        if (measured && probes_first_target(p, (int)u) <= t)
+        bool known = probes_know(p, (int)u, t);
+        relevance[u] = known ? 0 : NAN;
+        if (known && probes_first_target(p, (int)u) <= t)
             row[n++] = (int32_t)(u * targets + (size_t)t);
     }
     ops->gather(s, p->change, row, n, m->width, change);
@@ -276,16 +283,22 @@ void lanes_free(struct lanes *all)
 
 /* -- one group through the model ----------------------------------------------------------------------------------- */
 
-/* The position of a probe's first row that predicts a target. */
+/* The position behind the rows of a run. */
+static int end_row(const struct probes *p)
+{
+    return p->preview ? p->targets.first + p->preview_end : p->plan->positions;
+}
+
+/* The position of a probe's first row that predicts a target; the run's end if there is none. */
 static int first_target_row(const struct probes *p, int unit)
 {
-    int start = p->plan->start[unit];
-    return start > p->targets.first ? start : p->targets.first;
+    int start = p->plan->start[unit], first = p->targets.first + (p->preview ? p->preview_first : 0), end = end_row(p);
+    return start < first ? first : start < end ? start : end;
 }
 
 static bool is_direct(const struct probes *p)
 {
-    return p->method.paths == PATHS_DIRECT;
+    return p->preview || p->method.paths == PATHS_DIRECT;
 }
 
 /* The position of a probe's first row: none before it changes. */
@@ -294,9 +307,14 @@ static int first_row(const struct probes *p, int unit)
     return is_direct(p) ? first_target_row(p, unit) : p->plan->start[unit];
 }
 
+int probes_row_count(const struct probes *p, int unit)
+{
+    return end_row(p) - first_row(p, unit);
+}
+
 static void group_add(struct group *g, const struct probes *p, int unit)
 {
-    int start = first_row(p, unit), first = first_target_row(p, unit), end = p->plan->positions;
+    int start = first_row(p, unit), first = first_target_row(p, unit), end = end_row(p);
     g->unit[g->count] = unit;
     g->span[g->count] = (struct probe_span){g->rows, start, end - start, g->rows, start};
     g->target_span[g->count] = (struct probe_span){g->target_rows, first, end - first, g->rows, start};
@@ -329,7 +347,7 @@ static bool group_take(struct lanes *all, struct group *g)
                 (all->watch.deadline > 0 && all->next > 0 && clock_now() > all->watch.deadline);
     int size = group_size(all);
     while (!stop && all->next < all->order_count && g->count < GROUP_PROBES) {
-        int unit = all->order[all->next], rows = p->plan->positions - first_row(p, unit);
+        int unit = all->order[all->next], rows = probes_row_count(p, unit);
         if (g->count && g->rows + rows > size)
             break;
         group_add(g, p, unit);
@@ -579,7 +597,7 @@ static void *lane_main(void *argument)
             break;
         pthread_mutex_lock(&all->lock);
         for (int i = 0; i < group->count; i++)
-            atomic_store(&all->probes->measured[group->unit[i]], true);
+            atomic_store(&all->probes->state[group->unit[i]], all->probes->preview ? PROBE_PREVIEWED : PROBE_MEASURED);
         all->watch.report(all->watch.context, group->unit, group->count, group->rows);
         pthread_mutex_unlock(&all->lock);
     }
@@ -607,7 +625,7 @@ int probes_start(struct probes *p, struct lanes *all, const struct probe_watch *
     all->order = watch->units ? watch->units : p->plan->order;
     all->order_count = watch->units ? watch->count : p->plan->units;
     for (int i = 0; i < all->order_count; i++)
-        all->rows_left += p->plan->positions - first_row(p, all->order[i]);
+        all->rows_left += probes_row_count(p, all->order[i]);
     all->running = all->count;
     for (int i = 0; i < all->count; i++) {
         struct lane *lane = &all->lane[i];

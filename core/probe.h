@@ -21,13 +21,22 @@ struct targets {
     const double *lse;      /* [T]: log-sum-exp of the baseline's logits */
 };
 
+/* What is known of a unit. */
+enum probe_state {
+    PROBE_UNKNOWN,
+    PROBE_PREVIEWED, /* what direct paths alone do, to the previewed targets */
+    PROBE_MEASURED,  /* what the method says */
+};
+
 /* All probes of one explanation: what is asked, and what was found. */
 struct probes {
     const struct baseline *baseline;
     const struct plan *plan;
     struct method method;
     struct targets targets;
-    enum precision precision; /* of a run; may be changed between two of them */
+    enum precision precision; /* of a run; may be changed between two of them, and so may the next */
+    bool preview;             /* a run goes by direct paths, whatever the method says, and asks about these targets only: */
+    int preview_first, preview_end;
 
     pthread_mutex_t results; /* held while what a probe found is replaced, for another thread may read it */
     struct pool pool;
@@ -35,7 +44,7 @@ struct probes {
     float *change;     /* device [units, T, width]: what each probe changed in it; undefined before first_target[u] */
     double *dlse;      /* [units, T] change of the log-sum-exp */
     double *dlogit;    /* [units, T, n] change of the wanted logits */
-    atomic_bool *measured; /* [units]: what is said of it above may be read */
+    atomic_int *state; /* [units] enum probe_state: as far as that goes, what is said of it above may be read */
 };
 
 int probes_new(const struct baseline *, struct stream *, const struct plan *, const struct method *,
@@ -44,6 +53,10 @@ void probes_free(struct probes *); /* NULL ok */
 
 /* The first target that the probe of unit u can change; T if none. */
 int probes_first_target(const struct probes *, int unit);
+/* The rows that its probe would have in a run. */
+int probes_row_count(const struct probes *, int unit);
+/* Whether anything is known of what the unit does to target t. */
+bool probes_know(const struct probes *, int unit, int t);
 
 /* The lanes: threads' worth of streams and scratch, reused from one explanation to the next. */
 struct lanes;
@@ -74,8 +87,8 @@ bool probes_running(struct lanes *);
  * said. */
 int probes_finish(struct lanes *, struct error *);
 
-/* -(change of the log-probability) of token id at target t for every measured unit, from the kept states:
- * relevance [units] host f32, 0 where not measured.  May run beside the lanes, on a stream of its own. */
+/* -(change of the log-probability) of token id at target t for every unit of which it is known, from the kept states:
+ * relevance [units] host f32, NAN where it is not.  May run beside the lanes, on a stream of its own. */
 int probes_retarget(struct probes *, struct stream *, int t, int32_t id, float *relevance, struct error *);
 
 #endif

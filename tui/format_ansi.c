@@ -232,8 +232,8 @@ static void put_legend(FILE *out, const struct report *r, double limit)
         fprintf(out, "changes up to %s nats are noise\n", nats + 1);
     }
     if (!e->complete)
-        fprintf(out, "not complete: %d of %d probes were run; units without a number were not measured\n",
-                e->cost.probes, e->cost.probes_total);
+        fprintf(out, "not complete: %d of %d probes were run; what is marked ~ is an estimate\n", e->cost.probes,
+                e->cost.probes_total);
 }
 
 static void put_unit(FILE *out, const struct report *r, size_t unit, int most)
@@ -256,6 +256,13 @@ static void put_unit(FILE *out, const struct report *r, size_t unit, int most)
     free(text);
 }
 
+/* A unit's nats; "~" before an estimate. */
+static void put_nats(const struct explanation *e, size_t unit, double value, char *text, size_t size)
+{
+    *text = '~';
+    colour_nats(value, text + report_estimated(e, unit), size - report_estimated(e, unit));
+}
+
 /* The strongest units: index, nats, in words, text. */
 static int put_ranking(FILE *out, const struct report *r, double limit)
 {
@@ -270,7 +277,7 @@ static int put_ranking(FILE *out, const struct report *r, double limit)
         size_t u = (size_t)units[i];
         char nats[24], times[64];
         double value = report_relevance(e, u, REPORT_ALL);
-        colour_nats(value, nats, sizeof nats);
+        put_nats(e, u, value, nats, sizeof nats);
         colour_times(value, times, sizeof times);
         fprintf(out, "%6zu  %8s  %-32s ", u, nats, fabs(value) <= e->noise_floor ? "(within the noise)" : times);
         char sgr[48];
@@ -300,7 +307,7 @@ static int put_tokens(FILE *out, const struct report *r)
         fputs("\n       ", out);
         for (size_t i = 0; i < count && i < RANKED_A_TOKEN; i++) {
             char nats[24];
-            colour_nats(report_relevance(e, (size_t)units[i], (int)t), nats, sizeof nats);
+            put_nats(e, (size_t)units[i], report_relevance(e, (size_t)units[i], (int)t), nats, sizeof nats);
             fprintf(out, " %s ", nats);
             put_unit(out, r, (size_t)units[i], 20);
         }

@@ -166,7 +166,7 @@ static void put_footer(FILE *out, const struct report *r)
     const struct method *m = &e->method;
     fputs("<footer>\n", out);
     if (!e->complete)
-        fprintf(out, "<p><b>Not complete:</b> %d of %d probes were run; units that were not measured show 0.</p>\n",
+        fprintf(out, "<p><b>Not complete:</b> %d of %d probes were run; what is marked ~ is an estimate.</p>\n",
                 e->cost.probes, e->cost.probes_total);
     if (e->noise_floor > 0) {
         char nats[24];

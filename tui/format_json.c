@@ -165,6 +165,23 @@ static json_t *relevance_json(const struct explanation *e)
     return rows;
 }
 
+/* Where an explanation is not complete: whether a unit's relevance is but an estimate, by direct paths, or 0 for want of
+ * one.  NULL: no unit's is. */
+static json_t *estimated_json(const struct explanation *e)
+{
+    json_t *list = json_array();
+    bool any = false;
+    for (size_t u = 0; u < e->unit_count; u++) {
+        bool estimated = report_estimated(e, u);
+        any |= estimated;
+        json_array_append_new(list, json_boolean(estimated));
+    }
+    if (any)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 /* A setting as it was given: 0.1, not what the float nearest to it is in full. */
 static json_t *as_given(float setting)
 {
@@ -204,6 +221,10 @@ json_t *format_json_explanation(const struct report *r)
                              "text", output_text(r), "tokens", output_tokens(r), "units", units_json(r), "relevance",
                              relevance_json(e), "noise_floor", format_json_number(e->noise_floor), "complete",
                              (int)e->complete, "cost", cost_json(&e->cost));
+    json_t *estimated = estimated_json(e);
+    if (json && estimated)
+        json_object_set(json, "estimated", estimated);
+    json_decref(estimated);
     if (json && e->foil.token >= 0)
         json_object_set_new(json, "foil",
                             json_pack("{si si so so}", "token", e->foil.token, "id", (int)e->foil.id, "text",

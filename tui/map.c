@@ -91,7 +91,7 @@ long map_unit_of_output(const struct explanation *e, size_t t)
 double map_value(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
-    if (unit < 0 || (size_t)unit >= e->unit_count || !e->measured[unit] || map->question.token >= e->output_count)
+    if (unit < 0 || !explanation_knows(e, (size_t)unit, map->question.token))
         return NAN;
     return value_of(e, (size_t)unit, &map->question);
 }
@@ -99,7 +99,8 @@ double map_value(const struct map *map, long unit)
 bool map_estimated(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
-    return !isnan(map_value(map, unit)) && e->estimated && e->estimated[unit];
+    bool typed = map->question.choice == MAP_TYPED || (map->question.contrast && map->question.against == MAP_TYPED);
+    return !isnan(map_value(map, unit)) && ((e->estimated && e->estimated[unit]) || (typed && e->busy));
 }
 
 double map_position(const struct map *map, long unit)

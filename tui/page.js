@@ -13,6 +13,7 @@
     var size = Math.abs(x), text = size < 5e-4 ? size.toExponential(1) : size.toFixed(size < 9.995 ? 3 : 1);
     return (x < 0 ? "\u2212" : "+") + text;
   }
+  function about(unit) { return data.estimated && data.estimated[unit] ? "~" : ""; }
   function times(x) {
     var factor = Math.exp(Math.abs(x));
     if (factor < 1.005) return "no more or less likely";
@@ -37,7 +38,7 @@
       .sort(function (a, b) { return Math.abs(value(b.index)) - Math.abs(value(a.index)) || a.index - b.index; })
       .slice(0, 20).forEach(function (u) {
         var x = value(u.index), row = document.createElement("tr"), mark = document.createElement("span");
-        cell(row, nats(x), "nats");
+        cell(row, about(u.index) + nats(x), "nats");
         cell(row, (noise(x) ? "within the noise" : times(x)) + off(u, x, limit));
         var word = cell(row, "", "word");
         mark.textContent = u.text.trim() || JSON.stringify(u.text);
@@ -68,7 +69,7 @@
     spans.forEach(function (s) {
       var u = data.units[Number(s.dataset.unit)], x = value(u.index), later = chosen >= 0 && u.tokens[0] >= prompt + chosen;
       if (u.kind !== "special") colour(s, x, limit);
-      s.title = later ? "" : nats(x) + " nats: without it the answer is " + times(x) + off(u, x, limit);
+      s.title = later ? "" : about(u.index) + nats(x) + " nats: without it the answer is " + times(x) + off(u, x, limit);
     });
     buttons.forEach(function (b) { b.setAttribute("aria-pressed", String(Number(b.dataset.token) === chosen)); });
     set("said", said());

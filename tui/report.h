@@ -24,6 +24,8 @@ enum { REPORT_ALL = -1 }; /* in place of a target token: the sum over all of the
 
 /* Relevance of a unit for a target token (or REPORT_ALL), nats; 0 for a unit at or after the token. */
 double report_relevance(const struct explanation *, size_t unit, int token);
+/* Whether that is an estimate by direct paths, or 0 for want of one, as the explanation is not complete. */
+bool report_estimated(const struct explanation *, size_t unit);
 /* The greatest absolute relevance of any unit that may set the scale, see map_sets_scale(). */
 double report_limit(const struct explanation *, int token);
 /* A unit's text, of prompt or output; a special's name; the place of a unit of a picture, as "picture 1, row 3, column 5".

@@ -152,6 +152,8 @@ def cancelled():
     e = json.loads(out)
     check(e["complete"] is False and len(e["relevance"]) == len(e["units"]) > e["cost"]["probes"] > 0,
           "the partial result")
+    check(e["estimated"].count(False) == e["cost"]["probes"] and all(any(row) for row in e["relevance"][:-1]),
+          f"estimates for what was not measured: {e['estimated']}")
     print(f"^C: {e['cost']['probes']} of {len(e['units'])} probes, {1000 * took:.0f} ms until the end")
 
 
@@ -181,8 +183,11 @@ def budget():
                           "0.05")
     e = json.loads(out)
     check(code == 0 and said == b"" and e["complete"] is False, f"a budget used up: status {code}, {e['complete']}")
-    check(len(e["relevance"]) == len(e["units"]) > e["cost"]["probes"],
+    check(len(e["relevance"]) == len(e["units"]) > e["cost"]["probes"] == e["estimated"].count(False),
           f"{e['cost']['probes']} of {len(e['units'])} probes")
+    text = run("explain", "-m", big_model(), "-p", LONG, "--format", "ansi", "--budget", "0.05")[1].decode()
+    check("marked ~ is an estimate" in text and ("  ~+" in text or "  ~-" in text),
+          f"nothing is said to be an estimate: {text}")
     page = run("explain", "-m", big_model(), "-p", LONG, "--format", "html", "--budget", "0.05")[1]
     check(b"Not complete" in page, "the page does not say that it is not complete")
 

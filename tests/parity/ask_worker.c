@@ -1,32 +1,88 @@
 /* ask_worker.c: one worker as a filter, for the parity test of what the command line does not show: the relevance for
  * the candidates and for any other token, and what is kept from one request to the next.
  *
- *   ask_worker MODEL [MMPROJ] < lines > lines
+ *   ask_worker [-p PRECISION] [-t THREADS] MODEL [MMPROJ] < lines > lines
  *
  * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
  * "layers": [first, last], "foil" (or null), "images": [files] (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
- * [choices], "encoded": whether a picture had to be}, or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
+ * [choices], "encoded": whether a picture had to be, "shown": [["token", "units", "relevance" or "done", seconds since the
+ * request, seconds of processors since then, probes run, [the strongest units by the values known then, best first]]...]},
+ * or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
 #include "core/engine.h"
 
-/* Take events until one of the kinds wanted, or a failure. */
-static enum event_kind wait_for(struct worker *worker, struct explanation *e, enum event_kind wanted)
+enum { STRONGEST = 5 };
+
+static double seconds(clockid_t clock)
 {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double strength(const struct explanation *e, size_t unit)
+{
+    double sum = 0;
+    for (size_t t = 0; t < e->output_count; t++)
+        sum += explanation_relevance(e, unit, t, 0);
+    return fabs(sum);
+}
+
+/* The units of greatest relevance for the whole output, as a screen would rank them. */
+static json_t *strongest(const struct explanation *e)
+{
+    json_t *list = json_array();
+    size_t best[STRONGEST], found = 0;
+    for (size_t u = 0; u < e->unit_count; u++) {
+        size_t at = found;
+        if (e->units[u].kind == UNIT_SPECIAL || !e->measured[u])
+            continue;
+        while (at > 0 && strength(e, best[at - 1]) < strength(e, u))
+            at--;
+        if (at == STRONGEST)
+            continue;
+        found += found < STRONGEST;
+        memmove(best + at + 1, best + at, (found - at - 1) * sizeof *best);
+        best[at] = u;
+    }
+    for (size_t i = 0; i < found; i++)
+        json_array_append_new(list, json_integer((json_int_t)best[i]));
+    return list;
+}
+
+/* What came when, and what is then shown. */
+static json_t *moment(const struct explanation *e, enum event_kind kind, double start, double busy)
+{
+    static const char *const names[] = {
+        [EVENT_TOKEN] = "token", [EVENT_UNITS] = "units", [EVENT_RELEVANCE] = "relevance", [EVENT_DONE] = "done"};
+    return json_pack("[sffio]", names[kind], seconds(CLOCK_MONOTONIC) - start, seconds(CLOCK_PROCESS_CPUTIME_ID) - busy,
+                     e->cost.probes, strongest(e));
+}
+
+/* Take events until one of the kinds wanted, or a failure; shown NULL: nobody looks. */
+static enum event_kind wait_for(struct worker *worker, struct explanation *e, enum event_kind wanted, json_t *shown)
+{
+    double start = seconds(CLOCK_MONOTONIC), busy = seconds(CLOCK_PROCESS_CPUTIME_ID);
     enum event_kind kind;
     for (;;) {
         struct pollfd readable = {.fd = worker_fd(worker), .events = POLLIN};
         poll(&readable, 1, -1);
-        while (worker_next(worker, e, &kind))
+        while (worker_next(worker, e, &kind)) {
+            if (shown && (kind == EVENT_TOKEN || kind == EVENT_UNITS || kind == EVENT_RELEVANCE || kind == EVENT_DONE))
+                json_array_append_new(shown, moment(e, kind, start, busy));
             if (kind == wanted || kind == EVENT_FAILED)
                 return kind;
+        }
     }
 }
 
@@ -104,17 +160,22 @@ static json_t *explain(struct worker *worker, struct explanation *e, const json_
     request.method.similarity = json_is_number(similarity) ? (float)json_number_value(similarity) : NAN;
     request.method.first_layer = (int)json_integer_value(json_array_get(layers, 0));
     request.method.last_layer = (int)json_integer_value(json_array_get(layers, 1));
+    json_t *shown = json_array();
     worker_submit(worker, &request);
-    if (wait_for(worker, e, EVENT_DONE) != EVENT_DONE)
+    if (wait_for(worker, e, EVENT_DONE, shown) != EVENT_DONE) {
+        json_decref(shown);
         return json_pack("{ss}", "error", e->error.message);
-    return explanation_json(e);
+    }
+    json_t *answer = explanation_json(e);
+    json_object_set_new(answer, "shown", shown);
+    return answer;
 }
 
 static json_t *retarget(struct worker *worker, struct explanation *e, const json_t *pair)
 {
     worker_retarget(worker, (int)json_integer_value(json_array_get(pair, 0)),
                     (int32_t)json_integer_value(json_array_get(pair, 1)));
-    if (wait_for(worker, e, EVENT_CHOSEN) != EVENT_CHOSEN)
+    if (wait_for(worker, e, EVENT_CHOSEN, NULL) != EVENT_CHOSEN)
         return json_pack("{ss}", "error", e->error.message);
     json_t *values = json_array();
     for (size_t u = 0; e->chosen && u < e->unit_count; u++)
@@ -122,11 +183,23 @@ static json_t *retarget(struct worker *worker, struct explanation *e, const json
     return json_pack("{so}", "chosen", values);
 }
 
+static int precision_named(const char *name)
+{
+    return strcmp(name, "int8") == 0 ? PRECISION_INT8 : strcmp(name, "bf16") == 0 ? PRECISION_BF16 : PRECISION_F32;
+}
+
 int main(int count, char **arguments)
 {
-    struct engine_options options = {.model = count >= 2 ? arguments[1] : "",
-                                     .mmproj = count >= 3 ? arguments[2] : NULL,
-                                     .precision = PRECISION_F32};
+    struct engine_options options = {.precision = PRECISION_F32};
+    for (int c; (c = getopt(count, arguments, "p:t:")) != -1;)
+        if (c == 'p')
+            options.precision = precision_named(optarg);
+        else if (c == 't')
+            options.threads = atoi(optarg);
+        else
+            return 2;
+    options.model = optind < count ? arguments[optind] : "";
+    options.mmproj = optind + 1 < count ? arguments[optind + 1] : NULL;
     struct engine *engine;
     struct worker *worker;
     struct error error;

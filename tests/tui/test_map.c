@@ -44,6 +44,12 @@ static void test_values(const struct explanation *e)
     struct map low_map = map_of(&low, &(struct map_question){.token = 1});
     CHECK(map_estimated(&low_map, blue) && !map_estimated(&low_map, blue - 1) && !map_estimated(&map, blue) &&
           !map_estimated(&low_map, none));
+    low.previewed = estimated; /* known for token 0 only */
+    low.preview_end = 1;
+    CHECK(isnan(map_value(&low_map, blue)) && map_rank(&low_map, blue) == 0);
+    CHECK(map_value(&low_map, blue - 1) == map_value(&map, blue - 1), "what is measured stays");
+    low_map.question.token = 0;
+    CHECK(!isnan(map_value(&low_map, blue)) && map_estimated(&low_map, blue));
     CHECK(map_value(&map, blue) == 2 && map_position(&map, blue) == 1 && map_rank(&map, blue) == 1);
     CHECK(map.measured == e->unit_count - 1);
     struct map_question red = {.token = 1, .contrast = true, .against = 2}, typed = {.token = 1, .choice = MAP_TYPED};

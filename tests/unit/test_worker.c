@@ -177,6 +177,113 @@ static void test_retarget(void)
     worker_free(w);
 }
 
+/* As read_all(), and a copy of what is shown when the preview is there and no probe has been run; malloced. */
+static float *read_preview(struct worker *w, struct explanation *e)
+{
+    enum event_kind kind = EVENT_PROMPT;
+    float *preview = NULL;
+    while (kind != EVENT_DONE && kind != EVENT_CANCELLED && kind != EVENT_FAILED) {
+        struct pollfd wait = {worker_fd(w), POLLIN, 0};
+        if (poll(&wait, 1, 60000) <= 0)
+            break;
+        while (worker_next(w, e, &kind)) {
+            if (kind == EVENT_UNITS) /* to be answered before the probes, by what is known then */
+                worker_retarget(w, 0, e->output[0].candidates[3].id);
+            if (kind != EVENT_RELEVANCE || e->cost.probes > 0)
+                continue;
+            size_t bytes = e->unit_count * e->output_count * (1 + CANDIDATES) * sizeof *preview;
+            free(preview);
+            preview = malloc(bytes);
+            memcpy(preview, e->relevance, bytes);
+            for (size_t u = 0; u < e->unit_count; u++)
+                CHECK(e->measured[u] == e->previewed[u] && e->estimated[u] == e->previewed[u], "unit %zu", u);
+        }
+    }
+    return preview;
+}
+
+static const char long_answer[] = " blue hat, and Mia has a green car.";
+
+/* A target of more tokens than are previewed. */
+static struct request ask_long(void)
+{
+    struct request r = ask(story, 1);
+    r.target = long_answer;
+    r.target_length = strlen(long_answer);
+    return r;
+}
+
+/* Before the probes, all units have the values that direct paths give; in the end, their own. */
+static void test_preview(void)
+{
+    struct request all = ask_long(), direct = all;
+    direct.method.paths = PATHS_DIRECT;
+    struct explanation *wanted = run(&direct, EVENT_DONE), *e = explanation_new();
+    struct worker *w = new_worker();
+    worker_submit(w, &all);
+    float *preview = read_preview(w, e);
+    CHECK(e->complete && preview && e->output_count == wanted->output_count, "complete");
+    CHECK(e->preview_first == 0 && e->preview_end >= 1 && e->preview_end < e->output_count, "%zu tokens are previewed",
+          e->preview_end);
+    size_t row = 1 + CANDIDATES;
+    for (size_t u = 0; preview && u < e->unit_count; u++) {
+        CHECK(e->measured[u] && !e->previewed[u] && !e->estimated[u], "unit %zu at the end", u);
+        for (size_t t = 0; t < e->output_count; t++)
+            for (size_t c = 0; c < row; c++) {
+                double x = (double)preview[(u * e->output_count + t) * row + c];
+                double y = t < e->preview_end ? explanation_relevance(wanted, u, t, (int)c) : 0;
+                CHECK(x == y, "unit %zu, token %zu, choice %zu: %g in the preview, %g by direct paths", u, t, c, x, y);
+            }
+        CHECK(e->chosen && fabs((double)e->chosen[u] - explanation_relevance(e, u, 0, 4)) < 1e-5, "unit %zu chosen", u);
+    }
+    CHECK(most_apart(e, wanted) > 1e-3, "direct paths are not all");
+    CHECK(wanted->preview_end == 0, "direct paths need no preview");
+    free(preview);
+    explanation_free(wanted);
+    explanation_free(e);
+    worker_free(w);
+}
+
+static void test_cancel_preview(void)
+{
+    struct request r = ask_long();
+    struct worker *w = new_worker();
+    struct explanation *e = explanation_new();
+    enum event_kind kind = EVENT_PROMPT;
+    worker_submit(w, &r);
+    while (kind != EVENT_UNITS)
+        if (!worker_next(w, e, &kind))
+            poll(&(struct pollfd){worker_fd(w), POLLIN, 0}, 1, 60000);
+    worker_cancel(w);
+    if (read_all(w, e) == EVENT_CANCELLED) {
+        CHECK(!e->complete && isnan(e->noise_floor), "noise floor %g", e->noise_floor);
+        for (size_t u = 0; u < e->unit_count; u++)
+            CHECK(!e->measured[u] || e->previewed[u] || e->cost.probes > 0, "unit %zu is measured", u);
+    } else
+        SKIP("the probes were faster than the cancel");
+    worker_submit(w, &r);
+    CHECK(read_all(w, e) == EVENT_DONE && e->complete, "works on after it");
+    explanation_free(e);
+    worker_free(w);
+}
+
+/* The foil is compared at the last token: that one is previewed. */
+static void test_preview_of_foil(void)
+{
+    static const char foil[] = " blue hat, and Mia has a red car.";
+    struct request r = ask_long();
+    r.foil = foil;
+    r.foil_length = strlen(foil);
+    struct explanation *e = explanation_new();
+    struct worker *w = new_worker();
+    worker_submit(w, &r);
+    free(read_preview(w, e));
+    CHECK(e->foil.token + 1 == (int)e->output_count && e->preview_end == e->output_count && e->preview_first > 0,
+          "foil at %d, preview of %zu to %zu", e->foil.token, e->preview_first, e->preview_end);
+    explanation_free(e);
+    worker_free(w);
+}
+
 static void test_foil(void)
 {
     struct request r = ask(story, 1);
@@ -230,11 +337,18 @@ static void test_cancel_and_replace(void)
 
 static void test_budget(void)
 {
-    struct request r = ask(story, 4);
+    struct request r = ask_long();
     r.budget = 1e-9;
     struct explanation *e = run(&r, EVENT_DONE);
     CHECK(!e->complete && e->cost.probes > 0 && e->cost.probes < e->cost.probes_total, "%d of %d probes", e->cost.probes,
           e->cost.probes_total);
+    int full = 0;
+    for (size_t u = 0; u < e->unit_count; u++) {
+        full += e->measured[u] && !e->previewed[u];
+        CHECK(e->previewed[u] == e->estimated[u], "unit %zu", u);
+        CHECK(explanation_knows(e, u, e->output_count - 1) == (e->measured[u] && !e->previewed[u]), "unit %zu", u);
+    }
+    CHECK(full == e->cost.probes, "%d probes, %d of them run", full, e->cost.probes);
     explanation_free(e);
 }
 
@@ -457,6 +571,9 @@ int main(int count, char **argument)
     test_factor_one_is_exactly_nothing();
     test_reuse();
     test_retarget();
+    test_preview();
+    test_cancel_preview();
+    test_preview_of_foil();
     test_foil();
     test_cancel_and_replace();
     test_budget();

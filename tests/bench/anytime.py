@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""How soon an explanation is of use: what is shown when a tenth of its time is over, beside what is shown at the end.
+
+    tests/bench/anytime.py [--questions ../shared/data/qa/xquad-en-half.json] [--model smollm2.gguf] [--prompts 40]
+
+Over the prompts of accuracy.py: how many of the five tokens that are most relevant in the end are among the first five by
+the values known when a tenth of the time is over, from the request to its end; and when the preview of all tokens was
+there, as a multiple of the prompt's plain pass.  On a busy machine the clock says little: the processors' time, which is
+counted beside it, says more.  Reads the worker's events through tests/parity/ask_worker (`make tests/parity/ask_worker`).
+No part of `make check`.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+
+import accuracy
+
+ROOT = os.path.join(accuracy.HERE, "..", "..")
+
+REAL, PROCESSORS, PROBES, STRONGEST = 1, 2, 3, 4  # of an event, behind its kind
+
+
+def found(events, clock, fraction):
+    """How many of the last event's strongest are shown after a fraction of the time."""
+    before = [event for event in events if event[clock] <= fraction * events[-1][clock]]
+    return len(set(before[-1][STRONGEST] if before else []) & set(events[-1][STRONGEST]))
+
+
+def first(events, kind, clock):
+    return next(event[clock] for event in events if event[0] == kind)
+
+
+def preview(events):
+    """The event that ends the preview: the last before a probe."""
+    return [event for event in events if event[PROBES] == 0][-1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--questions", default=accuracy.QUESTIONS)
+    parser.add_argument("--model", default=os.path.join(accuracy.DATA, "atmanscope", "models", "smollm2.gguf"))
+    parser.add_argument("--program", default=os.path.join(ROOT, "build", "tests", "parity", "ask_worker"))
+    parser.add_argument("--precision", default="int8", choices=["f32", "bf16", "int8"])
+    parser.add_argument("--prompts", type=int, default=40)
+    parser.add_argument("--words", type=int, default=100, help="longest passage")
+    parser.add_argument("--generate", type=int, default=1, help="tokens of output")
+    parser.add_argument("--fraction", type=float, default=0.1, help="of the time")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    a = parser.parse_args()
+    worker = subprocess.Popen([a.program, "-p", a.precision, "-t", str(a.threads), a.model], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+
+    def ask(prompt):
+        line = {"prompt": prompt, "generate": a.generate, "units": "token", "suppression": 1, "factor": 0.1,
+                "layers": [0, -1]}
+        worker.stdin.write(json.dumps(line).encode() + b"\n")
+        worker.stdin.flush()
+        return json.loads(worker.stdout.readline())
+
+    prompts, rows = accuracy.prompts(a.questions, a.words, a.prompts), []
+    ask(prompts[-1])  # the first pass after opening pays for page faults
+    print("units  seconds  preview after  in plain passes  of the five, by the clock  by processors'", flush=True)
+    for prompt in prompts:
+        answer = ask(prompt)
+        events = answer["shown"]
+        there = preview(events)
+        passes = (there[PROCESSORS] - first(events, "units", PROCESSORS)) / first(events, "token", PROCESSORS)
+        rows.append((there[PROCESSORS] / events[-1][PROCESSORS], passes, found(events, REAL, a.fraction),
+                     found(events, PROCESSORS, a.fraction)))
+        print(f"{len(answer['units']):5} {events[-1][REAL]:8.2f} {there[REAL]:14.3f} {passes:16.2f} {rows[-1][2]:27}"
+              f" {rows[-1][3]:20}", flush=True)
+    worker.stdin.close()
+    worker.wait()
+    share, passes, clock, processors = zip(*rows)
+    print(f"medians of {len(rows)}: preview there after {statistics.median(share):.1%} of the time; it takes "
+          f"{statistics.median(passes):.2f} plain passes;\nafter {a.fraction:.0%} of the time, of the five strongest at the end "
+          f"{statistics.median(clock):g} are shown by the clock, {statistics.median(processors):g} by processors' time")
+
+
+if __name__ == "__main__":
+    main()
