@@ -185,7 +185,16 @@ static int draw_unit_text(const struct view *view, int row, int at, int columns,
     return paint_text(row, at, columns - at, paint_plain(COLOUR_BOLD), text, length);
 }
 
-/* The unit under the prompt's cursor: its value, in words, and its rank. */
+/* Columns of `: without it "blue" is 3.4 times less likely`. */
+static int words_width(const struct view *view, const char *times)
+{
+    size_t length;
+    const char *text = view_token_text(view, view_choice_id(view, view->choice), &length);
+    int width = paint_width(text, length);
+    return (int)strlen(": without it \"\" is ") + (width < 16 ? width : 16) + (int)strlen(times);
+}
+
+/* The unit under the prompt's cursor or the picture's: its value, its rank where there is room, and what it means. */
 static void draw_unit(struct view *view, int row)
 {
     int columns = view->terminal->columns - 1, at = 1, against = view_against(view);
@@ -209,12 +218,11 @@ static void draw_unit(struct view *view, int row)
     colour_times(value, times, sizeof times);
     snprintf(text, sizeof text, " %s%s nats", map_estimated(&view->map, unit) ? "about " : "", nats);
     at += paint_string(row, at, columns - at, paint_plain(0), text);
-    if (against < 0 || columns >= 100) {
-        int used = snprintf(text, sizeof text, ", rank %zu", map_rank(&view->map, unit));
-        if (columns >= 84 || view->focus != PLACE_PICTURE)
-            snprintf(text + used, sizeof text - (size_t)used, " of %zu", view->map.measured);
+    int used = snprintf(text, sizeof text, ", rank %zu", map_rank(&view->map, unit));
+    if (columns >= 84 || view->focus != PLACE_PICTURE)
+        used += snprintf(text + used, sizeof text - (size_t)used, " of %zu", view->map.measured);
+    if ((against < 0 && columns - at - used >= words_width(view, times)) || columns >= 100)
         at += paint_string(row, at, columns - at, paint_plain(0), text);
-    }
     at += paint_string(row, at, columns - at, paint_plain(0), ": without it ");
     at += draw_choice(view, row, at, columns, 16, view->choice);
     if (against >= 0) {
@@ -245,7 +253,7 @@ static size_t draw_list(const struct view *view, int row, int at, enum map_units
     return count;
 }
 
-/* The chosen token or candidate, and the units that it rests on most. */
+/* The chosen token or candidate, and the units that weigh most: it does not rest on one that speaks against it. */
 static void draw_top(struct view *view, int row)
 {
     long unit;
@@ -253,8 +261,9 @@ static void draw_top(struct view *view, int row)
     if (view->token >= view->explanation->output_count)
         return;
     bool measured = map_top(&view->map, MAP_ALL, &unit, 1) > 0;
+    const char *how = !measured ? " is not measured yet" : map_value(&view->map, unit) < 0 ? " depends on" : " rests on";
     at += draw_chosen(view, row, at, columns);
-    at += paint_string(row, at, columns - at, paint_plain(0), measured ? " rests on" : " is not measured yet");
+    at += paint_string(row, at, columns - at, paint_plain(0), how);
     draw_list(view, row, at, MAP_ALL);
 }
 

@@ -9,14 +9,14 @@ static void test_contrast(void)
     CHECK(pty_wait(pty, DONE));
     pty_send(pty, "\t" RIGHT "r"); /* " blue" rather than its runner-up " red" */
     CHECK(pty_wait(pty, "for \"red\" -3.000") && pty_wait(pty, "+3.000 nats for \"blue\""), "%s", pty_row(pty, 20));
-    CHECK(pty_wait(pty, "\"blue\" rather than \"red\" rests on \"red\" -3.000 \"blue\" +3.000"), "%s",
+    CHECK(pty_wait(pty, "\"blue\" rather than \"red\" depends on \"red\" -3.000 \"blue\" +3.000"), "%s",
           pty_row(pty, 21));
     CHECK(pty_wait_background(pty, "blue hat. What", PTY_INDEX + 216, false) &&
               pty_wait_background(pty, "red ball", PTY_INDEX + 117, false),
           "%d", pty_cell_of(pty, "red ball").background - PTY_INDEX);
     CHECK(pty_cell_of(pty, "red    ").underline, "what it is compared with is marked");
     pty_send(pty, DOWN DOWN); /* " Anna" rather than " blue" */
-    CHECK(pty_wait(pty, "\"Anna\" rather than \"blue\" rests on") && pty_wait(pty, "nats for \"Anna\""), "%s",
+    CHECK(pty_wait(pty, "\"Anna\" rather than \"blue\" depends on") && pty_wait(pty, "nats for \"Anna\""), "%s",
           pty_row(pty, 21));
     pty_send(pty, "\t");
     pty_send(pty, CONTROL('A'));
@@ -47,7 +47,7 @@ static void test_foil(void)
     CHECK(pty_wait(pty, "11 of 12") && pty_wait_gone(pty, "typed"));
     pty_send(pty, "g" RIGHT);
     pty_send(pty, UP);
-    CHECK(pty_wait(pty, "\"ball\" rather than \"blue\" rests on \"blue\" -3.000 \"ball\" +2.000"), "%s",
+    CHECK(pty_wait(pty, "\"ball\" rather than \"blue\" depends on \"blue\" -3.000 \"ball\" +2.000"), "%s",
           pty_row(pty, 21));
     pty_send(pty, F(2)); /* measured anew: what was typed is asked for again */
     CHECK(pty_wait(pty, "u sentence") && pty_wait(pty, "nats for \"blue\"") && pty_wait(pty, "for \"ball\""), "%s",
