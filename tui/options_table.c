@@ -249,8 +249,8 @@ static const struct option_row prompt_rows[] = {
     {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "system", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(system),
      .help = "begin the conversation with this message of the system"},
     {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "chat-file", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(chat_file),
-     .help = "read messages {\"role\": \"system\", \"user\" or \"assistant\", \"content\": TEXT} from the lines of FILE, "
-             "- for standard input; a prompt comes after them"},
+     .help = "read messages {\"role\": \"system\", \"user\" or \"assistant\", \"content\": TEXT} from FILE, one a line or a "
+             "JSON array of them, - for standard input; a prompt comes after them"},
     {.commands = COMPUTING & ~BENCH, .name = "chat-template", .value = "NAME", .kind = OPTION_OWN,
      .read = read_chat_template,
      .help = "family of chat templates to use in place of the file's own: chatml, llama3, gemma, phi3, ... (a wrong name "

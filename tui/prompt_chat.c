@@ -37,43 +37,72 @@ static int write_message(FILE *text, enum chat_role role, const char *content, s
     return 0;
 }
 
-static int read_message(const char *line, size_t length, FILE *text, struct error *error)
+static int read_message(const json_t *message, FILE *text, struct error *error)
 {
-    json_error_t reason;
-    json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, &reason);
-    const char *role = json_string_value(json_object_get(json, "role"));
-    const json_t *content = json_object_get(json, "content");
-    int code = 0, i = 0;
+    const char *role = json_string_value(json_object_get(message, "role"));
+    const json_t *content = json_object_get(message, "content");
+    int i = 0;
     while (role && i < 3 && strcmp(role, roles[i]) != 0)
         i++;
-    if (!json)
-        code = error_set(error, ERROR_FORMAT, "not JSON: %s", reason.text);
-    else if (!role || i == 3 || !json_is_string(content))
-        code = error_set(error, ERROR_FORMAT,
+    if (!role || i == 3 || !json_is_string(content))
+        return error_set(error, ERROR_FORMAT,
                          "a message is {\"role\": \"system\", \"user\" or \"assistant\", \"content\": TEXT}");
-    else
-        code = write_message(text, (enum chat_role)i, json_string_value(content), json_string_length(content), error);
-    json_decref(json);
+    return write_message(text, (enum chat_role)i, json_string_value(content), json_string_length(content), error);
+}
+
+/* The messages of a JSON array, as requests to servers have them. */
+static int read_array(const char *path, const char *bytes, size_t length, FILE *text, struct error *error)
+{
+    json_error_t reason;
+    json_t *messages = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &reason);
+    int code = 0;
+    if (!messages)
+        code = error_set(error, ERROR_FORMAT, "%s: line %d: not JSON: %s", path, reason.line, reason.text);
+    for (size_t i = 0; code == 0 && i < json_array_size(messages); i++)
+        if ((code = read_message(json_array_get(messages, i), text, error)) != 0)
+            code = error_add(error, code, "%s: message %zu", path, i + 1);
+    json_decref(messages);
     return code;
 }
 
-static int read_messages(const char *path, FILE *text, struct error *error)
+/* The message of one line. */
+static int read_line(const char *line, size_t length, FILE *text, struct error *error)
 {
-    char *lines;
-    size_t length, number = 0;
-    int code = prompt_read_file(path, &lines, &length, error);
-    if (code)
-        return code;
+    json_error_t reason;
+    json_t *message = json_loadb(line, length, JSON_REJECT_DUPLICATES, &reason);
+    int code = message ? read_message(message, text, error)
+                       : error_set(error, ERROR_FORMAT, "not JSON: %s; write one message a line, or an array of them",
+                                   reason.text);
+    json_decref(message);
+    return code;
+}
+
+static int read_lines(const char *path, const char *lines, size_t length, FILE *text, struct error *error)
+{
+    size_t number = 0;
+    int code = 0;
     for (const char *line = lines, *end; code == 0 && line < lines + length; line = end + 1) {
         end = memchr(line, '\n', (size_t)(lines + length - line));
         if (!end)
             end = lines + length;
         number++;
         if (strspn(line, " \t\r") < (size_t)(end - line) &&
-            (code = read_message(line, (size_t)(end - line), text, error)) != 0)
+            (code = read_line(line, (size_t)(end - line), text, error)) != 0)
             code = error_add(error, code, "%s: line %zu", path, number);
     }
-    free(lines);
+    return code;
+}
+
+static int read_messages(const char *path, FILE *text, struct error *error)
+{
+    char *bytes;
+    size_t length;
+    int code = prompt_read_file(path, &bytes, &length, error);
+    if (code)
+        return code;
+    code = bytes[strspn(bytes, " \t\r\n")] == '[' ? read_array(path, bytes, length, text, error)
+                                                  : read_lines(path, bytes, length, text, error);
+    free(bytes);
     return code;
 }
 

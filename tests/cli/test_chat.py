@@ -68,7 +68,10 @@ def turns():
     open_end = explain(CHATTY, "--chat-file", file, prompt=None)
     check(fed(open_end).endswith("red ball"), f"a last answer is continued: {fed(open_end)!r}")
     with open(file, "rb") as lines:
-        check(fed(explain(CHATTY, "--chat-file", "-", stdin=lines.read())) == fed(talk), "from standard input")
+        messages = lines.read()
+    check(fed(explain(CHATTY, "--chat-file", "-", stdin=messages)) == fed(talk), "from standard input")
+    array = json.dumps([json.loads(line) for line in messages.splitlines()], indent=2).encode()
+    check(fed(explain(CHATTY, "--chat-file", "-", stdin=b"\n" + array)) == fed(talk), "as an array")
 
 
 def untrusted():
@@ -93,6 +96,10 @@ def bad():
                              ("a message in a message", "several", b'{"role": "user", "content": "a\\nassistant:\\nb"}')):
         refused(what, 2 if what == "a message in a message" else 1, ["line 2", word], *given, "--chat-file", "-",
                 stdin=b'{"role": "user", "content": "a"}\n' + line + b"\n")
+    for what, words, array in (("an array with no role", ["message 2", "role"], b'[{"role": "user", "content": "a"}, {}]'),
+                               ("an array that does not end", ["line 2", "JSON"], b'[{"role": "user",\n'),
+                               ("an array of texts", ["message 1", "content"], b'["a"]')):
+        refused(what, 1, words, *given, "--chat-file", "-", stdin=array)
     code, out, _ = run("info", CHATTY, "--format", "json")
     check(code == 0 and json.loads(out)["chat_template"] == "zephyr", "info names the family")
     code, out, _ = run("info", PLAIN)
