@@ -92,7 +92,7 @@ int job_preview(struct job *, struct error *);
 /* refine.c: f32 values in place of the estimates of the strongest units and of some others; the greatest deviation is
  * the noise floor. */
 int job_refine(struct job *, struct error *);
-/* Repeat some probes as plain passes; where they deviate more, that is the noise floor. */
+/* Repeat some probes as plain passes, as far as the budget goes; where they deviate more, that is the noise floor. */
 int job_check(struct job *, struct error *);
 
 #endif

@@ -107,10 +107,14 @@ static int measure_again(struct job *j, const int *unit, int count, bool *exact,
     return status;
 }
 
+static bool out_of_time(const struct job *j)
+{
+    return j->request->budget > 0 && clock_now() > j->probes_started + j->request->budget;
+}
+
 int job_refine(struct job *j, struct error *error)
 {
-    bool late = j->request->budget > 0 && clock_now() > j->probes_started + j->request->budget;
-    if (j->probes->precision == PRECISION_F32 || !j->complete || late)
+    if (j->probes->precision == PRECISION_F32 || !j->complete || out_of_time(j))
         return 0;
     bool *exact = calloc(j->unit_count + 1, sizeof *exact);
     if (!exact)
@@ -190,9 +194,15 @@ static int repeat(struct job *j, struct baseline *b, float *factor, float *logit
     return 0;
 }
 
+/* Whether there is time for one more plain pass.  A first one is worth going over the budget for, but not by far. */
+static bool may_repeat(const struct job *j, int done)
+{
+    return !out_of_time(j) || (done == 0 && j->plan->positions < j->request->budget * j->pass_rate);
+}
+
 int job_check(struct job *j, struct error *error)
 {
-    int sample[3], n, status = choose_samples(j, sample, &n, error);
+    int sample[3], n, repeated = 0, status = choose_samples(j, sample, &n, error);
     struct baseline *b = NULL;
     struct pool pool;
     double deviation = 0;
@@ -203,9 +213,9 @@ int job_check(struct job *j, struct error *error)
     float *logits = malloc((size_t)j->engine->model->vocabulary * sizeof *logits);
     if (!factor || !logits)
         status = error_set(error, ERROR_MEMORY, "out of memory");
-    for (int i = 0; status == 0 && i < n; i++)
+    for (int i = 0; status == 0 && i < n && may_repeat(j, i); i++, repeated++)
         status = repeat(j, b, factor, logits, sample[i], &deviation, error);
-    if (status == 0 && n > 0)
+    if (status == 0 && repeated > 0)
         j->noise_floor = fmax(deviation, j->noise_floor);
     free(logits);
     pool_free(&pool);
