@@ -1,13 +1,15 @@
 /* atmanscope bench: how fast a model's explanations are here, and what memory they take.
  *
  * Measures what a user waits for, through the same worker: first the plain pass over a prompt, then, from a cold
- * worker, the whole explanation. */
+ * worker, the whole explanation, and last what is asked after it and rests on what was kept. */
 #include "tui/command.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "tui/format_json.h"
 #include "tui/output.h"
@@ -34,6 +36,9 @@ static const char BUILT_IN[] = "The harbour wakes before the town does. Two boat
 /* One round's measurements; seconds, bytes. */
 struct round {
     double vision_seconds, plain_seconds, map_seconds, rows_per_second, first_seconds;
+    double retarget_seconds; /* another token of the answer, or a candidate, after the map */
+    double longer_seconds;   /* one token more of output, when the others are known */
+    double edit_seconds;     /* the prompt without a word from its middle */
     size_t plain_peak, map_peak;
 };
 
@@ -84,6 +89,69 @@ static int make_prompt(const struct run *run, const char *given, size_t given_le
     return code;
 }
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int measure_retarget(struct run *run, double *seconds, struct error *error)
+{
+    const struct explanation *e = run->explanation;
+    struct pollfd answer = {worker_fd(run->worker), POLLIN, 0};
+    enum event_kind kind = EVENT_DONE;
+    double before = now();
+    worker_retarget(run->worker, 0, e->output[0].candidates[1].id < 0 ? e->output[0].id : e->output[0].candidates[1].id);
+    while (kind != EVENT_CHOSEN) {
+        if (poll(&answer, 1, 10000) == 0)
+            return error_set(error, ERROR_MEMORY, "no answer for another token; there may be too little memory");
+        while (kind != EVENT_CHOSEN && worker_next(run->worker, run->explanation, &kind))
+            ;
+    }
+    *seconds = now() - before;
+    return 0;
+}
+
+/* A copy of a text without a word from its middle; malloced.  NULL: no memory. */
+static char *edited(const char *prompt, size_t length, size_t *left)
+{
+    char *text = malloc(length + 1);
+    const char *from = memchr(prompt + length / 2, ' ', length - length / 2);
+    const char *to = from ? memchr(from + 1, ' ', (size_t)(prompt + length - from - 1)) : NULL;
+    if (!text)
+        return NULL;
+    if (!to)
+        from = to = prompt + length;
+    memcpy(text, prompt, (size_t)(from - prompt));
+    memcpy(text + (from - prompt), to, (size_t)(prompt + length - to));
+    *left = length - (size_t)(to - from);
+    return text;
+}
+
+/* What is asked of a worker that has just explained the request. */
+static int measure_again(struct run *run, struct request request, struct round *round, struct error *error)
+{
+    size_t length;
+    char *text = edited(request.prompt, request.prompt_length, &length);
+    if (!text)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    request.explain = false;
+    request.generate++;
+    int code = measure_retarget(run, &round->retarget_seconds, error);
+    if (code == 0)
+        code = run_submit(run, &request, NULL, NULL, error);
+    round->longer_seconds = run->explanation->cost.prefill_seconds + run->explanation->cost.generate_seconds;
+    request.prompt = text;
+    request.prompt_length = length;
+    request.generate = 1;
+    if (code == 0)
+        code = run_submit(run, &request, NULL, NULL, error);
+    round->edit_seconds = run->explanation->cost.prefill_seconds;
+    free(text);
+    return code;
+}
+
 static int measure(struct run *run, const char *prompt, size_t length, struct round *round, struct shape *shape,
                    struct error *error)
 {
@@ -118,7 +186,7 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
                             .probes = e->cost.probes,
                             .rows = e->cost.rows,
                             .noise_floor = e->noise_floor};
-    return 0;
+    return measure_again(run, request, round, error);
 }
 
 static int by_size(const void *a, const void *b)
@@ -147,6 +215,9 @@ static int summarise(const struct round *rounds, int n, struct round *all, struc
     all->map_seconds = median(rounds, n, offsetof(struct round, map_seconds), values);
     all->rows_per_second = median(rounds, n, offsetof(struct round, rows_per_second), values);
     all->first_seconds = median(rounds, n, offsetof(struct round, first_seconds), values);
+    all->retarget_seconds = median(rounds, n, offsetof(struct round, retarget_seconds), values);
+    all->longer_seconds = median(rounds, n, offsetof(struct round, longer_seconds), values);
+    all->edit_seconds = median(rounds, n, offsetof(struct round, edit_seconds), values);
     all->plain_peak = rounds[0].plain_peak;
     all->map_peak = rounds[n - 1].map_peak;
     free(values);
@@ -181,6 +252,9 @@ static int print_table(FILE *out, const void *data, struct error *error)
             (double)r->map_peak / 1e6);
     fprintf(out, "a full map costs       %.1f plain passes\n", r->map_seconds / r->plain_seconds);
     fprintf(out, "first colours after    %.3f s\n", r->first_seconds);
+    fprintf(out, "another answer's map   %.1f ms, from what was kept\n", 1e3 * r->retarget_seconds);
+    fprintf(out, "one more token         %.2f plain passes\n", r->longer_seconds / r->plain_seconds);
+    fprintf(out, "a word less halfway    %.2f plain passes\n", r->edit_seconds / r->plain_seconds);
     fprintf(out, "memory over the plain  %.1f MB, %.2f times it\n", (double)(r->map_peak - r->plain_peak) / 1e6,
             (double)r->map_peak / (double)r->plain_peak);
     if (isfinite(s->noise_floor))
@@ -204,10 +278,15 @@ static int print_json(FILE *out, const void *data, struct error *error)
                   format_json_number(r->map_seconds / r->plain_seconds), "first_seconds",
                   format_json_number(r->first_seconds), "peak_bytes", (json_int_t)r->map_peak, "peak_over_plain_bytes",
                   (json_int_t)(r->map_peak - r->plain_peak), "noise_floor", format_json_number(s->noise_floor));
+    json_t *again = json_pack("{so so so so so}", "retarget_seconds", format_json_number(r->retarget_seconds),
+                              "longer_seconds", format_json_number(r->longer_seconds), "longer_plain_passes",
+                              format_json_number(r->longer_seconds / r->plain_seconds), "edit_seconds",
+                              format_json_number(r->edit_seconds), "edit_plain_passes",
+                              format_json_number(r->edit_seconds / r->plain_seconds));
     json_t *json =
-        json_pack("{ss so so sI sI si so so}", "schema", "atmanscope.bench/1", "model", format_json_model(info),
+        json_pack("{ss so so sI sI si so so so}", "schema", "atmanscope.bench/1", "model", format_json_model(info),
                   "device", format_json_device(info), "prompt_tokens", (json_int_t)s->prompt_tokens, "target_tokens",
-                  (json_int_t)s->target_tokens, "repeat", result->repeat, "plain", plain, "map", map);
+                  (json_int_t)s->target_tokens, "repeat", result->repeat, "plain", plain, "map", map, "again", again);
     if (json && s->pictures) {
         json_object_set_new(json, "pictures", json_integer((json_int_t)s->pictures));
         json_object_set_new(json, "vision_seconds", format_json_number(r->vision_seconds));

@@ -239,8 +239,9 @@ def info_and_bench():
     check(abs(b["prompt_tokens"] - 40) <= 2 and 1 <= b["target_tokens"] <= 2 and b["repeat"] == 2, b)
     check(b["plain"]["seconds"] > 0 and b["map"]["plain_passes"] > 0 and b["map"]["first_seconds"] > 0, b)
     check(b["map"]["peak_bytes"] >= b["plain"]["peak_bytes"] > 0, "memory")
+    check(all(seconds > 0 for seconds in b["again"].values()) and len(b["again"]) == 5, b["again"])
     code, out, _ = run("bench", "-m", MODEL, "--length", "40")
-    check(code == 0 and b"plain passes" in out and b"first colours" in out, out)
+    check(code == 0 and b"plain passes" in out and b"first colours" in out and b"another answer's map" in out, out)
 
 
 json_explanation()
