@@ -4,7 +4,6 @@ Owns the figures: how often the greedy answer is exactly right on stories whose 
 how often the token with the greatest relevance (AtMan, row-min-causal, m = 0.1, all layers) lies in the deciding words.
 """
 
-import math
 import pathlib
 import sys
 

@@ -4,7 +4,6 @@ Owns the figures: how often the greedy answer is exactly right on held-out scene
 (AtMan, row-min-causal, factor 0.1, all layers) lies on the thing that was asked about, for several kinds of unit.
 """
 
-import math
 import pathlib
 import sys
 
@@ -30,7 +29,7 @@ def load_tower(path):
     return measure.rounded(seeing).eval()
 
 
-class Scenes:
+class HeldOut:
     """Held-out scenes, seen by a tower, with 16 questions each."""
 
     @torch.no_grad()
@@ -141,7 +140,7 @@ def pointing(network, words, held_out, count):
             continue
         question, features = asked[index % len(asked)], held_out.features[index]
         one = batcher.pack([index], [[question]], BARE_FORM)
-        if any(drops_wrong(network, one, features)):
+        if any(misses(network, one, features)):
             continue
         seen = network.mm(features).detach()
         maps = {"patch": (torch.eye(PLACES) * (FACTOR - 1) + 1, np.arange(PLACES)), "2x2": (two, block),
@@ -157,7 +156,7 @@ def pointing(network, words, held_out, count):
 
 
 @torch.no_grad()
-def drops_wrong(network, batch, features):
+def misses(network, batch, features):
     """For each token of the answer, whether another one is likelier."""
     states, _ = network(batch["ids"], batch["positions"], packing.attention_mask(batch), features=features[None],
                         first=batch["first"])
@@ -169,7 +168,7 @@ def main(folder, count):
     torch.set_num_threads(2)
     network, words = measure.load(folder / "demo.pt")
     seeing = load_tower(folder / "tower.pt")
-    held_out = Scenes(seeing, count, tower.TEST_SEED + 1000)
+    held_out = HeldOut(seeing, count, tower.TEST_SEED + 1000)
     for name, form in (("bare", BARE_FORM), ("conversation", CONVERSATION)):
         print(f"{name}: {summary(accuracy(network, words, held_out, form, 8))}", flush=True)
     for name, (on, covered, change, cases) in pointing(network, words, held_out, count // 40).items():

@@ -8,7 +8,6 @@ not know the network; of a picture only which thing covers which patch.
 import dataclasses
 import random
 
-import numpy as np
 import torch
 
 import packing

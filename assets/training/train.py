@@ -135,7 +135,7 @@ def trained_decoder(options, seeing, path):
     start = time.time()
     features, things, counts, coverage = looked_at(seeing, options.scenes, options.seed * 10_000_000 + 5_000_000)
     say(f"{parameters} parameters, {words.size} pieces, {options.scenes} scenes seen in {time.time() - start:.0f}s")
-    held_out = measure_pictures.Scenes(seeing, 300, tower.TEST_SEED)
+    held_out = measure_pictures.HeldOut(seeing, 300, tower.TEST_SEED)
     loaders = [torch.utils.data.DataLoader(source, batch_size=None, num_workers=1, prefetch_factor=8) for source in (
         story_batches.Batches(serialised, options.seed, options.stories, easy=options.steps // 4),
         picture_batches.Batches(serialised, things, counts, coverage, options.seed, options.pictures,
