@@ -1,4 +1,5 @@
-/* vision_internal.h: what a vision tower is made of; for vision.c, which runs it, and vision_load.c, which loads it. */
+/* vision_internal.h: what a vision tower is made of; for vision_describe.c, vision_load.c and vision.c, which describe,
+ * load and run it. */
 #ifndef CORE_VISION_INTERNAL_H
 #define CORE_VISION_INTERNAL_H
 
@@ -62,6 +63,10 @@ struct vision {
     struct holdings held;
     float *turned; /* host: Gemma 3's projection the usual way round */
 };
+
+/* vision_describe.c: fill in, of a zeroed tower, what the metadata say; what the tensors say stays.  Errors as
+ * vision_check(); error is not NULL. */
+int vision_describe(const struct gguf *, struct vision *, struct error *);
 
 /* Rows of the tower: patches, and the class. */
 static inline int vision_tower_rows(const struct vision *v, bool class_row)
