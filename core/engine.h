@@ -1,8 +1,9 @@
 /* engine.h: all that a front end needs.
  *
- * An *engine* is a loaded model with its tokeniser and device; immutable once open.  A *worker* is the thread that owns
- * the device: it is told what is wanted (a request), makes it so batch by batch, and posts events, waking its reader
- * through a file descriptor.  An *explanation* is the reader's own copy of all that the events said so far.
+ * An *engine* is a loaded model with its tokeniser, vision tower and device; immutable once open.  A *worker* is the
+ * thread that owns the device: it is told what is wanted (a request), makes it so batch by batch, and posts events,
+ * waking its reader through a file descriptor.  An *explanation* is the reader's own copy of all that the events said
+ * so far.
  *
  * Data flow: request -> tokens -> units -> probes -> device -> relevance -> events -> explanation -> screen, file. */
 #ifndef CORE_ENGINE_H
@@ -112,7 +113,7 @@ struct request {
     size_t foil_length;
     bool explain;            /* else stop after the output */
     const char *units;       /* granularity, as units_cut() */
-    const char *image_units; /* granularity of pictures, as units_cut(); NULL: "auto" */
+    const char *image_units; /* granularity of pictures, as units_tile(); NULL: "auto" */
     enum map_kind map;
     struct method method;    /* of MAP_ATMAN */
     double budget;           /* seconds for the probes; 0: no limit */
