@@ -256,7 +256,8 @@ static size_t rendered_most(const struct chat_template *t, const struct chat_mes
     size_t around = text_length(f->system) + text_length(f->system_end) + text_length(f->user) +
                     text_length(f->user_end) + text_length(f->assistant) + text_length(f->said) +
                     text_length(f->assistant_end);
-    size_t bytes = text_length(lead) + text_length(f->start) + around + strlen(t->system) + text_length(f->assistant) + 1;
+    size_t bytes =
+        text_length(lead) + text_length(f->start) + around + strlen(t->system) + text_length(f->assistant) + 1;
     for (size_t i = 0; i < count; i++)
         bytes += around + (messages[i].end - messages[i].start);
     return bytes;

@@ -1,8 +1,9 @@
 /* chat.h: conversations as the text that a chat model was trained on.
  *
- * A GGUF file carries its chat template as a Jinja program, which is never executed: the family it belongs to is told by
- * what it contains, and each family is a row of texts (chat.c) to put around the messages.  A system message that the
- * template says by itself where there is none is found if it stands there as plain text.  Pure functions; any thread. */
+ * A GGUF file carries its chat template as a Jinja program, which is never executed: the family it belongs to is told
+ * by what it contains, and each family is a row of texts (chat.c) to put around the messages.  A system message that
+ * the template says by itself where there is none is found if it stands there as plain text.  Pure functions; any
+ * thread. */
 #ifndef CORE_CHAT_H
 #define CORE_CHAT_H
 
@@ -34,9 +35,9 @@ const char *chat_name(const struct chat_family *);
 /* Family 0, 1, ... of the table; NULL beyond its end. */
 const struct chat_family *chat_at(size_t index);
 
-/* Who says what.  In a text with lines that are nothing but a role and a colon ("system:", "user:", "assistant:") each such
- * line begins a message, and what stands before the first is the user's; white space around messages is not part of
- * them, and empty ones are left out.  Any other text is one message of the user, as it is.  *messages is malloced
+/* Who says what.  In a text with lines that are nothing but a role and a colon ("system:", "user:", "assistant:") each
+ * such line begins a message, and what stands before the first is the user's; white space around messages is not part
+ * of them, and empty ones are left out.  Any other text is one message of the user, as it is.  *messages is malloced
  * [*count].  ERROR_ARGUMENT where nobody says anything. */
 int chat_read(const char *text, size_t length, struct chat_message **messages, size_t *count, struct error *);
 
@@ -52,8 +53,8 @@ struct chat_rendered {
     size_t piece_count;
 };
 
-/* The conversation with the template around it, up to where the assistant is to speak.  A last message of the assistant is
- * left open, to be continued.  lead: what the template is to say before the user's last message (NULL: nothing).
+/* The conversation with the template around it, up to where the assistant is to speak.  A last message of the assistant
+ * is left open, to be continued.  lead: what the template is to say before the user's last message (NULL: nothing).
  * ERROR_ARGUMENT for a system message that is not the first. */
 int chat_render(const struct chat_template *, const char *text, const struct chat_message *, size_t count,
                 const char *lead, struct chat_rendered *, struct error *);

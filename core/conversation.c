@@ -14,7 +14,7 @@ static size_t piece_at(const struct chat_rendered *r, size_t at, size_t *from)
     return *from;
 }
 
-/* The byte of the text where byte `at` of the rendered text, which is in none of the pieces before `piece`, would be. */
+/* The byte of the text where byte `at` of the rendered text would be, which is in none of the pieces before `piece`. */
 static size_t place_of(const struct chat_rendered *r, size_t piece, size_t at)
 {
     if (piece == r->piece_count)

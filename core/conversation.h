@@ -8,8 +8,8 @@
 #include "core/chat.h"
 #include "core/sequence.h"
 
-/* As sequence_new(), with the template around the messages of the text.  Pictures without a place of their own come before
- * the user's last message.  What a message spells is never a control token. */
+/* As sequence_new(), with the template around the messages of the text.  Pictures without a place of their own come
+ * before the user's last message.  What a message spells is never a control token. */
 int conversation_new(const struct tokenizer *, const struct vision_info *vision, const struct chat_template *,
                      const char *text, size_t length, struct image *const *images, size_t image_count,
                      struct sequence *, struct error *);

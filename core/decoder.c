@@ -250,8 +250,8 @@ static const float *pass_norm(const struct pass *p, const struct norm *norm, con
 }
 
 /* y = norm(W h + b), turned; plain keeps what the norm is given. */
-static void pass_project(const struct pass *p, const struct linear *linear, const struct norm *norm, int heads, const float *h,
-                         float *plain, float *y)
+static void pass_project(const struct pass *p, const struct linear *linear, const struct norm *norm, int heads,
+                         const float *h, float *plain, float *y)
 {
     struct rope rope = baseline_rope(p->b, p->l, heads);
     p->ops->linear(p->s, linear->weight, linear->bias, h, p->rows, has(norm) ? plain : y);

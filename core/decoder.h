@@ -2,7 +2,7 @@
  *
  * Owns the baseline of one token sequence: the activations of every layer that the probes are differences to.  They are
  * kept for all layers where memory allows; else only keys and values are, and whoever needs a layer's activations
- * recomputes them from the layer before (decoder_layer()).  Knows nothing of units or relevance. */
+ * recomputes them from the layer before (baseline_layer()).  Knows nothing of units or relevance. */
 #ifndef CORE_DECODER_H
 #define CORE_DECODER_H
 
@@ -13,8 +13,8 @@
 #include "core/pool.h"
 #include "core/sight.h"
 
-/* Activations of one layer, indexed by position; [positions, ...] f32 on the device.  What feeds a norm that the model does
- * not have is NULL, and so is `up` where there is none. */
+/* Activations of one layer, indexed by position; [positions, ...] f32 on the device.  What feeds a norm that the model
+ * does not have is NULL, and so is `up` where there is none. */
 struct activations {
     float *input;                   /* width: the residual stream as it enters */
     float *query;                   /* heads * head_dim, after RoPE */
@@ -64,13 +64,14 @@ struct steering {
     int first_layer, last_layer;
 };
 
-/* What the ids below 0 stand for in the runs to come.  The array and its rows are the caller's, and must stay as long as
- * such runs; what was run before keeps its own copy of the rows. */
+/* What the ids below 0 stand for in the runs to come.  The array and its rows are the caller's, and must stay as long
+ * as such runs; what was run before keeps its own copy of the rows. */
 void baseline_pictures(struct baseline *, const struct picture_rows *, int n);
 
-/* Feed ids[0 .. n - 1] at positions count .. count + n - 1.  n + count <= capacity.  ERROR_ARGUMENT for an id below 0 that
- * is no picture's, and for a part of a mutual picture.
- * steering NULL: the plain pass.  cancelled is looked at between layers (NULL: never): ERROR_CANCELLED, count unchanged. */
+/* Feed ids[0 .. n - 1] at positions count .. count + n - 1.  n + count <= capacity.  ERROR_ARGUMENT for an id below 0
+ * that is no picture's, and for a part of a mutual picture.
+ * steering NULL: the plain pass.  cancelled is looked at between layers (NULL: never): ERROR_CANCELLED, count
+ * unchanged. */
 int baseline_run(struct baseline *, struct stream *, const int32_t *ids, int n, const struct steering *,
                  const atomic_bool *cancelled, struct error *);
 
@@ -86,8 +87,8 @@ void baseline_truncate(struct baseline *, int count);
 /* Logits after position p -> host [vocabulary].  scratch is the stream's; p < count. */
 int baseline_logits(struct baseline *, struct stream *, int p, float *logits, struct error *);
 
-/* What a lane needs to walk through the layers of a baseline that keeps none: the activations of its current layer, in the
- * memory of the device that is nearest to the lane's stream. */
+/* What a lane needs to walk through the layers of a baseline that keeps none: the activations of its current layer, in
+ * the memory of the device that is nearest to the lane's stream. */
 struct walker {
     struct pool pool, scratch_pool;
     struct activations layer;
@@ -103,7 +104,7 @@ const struct activations *baseline_layer(const struct baseline *, struct walker 
 /* This layer's attention as the device wants it, over the first `positions` keys. */
 struct attention baseline_attention(const struct baseline *, int l, int positions);
 struct rope baseline_rope(const struct baseline *, int l, int heads);
-/* Host [count, 2]: the first and last key that each position sees where no window is in the way; NULL: those before it. */
+/* Host [count, 2]: the first and last key that each position sees where there is no window; NULL: those before it. */
 const int32_t *baseline_sees(const struct baseline *);
 
 #endif

@@ -29,7 +29,8 @@ static int check_precision(const struct engine *e, const struct engine_options *
                          info->kind, wanted > PRECISION_INT8 ? "such" : precision_name((enum precision)wanted));
     if (wanted == PRECISION_INT8 && options->weights == WEIGHTS_MAPPED)
         return error_set(error, ERROR_ARGUMENT,
-                         "int8 products need a copy of the weights, and --weights mapped keeps none; use --precision f32");
+                         "int8 products need a copy of the weights, and --weights mapped keeps none; use --precision "
+                         "f32");
     return 0;
 }
 
@@ -191,7 +192,8 @@ int engine_read(const struct engine *e, const struct request *r, struct sequence
                             r->image_count, sequence, error);
     if (!e->chat.family)
         return error_set(error, ERROR_ARGUMENT,
-                         "this model has no chat template that is known; use --raw, or name a family with --chat-template");
+                         "this model has no chat template that is known; use --raw, or name a family with "
+                         "--chat-template");
     return conversation_new(e->tokenizer, vision, &e->chat, r->prompt, r->prompt_length, r->images, r->image_count,
                             sequence, error);
 }

@@ -19,11 +19,13 @@ static const struct family families[] = {
     {.name = "gemma2", .rope = ROPE_HALVES, .activation = ACTIVATION_GELU_TANH, .scaled_embedding = true,
      .post_norms = true, .window_period = 2, .score_cap = 50, .logit_cap = 30, .wide_scale_layers = 46},
     {.name = "gemma3", .rope = ROPE_HALVES, .activation = ACTIVATION_GELU_TANH, .scaled_embedding = true,
-     .post_norms = true, .query_norm = QUERY_NORM_HEADS, .window_period = 6, .local_base = 10000, .wide_scale_layers = 62},
+     .post_norms = true, .query_norm = QUERY_NORM_HEADS, .window_period = 6, .local_base = 10000,
+     .wide_scale_layers = 62},
     /* OLMo 2, and OLMo 3 with its windows */
     {.name = "olmo2", .rope = ROPE_HALVES, .no_pre_norms = true, .post_norms = true, .query_norm = QUERY_NORM_WHOLE,
      .window_period = 4},
-    {.name = "gpt2", .norm = NORM_LAYER, .activation = ACTIVATION_GELU_TANH, .ungated = true, .learned_positions = true},
+    {.name = "gpt2", .norm = NORM_LAYER, .activation = ACTIVATION_GELU_TANH, .ungated = true,
+     .learned_positions = true},
     /* Pythia */
     {.name = "gptneox", .norm = NORM_LAYER, .activation = ACTIVATION_GELU_ERF, .ungated = true, .rope = ROPE_HALVES,
      .parallel = true},
@@ -36,9 +38,9 @@ static const struct { const char *part, *what; } others[] = {
     {"moe", "a mixture of experts"}, {"deepseek2", "a mixture of experts"}, {"gpt-oss", "a mixture of experts"},
     {"llama4", "a mixture of experts"}, {"dbrx", "a mixture of experts"}, {"arctic", "a mixture of experts"},
     {"grok", "a mixture of experts"}, {"mamba", "a state-space model"}, {"falcon-h1", "a state-space hybrid"},
-    {"jamba", "a state-space hybrid"}, {"nemotron_h", "a state-space hybrid"}, {"granitehybrid", "a state-space hybrid"},
-    {"plamo2", "a state-space hybrid"}, {"lfm2", "a convolution hybrid"}, {"rwkv", "a recurrent network"},
-    {"bert", "an encoder"}, {"t5", "an encoder and decoder"},
+    {"jamba", "a state-space hybrid"}, {"nemotron_h", "a state-space hybrid"},
+    {"granitehybrid", "a state-space hybrid"}, {"plamo2", "a state-space hybrid"}, {"lfm2", "a convolution hybrid"},
+    {"rwkv", "a recurrent network"}, {"bert", "an encoder"}, {"t5", "an encoder and decoder"},
 };
 
 static bool has_part(const struct gguf_string *name, const char *part)
@@ -55,8 +57,8 @@ const struct family *family_find(const struct gguf *file, struct error *error)
         if (name.length == strlen(families[i].name) && memcmp(name.data, families[i].name, name.length) == 0)
             return &families[i];
     if (name.length == 4 && memcmp(name.data, "clip", 4) == 0) {
-        error_set(error, ERROR_UNSUPPORTED, "this is a vision tower without a language model; give it as --mmproj, beside "
-                  "the --model it belongs to");
+        error_set(error, ERROR_UNSUPPORTED, "this is a vision tower without a language model; give it as --mmproj, "
+                  "beside the --model it belongs to");
         return NULL;
     }
     const char *what = NULL;

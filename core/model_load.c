@@ -68,7 +68,8 @@ static int load_attention(struct loader *l, int index, struct layer *layer)
         status = load_linear(l, index, "attn_v", kv, m->width, &layer->value);
     if (status == 0 && m->family->query_norm != QUERY_NORM_NONE) {
         bool whole = m->family->query_norm == QUERY_NORM_WHOLE;
-        status = load_layer_norm(l, index, "attn_q_norm", whole ? 1 : m->heads, whole ? q : m->head_dim, &layer->query_norm);
+        status = load_layer_norm(l, index, "attn_q_norm", whole ? 1 : m->heads, whole ? q : m->head_dim,
+                                 &layer->query_norm);
         if (status == 0)
             status = load_layer_norm(l, index, "attn_k_norm", whole ? 1 : m->kv_heads, whole ? kv : m->head_dim,
                                      &layer->key_norm);
@@ -151,7 +152,8 @@ static int load_ends(struct loader *l)
 {
     struct model *m = l->model;
     int status;
-    if ((status = tensors_rows(&l->t, "token_embd.weight", m->vocabulary, 0, m->vocabulary, m->width, &m->embedding)) < 0 ||
+    if ((status = tensors_rows(&l->t, "token_embd.weight", m->vocabulary, 0, m->vocabulary, m->width,
+                               &m->embedding)) < 0 ||
         (status = load_norm(l, "output_norm", 1, m->width, &m->output_norm)) < 0)
         return status;
     if (m->family->learned_positions &&
@@ -177,8 +179,8 @@ static int check_device(const struct loader *l)
     if (!info || info->head_dim == 0 || l->model->head_dim <= info->head_dim)
         return 0;
     return error_set(l->t.error, ERROR_UNSUPPORTED,
-                     "its heads have %d columns, and the %s device takes up to %d; use --device cpu", l->model->head_dim,
-                     info->kind, info->head_dim);
+                     "its heads have %d columns, and the %s device takes up to %d; use --device cpu",
+                     l->model->head_dim, info->kind, info->head_dim);
 }
 
 static int load_all(struct loader *l)
@@ -219,7 +221,8 @@ int model_load(const struct gguf *file, struct device *device, struct model **ou
     if (!m)
         return error_set(error, ERROR_MEMORY, "out of memory");
     m->device = device;
-    struct loader l = {.t = {.file = file, .device = device, .held = &m->held, .error = error ? error : &own}, .model = m};
+    struct loader l = {.t = {.file = file, .device = device, .held = &m->held, .error = error ? error : &own},
+                       .model = m};
     int status = device->ops->stream_new(device, true, &l.t.stream, error);
     if (status == 0)
         status = load_all(&l);

@@ -38,7 +38,7 @@ static int say_token(struct job *j, struct baseline *b, int p, int32_t id, float
     if (id < 0)
         token.id = token.candidates[0].id;
     token.logprob = logits[token.id] - lse;
-    /* An end token ends the output without being part of it, but a model with nothing else to say is taken at its word. */
+    /* An end token ends the output without being part of it, but where a model has nothing else to say, that is it. */
     if (id < 0 && tokenizer_is_end(j->engine->tokenizer, token.id)) {
         j->stopped = true;
         if (j->output_count > 0)

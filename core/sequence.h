@@ -35,8 +35,8 @@ struct sequence {
 };
 
 /* vision may be NULL where there is no picture.  Without pictures the mark is text like any other.  ERROR_ARGUMENT for
- * more marks than pictures, or for pictures without vision, ERROR_LIMIT for too many; the message says what to do.  Else as
- * tokenizer_encode_quoting(), whose `quoted` and flags these are. */
+ * more marks than pictures, or for pictures without vision, ERROR_LIMIT for too many; the message says what to do.
+ * Else as tokenizer_encode_quoting(), whose `quoted` and flags these are. */
 int sequence_new(const struct tokenizer *, const struct vision_info *vision, const char *text, size_t length,
                  const struct span *quoted, size_t quoted_count, unsigned flags, struct image *const *images,
                  size_t image_count, struct sequence *, struct error *);

@@ -33,9 +33,10 @@ struct sight {
 int sight_new(struct sight *, struct pool *, int capacity, int window);
 void sight_free(struct sight *); /* not the pool's memory */
 
-/* n positions more.  ERROR_ARGUMENT, and nothing added, where an id is no picture's, or a mutual picture is not whole. */
+/* n positions more.  ERROR_ARGUMENT and nothing added where an id is no picture's or a mutual picture is not whole. */
 int sight_add(struct sight *, const int32_t *ids, int n, const struct picture_rows *, int pictures, struct error *);
-/* Forget all positions from `count` on, and the rest of a mutual picture that this would cut; returns how many are left. */
+/* Forget all positions from `count` on, and the rest of a mutual picture that this would cut; returns how many
+ * are left. */
 int sight_cut(struct sight *, int count);
 
 /* Bring the device's tables up to date. */

@@ -19,14 +19,14 @@ enum token_kind { TOKEN_TEXT, TOKEN_SPECIAL, TOKEN_IMAGE };
 struct token {
     int32_t id; /* -1: of a picture */
     enum token_kind kind;
-    size_t start, end; /* bytes of the encoded text; equal for specials, pictures, and for all but the last byte-piece of a
-                        * character */
+    size_t start, end; /* bytes of the encoded text; equal for specials, pictures, and for all but the last byte-piece
+                        * of a character */
     int image;         /* TOKEN_IMAGE: which picture of the prompt, */
     float rect[4];     /* and where in it: x, y, width, height in its pixels; width or height 0: in its padding */
 };
 
 enum tokenizer_flags {
-    TOKENIZE_START = 1,    /* begin of a sequence: BOS where the model wants one, the dummy-prefix space where it has one */
+    TOKENIZE_START = 1,    /* begin of a sequence: BOS and the dummy-prefix space, where the model has them */
     TOKENIZE_SPECIALS = 2, /* spellings of control tokens in the text become those tokens (trusted template text only);
                             * if it begins with BOS, TOKENIZE_START adds no second one */
     TOKENIZE_PREFIX = 4,   /* the dummy-prefix space as at the begin of a sequence, but no BOS: text behind a picture */
@@ -38,8 +38,8 @@ int tokenizer_open(const struct gguf *, const char *pre, struct tokenizer **, st
 void tokenizer_close(struct tokenizer *); /* NULL ok */
 
 /* text is UTF-8 of any content, NUL included; ERROR_FORMAT for invalid UTF-8 (the message gives the byte offset),
- * ERROR_UNSUPPORTED for a character that a SentencePiece vocabulary cannot spell, ERROR_LIMIT above 256 MiB.  Bytes that a
- * byte-level vocabulary lacks are left out, as the original packages do.
+ * ERROR_UNSUPPORTED for a character that a SentencePiece vocabulary cannot spell, ERROR_LIMIT above 256 MiB.  Bytes
+ * that a byte-level vocabulary lacks are left out, as the original packages do.
  * *tokens is malloced [*count], the caller frees it. */
 int tokenizer_encode(const struct tokenizer *, const char *text, size_t length, unsigned flags, struct token **tokens,
                      size_t *count, struct error *);
@@ -48,8 +48,8 @@ int tokenizer_encode(const struct tokenizer *, const char *text, size_t length, 
 struct span {
     size_t start, end;
 };
-/* The same for a template's text with a person's texts in it, at quoted [count] (ascending): what they spell is no control
- * token. */
+/* The same for a template's text with a person's texts in it, at quoted [count] (ascending): what they spell is no
+ * control token. */
 int tokenizer_encode_quoting(const struct tokenizer *, const char *text, size_t length, const struct span *quoted,
                              size_t quoted_count, unsigned flags, struct token **tokens, size_t *count, struct error *);
 

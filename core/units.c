@@ -313,7 +313,7 @@ static int cut_all(const char *text, const struct token *tokens, int count, enum
 
 /* -- granularities ------------------------------------------------------------------------------------------------- */
 
-/* From how many units are wanted.  A single one, of a long text without paragraphs, says nothing: it is further than any. */
+/* From how many units are wanted.  A single one, of a long text without paragraphs, says nothing: it is furthest. */
 static size_t distance_from_wanted(const struct unit_list *list)
 {
     size_t count = 0;
@@ -375,7 +375,8 @@ int units_cut(const char *text, size_t length, const struct token *tokens, size_
 /* How many tiles of side x side tokens cover columns x rows. */
 static size_t tiles(const struct picture *p, int side)
 {
-    return ((size_t)p->columns + (size_t)side - 1) / (size_t)side * (((size_t)p->rows + (size_t)side - 1) / (size_t)side);
+    size_t n = (size_t)side;
+    return ((size_t)p->columns + n - 1) / n * (((size_t)p->rows + n - 1) / n);
 }
 
 /* Tokens on a side of a tile; WHOLE: all there are; 0: no such granularity. */
@@ -450,6 +451,7 @@ bool unit_holds(const struct unit *u, int token)
 
 const char *unit_kind_name(enum unit_kind kind)
 {
-    static const char *const names[] = {"token", "word", "sentence", "paragraph", "custom", "special", "target", "patch"};
+    static const char *const names[] = {"token",  "word",    "sentence", "paragraph",
+                                        "custom", "special", "target",   "patch"};
     return names[kind];
 }

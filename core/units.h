@@ -12,7 +12,16 @@
 
 struct picture; /* sequence.h */
 
-enum unit_kind { UNIT_TOKEN, UNIT_WORD, UNIT_SENTENCE, UNIT_PARAGRAPH, UNIT_CUSTOM, UNIT_SPECIAL, UNIT_TARGET, UNIT_PATCH };
+enum unit_kind {
+    UNIT_TOKEN,
+    UNIT_WORD,
+    UNIT_SENTENCE,
+    UNIT_PARAGRAPH,
+    UNIT_CUSTOM,
+    UNIT_SPECIAL,
+    UNIT_TARGET,
+    UNIT_PATCH,
+};
 
 /* Tokens first .. last (both included).  A token that lies in two units belongs to each in part: `first_share` and
  * `last_share` (0 < share <= 1) say how much of the outermost tokens, by bytes, is this unit's, and the multiplier is
@@ -23,24 +32,26 @@ struct unit {
     int first, last;
     float first_share, last_share;
     size_t start, end; /* bytes of the prompt; equal for specials and patches */
-    int columns, rows, stride; /* UNIT_PATCH: tokens first + y * stride + x for x < columns, y < rows; last is the last of
-                                * them.  rows 0: all tokens first .. last */
+    int columns, rows, stride; /* UNIT_PATCH: tokens first + y * stride + x for x < columns, y < rows; last is the last
+                                * of them.  rows 0: all tokens first .. last */
 };
 
 /* Whether the unit holds this token. */
 bool unit_holds(const struct unit *, int token);
 
 /* Cut tokens [count] of text by granularity: "token", "word", "sentence", "paragraph", "auto" (the one that gives the
- * number of units nearest to 30, but a single one only if no other gives more) or a PCRE2 regular expression that matches the delimiters.  Delimiters and white
- * space go with the unit before them, so that every text token is in a unit.  A token of kind special is a unit
- * UNIT_SPECIAL of its own; tokens of pictures are in no unit.  Units come in order of their first token.  *units is malloced [*unit_count].
- * ERROR_ARGUMENT for an expression that does not compile, with its position. */
+ * number of units nearest to 30, but a single one only if no other gives more) or a PCRE2 regular expression that
+ * matches the delimiters.  Delimiters and white space go with the unit before them, so that every text token is in a
+ * unit.  A token of kind special is a unit UNIT_SPECIAL of its own; tokens of pictures are in no unit.  Units come in
+ * order of their first token.  *units is malloced [*unit_count].  ERROR_ARGUMENT for an expression that does not
+ * compile, with its position. */
 int units_cut(const char *text, size_t length, const struct token *tokens, size_t count, const char *granularity,
               struct unit **units, size_t *unit_count, struct error *);
 
-/* The pictures' units (in order of their first token), by granularity: "patch", "2x2", "4x4", "whole" or "auto" (the finest
- * of which no picture has more than 256), put among units [*unit_count] (malloced, replaced) in order of their first token.
- * A tile at the edge is cut to the picture.  ERROR_ARGUMENT for another granularity; units stay as they are on errors. */
+/* The pictures' units (in order of their first token), by granularity: "patch", "2x2", "4x4", "whole" or "auto" (the
+ * finest of which no picture has more than 256), put among units [*unit_count] (malloced, replaced) in order of their
+ * first token.  A tile at the edge is cut to the picture.  ERROR_ARGUMENT for another granularity; units stay as they
+ * are on errors. */
 int units_tile(const struct picture *, size_t count, const char *granularity, struct unit **units, size_t *unit_count,
                struct error *);
 

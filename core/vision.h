@@ -42,8 +42,8 @@ const struct vision_info *vision_info(const struct vision *);
 
 /* The picture's rows: out [columns * rows, width] f32 on the device.  cancelled is looked at between layers (NULL:
  * never).  stream is a wide one.  Has finished when it returns. */
-int vision_encode(const struct vision *, struct stream *, const struct image *, const atomic_bool *cancelled, float *out,
-                  struct error *);
+int vision_encode(const struct vision *, struct stream *, const struct image *, const atomic_bool *cancelled,
+                  float *out, struct error *);
 
 /* Where a token of a picture of this size looks, in the picture's own pixels: its cell, cut to the picture; cells that
  * lie in padding are empty.  (Attention mixes patches in the tower, so a token is evidence about its place only

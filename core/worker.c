@@ -1,7 +1,7 @@
 /* worker.c: the thread that owns the device, and the two queues between it and its reader.
  *
- * Requests go in (only the newest counts), events come out.  All of struct worker below `lock` is shared; the job is the
- * worker thread's own. */
+ * Requests go in (only the newest counts), events come out.  All of struct worker below `lock` is shared; the job is
+ * the worker thread's own. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -50,7 +50,8 @@ int cards_open(const struct device_options *options, struct device **device, str
     int number = card_number(options->name), code;
     *device = NULL;
     if (number == UNKNOWN)
-        return error_set(error, ERROR_ARGUMENT, "unknown device \"%s\"; a card is \"cuda\" or \"cuda:N\", all are \"cuda:all\"",
+        return error_set(error, ERROR_ARGUMENT,
+                         "unknown device \"%s\"; a card is \"cuda\" or \"cuda:N\", all are \"cuda:all\"",
                          options->name);
     if ((code = module_load_cuda(&cuda, error)) < 0)
         return code;

@@ -73,9 +73,9 @@ struct rope {
 
 /* Everything about one layer's attention that all its rows share.
  * key, value  [positions, kv_heads * head_dim] f32: the baseline's, keys after RoPE
- * sees        [positions, 2] i32 or NULL: the first and the last key that the query at each position sees, both included;
- *             neither of the two may descend with the position, and a position sees itself.  Blocks that look in both
- *             directions (pictures in Gemma 3, a vision tower) are said so; window is then not looked at.
+ * sees        [positions, 2] i32 or NULL: the first and the last key that the query at each position sees, both
+ *             included; neither of the two may descend with the position, and a position sees itself.  Blocks that look
+ *             in both directions (pictures in Gemma 3, a vision tower) are said so; window is then not looked at.
  * Without it a query at position p sees the keys j <= p and, with window > 0, only p - j < window. */
 struct attention {
     int heads, kv_heads, head_dim; /* heads is a multiple of kv_heads */
@@ -191,8 +191,8 @@ struct device_ops {
      * dlse is there once stream_finish() has returned 0. */
     void (*lse_delta)(struct stream *, const struct head *, enum precision, const float *h, int targets,
                       const double *lse, const float *dh, const int32_t *target, int rows, double *dlse);
-    /* dlogit[r, j] = logit of wanted[t, j] at h[t] + dh[r], less that at h[t];  wanted [targets, n] host, ids < vocabulary;
-     * dlogit [rows, n] host, there once stream_finish() has returned 0.  Always f32 or better. */
+    /* dlogit[r, j] = logit of wanted[t, j] at h[t] + dh[r], less that at h[t];  wanted [targets, n] host, all below
+     * the vocabulary; dlogit [rows, n] host, there once stream_finish() has returned 0.  Always f32 or better. */
     void (*logit_delta)(struct stream *, const struct head *, const float *h, const float *dh, const int32_t *target,
                         int rows, const int32_t *wanted, int n, double *dlogit);
 };
@@ -202,8 +202,8 @@ struct device {
     const struct device_ops *ops;
 };
 
-/* What becomes of weights that are stored in another type than f32.  Cards keep them as they are stored, and expand each
- * for as long as it is needed. */
+/* What becomes of weights that are stored in another type than f32.  Cards keep them as they are stored, and expand
+ * each for as long as it is needed. */
 enum weights {
     WEIGHTS_AUTO,     /* expanded and kept as far as a third of the free memory goes */
     WEIGHTS_MAPPED,   /* left in the file; expanded piece by piece whenever they are needed */
@@ -217,7 +217,7 @@ struct device_options {
     enum weights weights;
 };
 
-/* Open a device; device->ops->close() ends it.  ERROR_ARGUMENT for an unknown name, ERROR_DEVICE where it is missing. */
+/* Open a device; device->ops->close() ends it.  ERROR_ARGUMENT for an unknown name, ERROR_DEVICE if it is not there. */
 int device_open(const struct device_options *, struct device **, struct error *);
 
 #endif

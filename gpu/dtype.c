@@ -229,8 +229,8 @@ static void expand_q3_k(const void *src, float *restrict dst, size_t n)
     }
 }
 
-/* Scale and minimum of group 0..7 of Q4_K and Q5_K, 6 bits each, from their 12 bytes: the first four groups keep theirs in
- * the low bits of bytes 0..3 and 4..7; the last four keep nibbles in bytes 8..11 and their upper bits on top of 0..7. */
+/* Scale and minimum of group 0..7 of Q4_K and Q5_K, 6 bits each, from their 12 bytes: the first four groups keep theirs
+ * in the low bits of bytes 0..3 and 4..7; the last four keep nibbles in bytes 8..11 and upper bits on top of 0..7. */
 static inline void unpack_scale(const uint8_t *packed, int group, int *scale, int *minimum)
 {
     if (group < 4) {
@@ -278,7 +278,8 @@ static void expand_q5_k(const void *src, float *restrict dst, size_t n)
 }
 
 /* Q6_K: 128 bytes of low nibbles, 64 of upper bit pairs, 16 signed scales, half d.  A half block has four runs of 32:
- * their nibbles are the low, then the high ones of 2 x 32 bytes, their pairs go up through 32 bytes.  d scale (v - 32) */
+ * their nibbles are the low, then the high ones of 2 x 32 bytes, their pairs go up through 32 bytes.
+ * d scale (v - 32) */
 static void expand_q6_k(const void *src, float *restrict dst, size_t n)
 {
     const uint8_t *block = src;

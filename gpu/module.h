@@ -11,8 +11,8 @@ struct cuda_module {
     int (*open)(int ordinal, bool tf32, struct device **, struct error *);
 };
 
-/* Load the module.  It is looked for beside the program, then where it is installed; once loaded it stays.  ERROR_DEVICE
- * where it, or a library it needs, is missing. */
+/* Load the module.  It is looked for beside the program, then where it is installed; once loaded it stays.
+ * ERROR_DEVICE where it, or a library it needs, is missing. */
 int module_load_cuda(struct cuda_module *, struct error *);
 
 #endif

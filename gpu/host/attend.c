@@ -138,7 +138,8 @@ static void pack_base(const struct call *call, int kv_head, int first, int end, 
         int count = least(KERNEL_PANEL, end - key);
         if (count < KERNEL_PANEL)
             memset(panel, 0, panel_floats(a) * sizeof *panel);
-        call->kernels->pack(a->key + key * stride + (size_t)kv_head * a->head_dim, stride, count, a->head_dim, 0, panel);
+        call->kernels->pack(a->key + key * stride + (size_t)kv_head * a->head_dim, stride, count, a->head_dim, 0,
+                            panel);
     }
 }
 
@@ -290,7 +291,8 @@ static bool pack_all(struct stream *stream, struct call *call, int first, int en
     const struct attention *a = call->a;
     struct packing p = {.call = call, .panel = first / KERNEL_PANEL, .end = end};
     p.panels = (end + KERNEL_PANEL - 1) / KERNEL_PANEL - p.panel;
-    p.base = host_scratch(stream, SCRATCH_PANELS, (size_t)a->kv_heads * call->panels * panel_floats(a) * sizeof *p.base);
+    size_t floats = (size_t)a->kv_heads * call->panels * panel_floats(a);
+    p.base = host_scratch(stream, SCRATCH_PANELS, floats * sizeof *p.base);
     call->base = p.base;
     if (p.base && p.panels > 0)
         team_run(call->team, (size_t)a->kv_heads * p.panels, pack_task, &p);
@@ -316,7 +318,8 @@ static void attend_task(void *context, size_t i, int member)
     int kv_head = (int)i % call->a->kv_heads, last = (call->span->query_count - 1) / call->tile_positions;
     int start = (last - (int)i / call->a->kv_heads) * call->tile_positions;
     use_base(call, kv_head, &tile, &b);
-    attend_tile(call, kv_head, call->span, start, least(call->tile_positions, call->span->query_count - start), &tile, &b);
+    attend_tile(call, kv_head, call->span, start, least(call->tile_positions, call->span->query_count - start), &tile,
+                &b);
 }
 
 void host_attend(struct stream *stream, const struct attention *a, const float *factor, int first, const float *x,

@@ -52,8 +52,8 @@ struct stream {
 
 /* -- host.c -------------------------------------------------------------------------------------------------------- */
 
-/* Open the CPU device.  threads as in device_options; level names the kernels to use ("generic", "avx2", "avx512", "vnni") or is
- * NULL for the best that this processor runs.  0, ERROR_ARGUMENT (no such level here) or ERROR_MEMORY. */
+/* Open the CPU device.  threads as in device_options; level names the kernels to use ("generic", "avx2", "avx512",
+ * "vnni") or is NULL for the best that this processor runs.  0, ERROR_ARGUMENT (no such level here) or ERROR_MEMORY. */
 int host_open(int threads, const char *level, struct device **, struct error *);
 /* What becomes of the weights made from now on. */
 void host_keep_weights(struct device *, enum weights);
@@ -95,8 +95,8 @@ void host_linear(struct stream *, const struct weight *, const float *bias, cons
 void host_linear_delta(struct stream *, const struct weight *, enum precision, const float *dx, int rows, float *dy);
 /* Whether products of differences are offered in a precision; if not, the stream is marked. */
 bool host_precision_offered(struct stream *, enum precision);
-/* y [rows, count] (rows of y are `stride` apart) = x [rows, columns] . w^T, w [count, columns] f32, in the calling thread.
- * Thread: any, also from a team's pieces. */
+/* y [rows, count] (rows of y are `stride` apart) = x [rows, columns] . w^T, w [count, columns] f32, in the calling
+ * thread.  Thread: any, also from a team's pieces. */
 void host_product(struct stream *, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride);
 

@@ -1,14 +1,14 @@
 /* kernels.h: the hot loops, compiled several times for different x86-64 levels and chosen at run time.
  *
- * kernels_rows.c, kernels_attend.c, kernels_int8.c and kernels_head.c are compiled once for each level, where KERNELS is the level's
- * name; kernels_choose.c knows which levels there are.  All kernels are serial and take plain memory; x and y of the
- * elementwise ones may be the same array. */
+ * kernels_rows.c, kernels_attend.c, kernels_int8.c and kernels_head.c are compiled once for each level, where KERNELS
+ * is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial and take plain memory; x
+ * and y of the elementwise ones may be the same array. */
 #ifndef GPU_HOST_KERNELS_H
 #define GPU_HOST_KERNELS_H
 
 #include "gpu/device.h"
 
-/* Keys come in panels: a panel holds KERNEL_PANEL consecutive keys of one head, transposed: [head_dim, KERNEL_PANEL]. */
+/* Keys come in panels: KERNEL_PANEL consecutive keys of one head, transposed: [head_dim, KERNEL_PANEL]. */
 enum { KERNEL_PANEL = 64 };
 
 /* Products of 8-bit integers: columns turned together, and rows multiplied at once. */

@@ -111,8 +111,8 @@ static bool all_erased(const float *score, int n)
     return true;
 }
 
-/* score[0 .. n - 1] becomes exp(score - greatest), n a multiple of KERNEL_PANEL; returns 1 / their sum, or 0 where every
- * score is -inf. */
+/* score[0 .. n - 1] becomes exp(score - greatest), n a multiple of KERNEL_PANEL; returns 1 / their sum, or 0 where
+ * every score is -inf. */
 static float exponentials(float *score, int n)
 {
     enum { WAYS = KERNEL_PANEL / LANES };

@@ -1,4 +1,4 @@
-/* kernels_math.h: arithmetic of the kernels: vectors of the level's width, and functions that loops over can be vectorised.
+/* kernels_math.h: arithmetic of the kernels: vectors of the level's width, and functions whose loops can be vectorised.
  *
  * The functions have no branches and no calls, are right to about 1e-7 relative, and carry NaNs through.  Nothing here
  * is contracted or reordered by the compiler: what is fused is written as madd(), so that the same expression gives the
@@ -139,8 +139,8 @@ static inline float exp_parts(float x, float *scale)
     return madd(r * r, p, r);
 }
 
-/* 0 below -87, infinite above 88.3: from 127.5 ln 2 on the scale is infinite and the rest may be negative, which together
- * would be no number. */
+/* 0 below -87, infinite above 88.3: from 127.5 ln 2 on the scale is infinite and the rest may be negative, which
+ * together would be no number. */
 static inline float fast_exp(float x)
 {
     float scale, clamped = x > 88.3f ? 88.3f : x;

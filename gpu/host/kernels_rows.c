@@ -13,7 +13,8 @@ struct moments {
 };
 
 /* Sum of (x + dx - mean)^power over a row, each lane by itself first; dx may be NULL. */
-static inline __attribute__((always_inline)) float row_sum(const float *x, const float *dx, int n, float mean, int power)
+static inline __attribute__((always_inline)) float row_sum(const float *x, const float *dx, int n, float mean,
+                                                           int power)
 {
     vector sum[2] = {{0}, {0}};
     int i = 0;
@@ -33,7 +34,8 @@ static inline __attribute__((always_inline)) float row_sum(const float *x, const
     return vector_sum(sum[0] + sum[1]) + rest;
 }
 
-static inline __attribute__((always_inline)) struct moments row_moments(const struct norm *norm, const float *x, const float *dx)
+static inline __attribute__((always_inline)) struct moments row_moments(const struct norm *norm, const float *x,
+                                                                        const float *dx)
 {
     int n = norm->width;
     struct moments m = {0, 0};

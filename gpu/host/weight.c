@@ -1,7 +1,7 @@
 /* weight.c: weights of the CPU device, in the type the file stores them in, and products with them.
  *
- * A weight stays where the file is mapped.  As many as host_keep_weights() leaves room for are expanded to f32 at first use
- * and kept; the others are expanded tile by tile, into the stream's scratch, every time. */
+ * A weight stays where the file is mapped.  As many as host_keep_weights() leaves room for are expanded to f32 at first
+ * use and kept; the others are expanded tile by tile, into the stream's scratch, every time. */
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <stdatomic.h>
@@ -214,8 +214,8 @@ static void product_tile(void *context, size_t i, int member)
         p->stream->kernels->add(p->bias + first, 1.0f, (size_t)count, p->y + (size_t)r * p->w->rows + first);
 }
 
-/* How many output columns a task takes: in one thread and with a kept copy all of them; shared out, a few tasks for each
- * thread; and no more than a tile where they must be expanded. */
+/* How many output columns a task takes: in one thread and with a kept copy all of them; shared out, a few tasks for
+ * each thread; and no more than a tile where they must be expanded. */
 static int product_tile_rows(const struct stream *stream, const struct weight *w, bool whole, int rows)
 {
     if (rows == 1)
@@ -224,7 +224,8 @@ static int product_tile_rows(const struct stream *stream, const struct weight *w
     return whole ? share : least(share, TILE_ROWS);
 }
 
-static void product(struct stream *stream, const struct weight *w, const float *bias, const float *x, int rows, float *y)
+static void product(struct stream *stream, const struct weight *w, const float *bias, const float *x, int rows,
+                    float *y)
 {
     if (rows == 0)
         return;
