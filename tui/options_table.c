@@ -246,9 +246,11 @@ static const struct option_row prompt_rows[] = {
              "lines that are nothing but system:, user: or assistant: say who speaks, else all of it is the user's"},
     {.commands = COMPUTING & ~BENCH, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
      .help = "give the model the prompt as it is (default where the model file has no chat template)"},
-    {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "system", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(system),
+    {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "system", .value = "TEXT",
+     .kind = OPTION_TEXT, .offset = AT(system),
      .help = "begin the conversation with this message of the system"},
-    {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "chat-file", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(chat_file),
+    {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "chat-file", .value = "FILE",
+     .kind = OPTION_TEXT, .offset = AT(chat_file),
      .help = "read messages {\"role\": \"system\", \"user\" or \"assistant\", \"content\": TEXT} from FILE, one a line or a "
              "JSON array of them, - for standard input; a prompt comes after them"},
     {.commands = COMPUTING & ~BENCH, .name = "chat-template", .value = "NAME", .kind = OPTION_OWN,
@@ -291,19 +293,23 @@ static const struct option_row method_rows[] = {
     {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,
      .offset = AT(method.suppression), .words = suppress_words,
      .help = "how: row-min, row-min-causal, product or log-additive (default: row-min-causal)"},
-    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "factor", .value = "F", .kind = OPTION_OWN, .read = read_factor,
+    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "factor", .value = "F",
+     .kind = OPTION_OWN, .read = read_factor,
      .help = "how far: 0 turns off, 1 changes nothing, up to 4 turns up (default: 0.1)"},
-    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "similarity", .value = "COSINE", .kind = OPTION_OWN, .read = read_similarity,
+    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "similarity", .value = "COSINE",
+     .kind = OPTION_OWN, .read = read_similarity,
      .help = "turn down, with a unit, positions whose embeddings are this similar, or off (default: off, for units of "
              "pictures 0.7)"},
-    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "window", .value = "N", .kind = OPTION_OWN, .read = read_window,
+    {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "window", .value = "N",
+     .kind = OPTION_OWN, .read = read_window,
      .help = "pictures: only patches in the N x N around a patch may be similar to it (N is odd), or off: any position; "
              "text has no window (default: 5)"},
     {.commands = EXPLAIN | GUARD, .name = "paths", .value = "NAME", .kind = OPTION_WORD, .offset = AT(method.paths),
      .words = paths_words,
      .help = "where: all rows, or direct: only those that predict the answer, which costs about one plain pass for all "
              "units together, and whose order of weak units is not to be trusted (default: all)"},
-    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "layers", .value = "A-B", .kind = OPTION_OWN, .read = read_layers,
+    {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "layers", .value = "A-B",
+     .kind = OPTION_OWN, .read = read_layers,
      .help = "only in these layers, counted from 0, both included (default: all)"},
     {.commands = EXPLAIN, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,
      .high = 1e9, .help = "stop the probes after this time; the result then says \"complete\": false, and which values are "
@@ -322,7 +328,8 @@ static const struct option_row bench_rows[] = {
 };
 
 static const struct option_row eval_rows[] = {
-    {.commands = EVAL, .name = "limit", .value = "N", .kind = OPTION_COUNT, .offset = AT(limit), .low = 1, .high = 1 << 30,
+    {.commands = EVAL, .name = "limit", .value = "N",
+     .kind = OPTION_COUNT, .offset = AT(limit), .low = 1, .high = 1 << 30,
      .help = "only the first N cases (default: all)"},
     {.commands = EVAL, .name = "leave-one-out", .kind = OPTION_FLAG, .offset = AT(leave_one_out),
      .help = "words: also the map that deleting every unit's text in turn gives, which takes a plain pass for each"},
@@ -341,7 +348,8 @@ static const struct option_row result_rows[] = {
      .words = explain_formats, .base = FORMAT_ANSI,
      .help = "ansi (for terminals), json, html (one page) or reference (the AtMan repository's JSON, whose sign is "
              "opposite) (default: ansi)"},
-    {.commands = GENERATE | INFO | BENCH | GUARD, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
+    {.commands = GENERATE | INFO | BENCH | GUARD, .name = "format", .value = "NAME",
+     .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text or json (default: text)"},
     {.commands = EVAL, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text (a table) or json (default: json)"},

@@ -160,6 +160,37 @@ static unsigned next_pane(struct screen *screen)
     return DIRTY_ALL;
 }
 
+/* What is asked of the output and of the prompt's text. */
+static unsigned act_on_text(struct screen *screen, enum action action)
+{
+    struct view *view = &screen->view;
+    switch (action) {
+    case ACTION_APPEND:
+        return append_output(screen);
+    case ACTION_CONTRAST:
+        return screen_contrast(screen);
+    case ACTION_FOIL:
+        return screen_ask_foil(screen);
+    case ACTION_SCALE:
+        view->shared_scale = !view->shared_scale;
+        return DIRTY_DRAW;
+    case ACTION_TOKEN_LEFT:
+        return choose_token(screen, (long)view->token - 1);
+    case ACTION_TOKEN_RIGHT:
+        return choose_token(screen, (long)view->token + 1);
+    case ACTION_TOKEN_FIRST:
+        return choose_token(screen, 0);
+    case ACTION_TOKEN_LAST:
+        return choose_token(screen, (long)screen->explanation->output_count - 1);
+    case ACTION_CHOICE_UP:
+        return choose_candidate(screen, -1);
+    case ACTION_CHOICE_DOWN:
+        return choose_candidate(screen, 1);
+    default:
+        return view->focus == PLACE_EDITOR ? edit(screen, action) : DIRTY_NONE;
+    }
+}
+
 static unsigned act(struct screen *screen, enum action action, int key)
 {
     struct view *view = &screen->view;
@@ -184,21 +215,12 @@ static unsigned act(struct screen *screen, enum action action, int key)
         }
         screen_say(screen, true, "there are no sample prompts beside the shipped model");
         return DIRTY_DRAW;
-    case ACTION_APPEND:
-        return append_output(screen);
-    case ACTION_CONTRAST:
-        return screen_contrast(screen);
-    case ACTION_FOIL:
-        return screen_ask_foil(screen);
     case ACTION_MIX_UP:
         return screen_mix(screen, 1);
     case ACTION_MIX_DOWN:
         return screen_mix(screen, -1);
     case ACTION_MIX_RESET:
         return screen_mix_reset(screen);
-    case ACTION_SCALE:
-        view->shared_scale = !view->shared_scale;
-        return DIRTY_DRAW;
     case ACTION_PANE:
         return next_pane(screen);
     case ACTION_DEVICE:
@@ -217,22 +239,9 @@ static unsigned act(struct screen *screen, enum action action, int key)
     case ACTION_QUIT:
         screen->quit = true;
         return DIRTY_NONE;
-    case ACTION_TOKEN_LEFT:
-        return choose_token(screen, (long)view->token - 1);
-    case ACTION_TOKEN_RIGHT:
-        return choose_token(screen, (long)view->token + 1);
-    case ACTION_TOKEN_FIRST:
-        return choose_token(screen, 0);
-    case ACTION_TOKEN_LAST:
-        return choose_token(screen, (long)screen->explanation->output_count - 1);
-    case ACTION_CHOICE_UP:
-        return choose_candidate(screen, -1);
-    case ACTION_CHOICE_DOWN:
-        return choose_candidate(screen, 1);
     default:
         return action >= ACTION_PICTURE_ADD && action <= ACTION_PATCH_BEST ? screen_picture_act(screen, action)
-               : view->focus == PLACE_EDITOR                               ? edit(screen, action)
-                                                                           : DIRTY_NONE;
+                                                                           : act_on_text(screen, action);
     }
 }
 

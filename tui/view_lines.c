@@ -261,7 +261,9 @@ static void draw_top(struct view *view, int row)
     if (view->token >= view->explanation->output_count)
         return;
     bool measured = map_top(&view->map, MAP_ALL, &unit, 1) > 0;
-    const char *how = !measured ? " is not measured yet" : map_value(&view->map, unit) < 0 ? " depends on" : " rests on";
+    const char *how = measured ? " rests on" : " is not measured yet";
+    if (measured && map_value(&view->map, unit) < 0)
+        how = " depends on";
     at += draw_chosen(view, row, at, columns);
     at += paint_string(row, at, columns - at, paint_plain(0), how);
     draw_list(view, row, at, MAP_ALL);
