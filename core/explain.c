@@ -9,7 +9,10 @@
 #include "core/logits.h"
 #include "core/rollout.h"
 
-enum { CHOICES = 1 + CANDIDATES };
+enum {
+    CHOICES = 1 + CANDIDATES,
+    FEW_UNITS = 32, /* up to here f32 takes no longer than estimates, half of which are then measured again */
+};
 
 /* -- what is asked ------------------------------------------------------------------------------------------------- */
 
@@ -331,7 +334,8 @@ static int make_probes(struct job *j, struct error *error)
     free(embedding);
     if (status < 0 || (status = make_lanes(j, positions, error)) < 0)
         return status;
-    return probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, j->engine->precision, &j->probes, error);
+    enum precision precision = j->unit_count <= FEW_UNITS ? PRECISION_F32 : j->engine->precision;
+    return probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, precision, &j->probes, error);
 }
 
 int job_explain(struct job *j, struct error *error)

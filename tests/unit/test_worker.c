@@ -495,7 +495,9 @@ static void test_refined(const struct engine_options *options)
 {
     struct engine_options low = *options;
     struct engine *exact = engine;
-    struct request r = ask(story, 3);
+    char longer[3 * sizeof story];
+    snprintf(longer, sizeof longer, "%.*s%s", (int)(strchr(story, '?') - story - 18), story, story);
+    struct request r = ask(longer, 3), few = ask("Anna has a red ball. What does Anna have? A", 3);
     struct error error = {0};
     low.precision = PRECISION_INT8;
     struct explanation *e = run(&r, EVENT_DONE);
@@ -507,7 +509,11 @@ static void test_refined(const struct engine_options *options)
         explanation_free(e);
         return;
     }
-    struct explanation *f = run(&r, EVENT_DONE);
+    struct explanation *f = run(&few, EVENT_DONE);
+    for (size_t u = 0; u < f->unit_count; u++)
+        CHECK(!f->estimated[u], "few units are measured in f32 at once");
+    explanation_free(f);
+    f = run(&r, EVENT_DONE);
     size_t units = f->unit_count, measured = 0;
     double weakest = INFINITY, strongest = 0, noise = 0;
     CHECK(f->complete && units == e->unit_count && f->cost.probes == (int)units, "%d probes", f->cost.probes);
