@@ -3,6 +3,7 @@
  * Requests go in (only the newest counts), events come out.  All of struct worker below `lock` is shared; the job is
  * the worker thread's own. */
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct order {
     char *prompt, *target, *foil, *units, *image_units;
     struct image **images; /* [request.image_count], an owner of each */
     struct steer *steers;
+    struct event *end; /* its last event, should there be no memory left for one then: a reader waits for it */
 };
 
 struct worker {
@@ -49,6 +51,7 @@ static void order_free(struct order *o)
         image_release(o->images[i]);
     free(o->images);
     free(o->steers);
+    event_free(o->end);
     free(o);
 }
 
@@ -72,7 +75,8 @@ static struct order *order_new(const struct request *r)
     struct order *o = calloc(1, sizeof *o);
     if (!o)
         return NULL;
-    if (!copy_bytes(r->prompt ? r->prompt : "", r->prompt_length, &o->prompt) ||
+    o->end = calloc(1, sizeof *o->end);
+    if (!o->end || !copy_bytes(r->prompt ? r->prompt : "", r->prompt_length, &o->prompt) ||
         !copy_bytes(r->target, r->target_length, &o->target) || !copy_bytes(r->foil, r->foil_length, &o->foil) ||
         !copy_bytes(r->units, r->units ? strlen(r->units) : 0, &o->units) ||
         !copy_bytes(r->image_units, r->image_units ? strlen(r->image_units) : 0, &o->image_units) ||
@@ -92,6 +96,17 @@ static struct order *order_new(const struct request *r)
     o->request.units = o->units;
     o->request.steers = o->steers;
     return o;
+}
+
+/* The event that was kept for its end, once. */
+static struct event *order_end(struct order *o, enum event_kind kind)
+{
+    struct event *v = o->end;
+    o->end = NULL;
+    v->kind = kind;
+    v->request = o->number;
+    v->noise_floor = NAN;
+    return v;
 }
 
 /* -- events -------------------------------------------------------------------------------------------------------- */
@@ -183,18 +198,19 @@ static void wait_for_lanes(void *context)
     answer_choice(w);
 }
 
-static void run_order(struct worker *w, const struct order *o)
+static void run_order(struct worker *w, struct order *o)
 {
     struct error error = {0};
     int status = job_run(w->job, &o->request, o->number, &error);
     enum event_kind kind = status == 0 ? EVENT_DONE : status == ERROR_CANCELLED ? EVENT_CANCELLED : EVENT_FAILED;
     struct event *v = job_event(w->job, kind);
-    if (v && kind == EVENT_FAILED)
+    if (!v)
+        v = order_end(o, kind);
+    if (kind == EVENT_FAILED)
         v->error = error;
     pthread_mutex_lock(&w->lock);
     w->running = false;
-    if (v)
-        post_locked(w, v);
+    post_locked(w, v);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -314,14 +330,8 @@ void worker_cancel(struct worker *w)
     w->pending = NULL;
     if (w->running)
         atomic_store(&w->job->cancelled, true);
-    if (old) { /* the running one's end is stale by now: the latest request ends here */
-        struct event *v = calloc(1, sizeof *v);
-        if (v) {
-            v->kind = EVENT_CANCELLED;
-            v->request = old->number;
-            post_locked(w, v);
-        }
-    }
+    if (old) /* the running one's end is stale by now: the latest request ends here */
+        post_locked(w, order_end(old, EVENT_CANCELLED));
     pthread_mutex_unlock(&w->lock);
     order_free(old);
 }
