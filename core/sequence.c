@@ -177,9 +177,7 @@ static int check(const struct vision_info *vision, const char *text, size_t leng
     if (valid < length)
         return error_set(error, ERROR_FORMAT, "invalid UTF-8 at byte %zu", valid);
     if (image_count && !vision)
-        return error_set(error, ERROR_ARGUMENT,
-                         "this model was opened without a vision tower, so it sees no pictures; give the tower's "
-                         "file with --mmproj");
+        return error_set(error, ERROR_ARGUMENT, "no vision tower, so no pictures; open the model with --mmproj FILE");
     if (image_count && marks > image_count)
         return error_set(error, ERROR_ARGUMENT,
                          "the text has %zu places for pictures (" SEQUENCE_MARK

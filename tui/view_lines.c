@@ -335,6 +335,8 @@ static void describe_work(const struct view *view, char *text, size_t size)
         snprintf(text, size, "%d probes in %.1f s, noise %.2g nats", cost->probes, cost->seconds, e->noise_floor);
     else if (e->complete && cost->probes > 0)
         snprintf(text, size, "%d probes in %.1f s", cost->probes, cost->seconds);
+    else if (e->unit_count > 0 && cost->probes_total == 0)
+        snprintf(text, size, "not measured");
     else if (e->unit_count > 0)
         snprintf(text, size, "stopped at %d of %d", cost->probes, cost->probes_total);
     else
