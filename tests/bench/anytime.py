@@ -54,7 +54,7 @@ def main():
 
     def ask(prompt):
         line = {"prompt": prompt, "generate": a.generate, "units": "token", "suppression": 1, "factor": 0.1,
-                "layers": [0, -1]}
+                "layers": [0, -1], "shown": True}
         worker.stdin.write(json.dumps(line).encode() + b"\n")
         worker.stdin.flush()
         return json.loads(worker.stdout.readline())

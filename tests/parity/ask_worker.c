@@ -6,7 +6,7 @@
  * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
  * "layers": [first, last], "foil" (or null), "images": [files] (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
- * [choices], "encoded": whether a picture had to be, "shown": [["token", "units", "relevance" or "done", seconds since the
+ * [choices], "encoded": whether a picture had to be, and if the line says "shown": true, "shown": [["token", "units", "relevance" or "done", seconds since the
  * request, seconds of processors since then, probes run, [the strongest units by the values known then, best first]]...]},
  * or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
 #include <math.h>
@@ -160,14 +160,15 @@ static json_t *explain(struct worker *worker, struct explanation *e, const json_
     request.method.similarity = json_is_number(similarity) ? (float)json_number_value(similarity) : NAN;
     request.method.first_layer = (int)json_integer_value(json_array_get(layers, 0));
     request.method.last_layer = (int)json_integer_value(json_array_get(layers, 1));
-    json_t *shown = json_array();
+    json_t *shown = json_is_true(json_object_get(line, "shown")) ? json_array() : NULL;
     worker_submit(worker, &request);
     if (wait_for(worker, e, EVENT_DONE, shown) != EVENT_DONE) {
         json_decref(shown);
         return json_pack("{ss}", "error", e->error.message);
     }
     json_t *answer = explanation_json(e);
-    json_object_set_new(answer, "shown", shown);
+    if (shown)
+        json_object_set_new(answer, "shown", shown);
     return answer;
 }
 
