@@ -6,8 +6,8 @@
  * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
  * "layers": [first, last], "foil" (or null), "images": [files] (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
- * [choices], "encoded": whether a picture had to be, and if the line says "shown": true, "shown": [["token", "units", "relevance" or "done", seconds since the
- * request, seconds of processors since then, probes run, [the strongest units by the values known then, best first]]...]},
+ * [choices], "encoded": whether a picture had to be, and if the line says "shown": true, "shown": [["token", "units",
+ * "relevance" or "done", seconds since the request, seconds of processors since then, probes run, [the strongest units by the values known then, best first]]...]},
  * or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
 #include <math.h>
 #include <poll.h>
