@@ -9,7 +9,10 @@ enum { CHOICES = 1 + CANDIDATES };
 
 struct method method_default(void)
 {
-    return (struct method){.suppression = SUPPRESS_ROW_MIN_CAUSAL, .factor = 0.1f, .similarity = NAN, .image_similarity = 0.7f,
+    return (struct method){.suppression = SUPPRESS_ROW_MIN_CAUSAL,
+                           .factor = 0.1f,
+                           .similarity = NAN,
+                           .image_similarity = 0.7f,
                            .window = 5, .last_layer = -1};
 }
 

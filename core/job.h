@@ -1,7 +1,8 @@
 /* job.h: how a request is fulfilled, step by step: prompt -> output -> units -> probes -> noise floor.
  *
  * Owns everything that is kept from one request to the next: the pictures' rows, the baseline of the last sequence, the
- * lanes and the probes' final states.  Used by the worker's thread alone, but for the report of finished groups, which comes from the lanes. */
+ * lanes and the probes' final states.  Used by the worker's thread alone, but for the report of finished groups, which
+ * comes from the lanes. */
 #ifndef CORE_JOB_H
 #define CORE_JOB_H
 

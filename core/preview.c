@@ -30,7 +30,7 @@ static double strength(const struct job *j, int unit)
     double sum = 0;
     for (int t = j->foil_token < 0 ? j->probes->preview_first : j->foil_token; t < j->probes->preview_end; t++)
         sum += job_relevance(j, unit, t, 0);
-    return fabs(sum);
+    return isnan(sum) ? 0 : fabs(sum); /* to be sorted by */
 }
 
 static int order_probes(struct job *j, struct error *error)

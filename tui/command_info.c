@@ -263,7 +263,8 @@ static int print_json(FILE *out, const void *data, struct error *error)
     const char *path = gguf_path(f->file);
     json_t *json =
         json_pack("{ss so sI si sI ss ss sI so so so so so so so so s{ss ss ss} ss? so sb so}", "schema",
-                  "atmanscope.info/1", "file", format_json_text(path, strlen(path)), "shards", (json_int_t)gguf_shards(f->file), "version",
+                  "atmanscope.info/1", "file", format_json_text(path, strlen(path)), "shards",
+                  (json_int_t)gguf_shards(f->file), "version",
                   gguf_version(f->file), "bytes", (json_int_t)gguf_file_bytes(f->file), "name", f->name, "architecture",
                   f->architecture, "parameters", (json_int_t)f->parameters, "types", types, "layers",
                   count_or_null(f->layers), "width", count_or_null(f->width), "heads", count_or_null(f->heads),

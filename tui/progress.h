@@ -15,7 +15,8 @@ struct progress {
 void progress_show(struct progress *, const struct explanation *);
 /* The line with `text` in place of what it said (loading). */
 void progress_say(struct progress *, const char *text);
-/* The line of a command that runs one case after the other, of which `done` are done; started: clock_now() before the first. */
+/* The line of a command that runs one case after the other, of which `done` are done; started: clock_now() before the
+ * first. */
 void progress_case(struct progress *, size_t done, size_t count, double started);
 /* Wipe it. */
 void progress_clear(struct progress *);

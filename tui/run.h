@@ -42,7 +42,8 @@ bool run_is_chat(const struct options *, const struct engine_info *);
 /* The model file that the options mean. */
 int run_model(const struct options *, const struct context *, char *path, size_t size, struct error *);
 /* The vision tower's file that they mean, "" for none: --mmproj, or the one beside the model, if there are pictures, or
- * could be later (on the screen, in a data set, and with the shipped model).  An error where there are pictures and no file for them. */
+ * could be later (on the screen, in a data set, and with the shipped model).  An error where there are pictures and no
+ * file for them. */
 int run_mmproj(const struct options *, const char *model, char *path, size_t size, struct error *);
 
 #endif

@@ -302,7 +302,7 @@ static void draw_settings(struct view *view, int row)
     at += draw_setting(view, row, at, ACTION_FACTOR, text);
     at += draw_setting(view, row, at, ACTION_SUPPRESSION, suppression_name(settings->method.suppression));
     if (isnan(settings->method.similarity))
-        snprintf(text, sizeof text, "similarity off");
+        snprintf(text, sizeof text, view->image_count > 0 ? "word similarity off" : "similarity off");
     else
         snprintf(text, sizeof text, "similarity %g", (double)settings->method.similarity);
     at += draw_setting(view, row, at, ACTION_SIMILARITY, text);
