@@ -249,17 +249,19 @@ static int explain(struct work *w, enum trial_kind kind, struct error *error)
     return code ? code : take_explained(w, kind, error);
 }
 
-/* The method with other units of pictures, or other neighbours. */
+/* The method with single patches or tiles and nothing that is alike, or with what is alike anywhere. */
 static int explain_variant(struct work *w, enum trial_kind kind, struct error *error)
 {
     struct request request = request_of(w);
     struct truth truth = {0};
     struct marks m = {0};
     request.explain = true;
-    if (kind == TRIAL_NO_WINDOW)
+    if (kind == TRIAL_NO_WINDOW) {
         request.method.window = 0;
-    else
+    } else {
         request.image_units = kind == TRIAL_PATCH ? "patch" : "2x2";
+        request.method.image_similarity = NAN;
+    }
     int code = submit(w, &request, error);
     if (code == 0)
         code = truth_find(w->run->explanation, TRUTH_PICTURES, w->c, &w->masks, &truth, error);

@@ -1,7 +1,7 @@
 """Hold the program on the exported files against PyTorch: python3 check_export.py FOLDER, in the build folder
 
 Owns nothing.  On scenes of the data set and on the stories with known truth the program's greedy answer must be that of
-the network in FOLDER, its matrices rounded to F16, and every token's log-probability the same.
+the network in FOLDER, its matrices rounded to F16 and its logits made softer, and every token's log-probability the same.
 """
 
 import json
@@ -11,6 +11,7 @@ import sys
 import torch
 
 import dataset
+import export
 import measure
 import measure_pictures
 import tower
@@ -29,7 +30,7 @@ def said_by(network, row, features=None):
     said, values = [], []
     while len(said) < LONGEST and said[-1:] != [vocabulary.EOS]:
         states, _ = network(torch.tensor([row + said]), features=features, first=1)
-        found = network.logits(states[0, -1]).double().log_softmax(-1)
+        found = (network.logits(states[0, -1]).double() / export.SOFTER).log_softmax(-1)
         said.append(int(found.argmax()))
         values.append(float(found.max()))
     return said[:-1], values[:-1]
