@@ -10,7 +10,7 @@
 
 #include "gpu/error.h"
 
-enum { PRETOKENIZER_STEPS = 5 };
+enum { PRETOKENIZER_STEPS = 6 };
 
 /* How a family of models cuts its text. */
 struct pretokenizer_rule {

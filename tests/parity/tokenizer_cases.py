@@ -18,7 +18,7 @@ ALL, SOME = 10000, 2000
 
 # Other models' pre-tokenisers, tried on GPT-2's vocabulary.
 RULES = ["command-r", "llama-bpe", "dbrx", "qwen2", "deepseek-r1-qwen", "qwen35", "gpt-4o", "tekken", "deepseek-coder",
-         "deepseek-v3", "falcon", "default", "bloom", "bailingmoe"]
+         "deepseek-llm", "deepseek-v3", "falcon", "default", "bloom", "bailingmoe"]
 
 
 def vocabulary(name):
