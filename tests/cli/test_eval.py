@@ -166,8 +166,8 @@ def pictures():
     check("recency" in found["text"]["maps"] and "centre" not in found["text"]["maps"], "maps of words")
     for number, (picture, where) in enumerate((("one", mask > 127), ("two", rect), ("one", mask > 127))):
         side = sides[number]["pictures"]
-        for kind, options in (("method", []), ("direct", ["--paths", "direct"]), ("patch", ["--patches", "patch"]),
-                              ("2x2", ["--patches", "2x2"]), ("no_window", ["--window", "off"])):
+        for kind, options in (("method", []), ("direct", ["--paths", "direct"]), ("patch", ["--patches", "patch", "--similarity", "off"]),
+                              ("2x2", ["--patches", "2x2", "--similarity", "off"]), ("no_window", ["--window", "off"])):
             code, out, said = run("explain", "-m", model, "-p", prompt, "--image", path(picture + ".png"), "--target", " blue",
                                   "--format", "json", *options)
             check(code == 0, f"explain: {said!r}")
