@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/chat.h"
+#include "tui/jsonl.h"
 #include "tui/prompt.h"
 
 static const char *const roles[] = {[CHAT_SYSTEM] = "system", [CHAT_USER] = "user", [CHAT_ASSISTANT] = "assistant"};
@@ -65,31 +66,16 @@ static int read_array(const char *path, const char *bytes, size_t length, FILE *
     return code;
 }
 
-/* The message of one line. */
-static int read_line(const char *line, size_t length, FILE *text, struct error *error)
+/* The message of one line, as jsonl_each() wants it read. */
+static int read_line(void *text, const char *line, size_t length, size_t number, struct error *error)
 {
+    (void)number;
     json_error_t reason;
     json_t *message = json_loadb(line, length, JSON_REJECT_DUPLICATES, &reason);
     int code = message ? read_message(message, text, error)
                        : error_set(error, ERROR_FORMAT, "not JSON: %s; write one message a line, or an array of them",
                                    reason.text);
     json_decref(message);
-    return code;
-}
-
-static int read_lines(const char *path, const char *lines, size_t length, FILE *text, struct error *error)
-{
-    size_t number = 0;
-    int code = 0;
-    for (const char *line = lines, *end; code == 0 && line < lines + length; line = end + 1) {
-        end = memchr(line, '\n', (size_t)(lines + length - line));
-        if (!end)
-            end = lines + length;
-        number++;
-        if (strspn(line, " \t\r") < (size_t)(end - line) &&
-            (code = read_line(line, (size_t)(end - line), text, error)) != 0)
-            code = error_add(error, code, "%s: line %zu", path, number);
-    }
     return code;
 }
 
@@ -101,7 +87,7 @@ static int read_messages(const char *path, FILE *text, struct error *error)
     if (code)
         return code;
     code = bytes[strspn(bytes, " \t\r\n")] == '[' ? read_array(path, bytes, length, text, error)
-                                                  : read_lines(path, bytes, length, text, error);
+                                                  : jsonl_each(path, bytes, length, read_line, text, error);
     free(bytes);
     return code;
 }
