@@ -35,19 +35,40 @@ static const char BUILT_IN[] = "The harbour wakes before the town does. Two boat
 
 /* One round's measurements; seconds, bytes. */
 struct round {
-    double vision_seconds, plain_seconds, map_seconds, rows_per_second, first_seconds;
+    double vision_seconds, plain_seconds, map_seconds, rows_per_second;
+    double first_seconds;    /* from the request to the first relevances */
+    double preview_seconds;  /* from the request to an estimate for every unit */
     double retarget_seconds; /* another token of the answer, or a candidate, after the map */
     double longer_seconds;   /* one token more of output, when the others are known */
     double edit_seconds;     /* the prompt without a word from its middle */
+    double cancel_seconds;   /* from a cancel amid the probes to the end of all work */
     size_t plain_peak, map_peak;
 };
+
+/* What is summed up over the rounds, and its place in the JSON object. */
+static const struct figure {
+    const char *object, *key;
+    size_t member; /* a double of struct round */
+} figures[] = {
+    {NULL, "vision_seconds", offsetof(struct round, vision_seconds)},
+    {"plain", "seconds", offsetof(struct round, plain_seconds)},
+    {"map", "seconds", offsetof(struct round, map_seconds)},
+    {"map", "tokens_per_second", offsetof(struct round, rows_per_second)},
+    {"map", "first_seconds", offsetof(struct round, first_seconds)},
+    {"map", "preview_seconds", offsetof(struct round, preview_seconds)},
+    {"again", "retarget_seconds", offsetof(struct round, retarget_seconds)},
+    {"again", "longer_seconds", offsetof(struct round, longer_seconds)},
+    {"again", "edit_seconds", offsetof(struct round, edit_seconds)},
+    {"again", "cancel_seconds", offsetof(struct round, cancel_seconds)},
+};
+enum { FIGURES = sizeof figures / sizeof *figures };
 
 /* What is the same in every round. */
 struct shape {
     size_t pictures, prompt_tokens, target_tokens, units;
     int probes;
     int64_t rows;
-    double noise_floor;
+    double open_seconds, noise_floor;
 };
 
 static size_t peak_bytes(void)
@@ -129,6 +150,26 @@ static char *edited(const char *prompt, size_t length, size_t *left)
     return text;
 }
 
+/* Cancel a map when it has its first measured unit, and wait for the end; else it is over before, and nothing is said. */
+static int cancel_amid(struct run *run, enum event_kind kind, void *data, struct error *error)
+{
+    double *asked = data;
+    (void)error;
+    if (kind == EVENT_RELEVANCE && run->explanation->cost.probes > 0 && *asked == 0) {
+        *asked = now();
+        worker_cancel(run->worker);
+    }
+    return 0;
+}
+
+static int measure_cancel(struct run *run, const struct request *request, double *seconds, struct error *error)
+{
+    double asked = 0;
+    int code = run_submit(run, request, cancel_amid, &asked, error);
+    *seconds = code == ERROR_CANCELLED && asked > 0 ? now() - asked : NAN;
+    return asked > 0 && code == ERROR_CANCELLED ? 0 : code;
+}
+
 /* What is asked of a worker that has just explained the request. */
 static int measure_again(struct run *run, struct request request, struct round *round, struct error *error)
 {
@@ -136,6 +177,7 @@ static int measure_again(struct run *run, struct request request, struct round *
     char *text = edited(request.prompt, request.prompt_length, &length);
     if (!text)
         return error_set(error, ERROR_MEMORY, "out of memory");
+    int generate = request.generate;
     request.explain = false;
     request.generate++;
     int code = measure_retarget(run, &round->retarget_seconds, error);
@@ -148,8 +190,26 @@ static int measure_again(struct run *run, struct request request, struct round *
     if (code == 0)
         code = run_submit(run, &request, NULL, NULL, error);
     round->edit_seconds = run->explanation->cost.prefill_seconds;
+    request.explain = true;
+    request.generate = generate;
+    if (code == 0)
+        code = measure_cancel(run, &request, &round->cancel_seconds, error);
     free(text);
     return code;
+}
+
+/* When every unit has an estimate, or better. */
+static int note_preview(struct run *run, enum event_kind kind, void *data, struct error *error)
+{
+    struct round *round = data;
+    const struct explanation *e = run->explanation;
+    size_t known = 0;
+    (void)error;
+    while (kind == EVENT_RELEVANCE && known < e->unit_count && e->measured[known])
+        known++;
+    if (kind == EVENT_RELEVANCE && known == e->unit_count && round->preview_seconds < 0)
+        round->preview_seconds = now() + round->preview_seconds;
+    return 0;
 }
 
 static int measure(struct run *run, const char *prompt, size_t length, struct round *round, struct shape *shape,
@@ -170,8 +230,9 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
     request.generate = o->target_length;
     request.explain = true;
     code = run_restart(run, error);
+    round->preview_seconds = -now();
     if (code == 0)
-        code = run_submit(run, &request, NULL, NULL, error);
+        code = run_submit(run, &request, note_preview, round, error);
     if (code)
         return code;
     const struct explanation *e = run->explanation;
@@ -179,13 +240,13 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
     round->rows_per_second = e->cost.tokens_per_second;
     round->first_seconds = e->cost.first_seconds;
     round->map_peak = peak_bytes();
-    *shape = (struct shape){.pictures = e->picture_count,
-                            .prompt_tokens = e->token_count,
-                            .target_tokens = e->output_count,
-                            .units = e->unit_count,
-                            .probes = e->cost.probes,
-                            .rows = e->cost.rows,
-                            .noise_floor = e->noise_floor};
+    shape->pictures = e->picture_count;
+    shape->prompt_tokens = e->token_count;
+    shape->target_tokens = e->output_count;
+    shape->units = e->unit_count;
+    shape->probes = e->cost.probes;
+    shape->rows = e->cost.rows;
+    shape->noise_floor = e->noise_floor;
     return measure_again(run, request, round, error);
 }
 
@@ -210,14 +271,10 @@ static int summarise(const struct round *rounds, int n, struct round *all, struc
     double *values = malloc((size_t)n * sizeof *values);
     if (!values)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    all->vision_seconds = median(rounds, n, offsetof(struct round, vision_seconds), values);
-    all->plain_seconds = median(rounds, n, offsetof(struct round, plain_seconds), values);
-    all->map_seconds = median(rounds, n, offsetof(struct round, map_seconds), values);
-    all->rows_per_second = median(rounds, n, offsetof(struct round, rows_per_second), values);
-    all->first_seconds = median(rounds, n, offsetof(struct round, first_seconds), values);
-    all->retarget_seconds = median(rounds, n, offsetof(struct round, retarget_seconds), values);
-    all->longer_seconds = median(rounds, n, offsetof(struct round, longer_seconds), values);
-    all->edit_seconds = median(rounds, n, offsetof(struct round, edit_seconds), values);
+    for (int i = 0; i < FIGURES; i++) {
+        double value = median(rounds, n, figures[i].member, values);
+        memcpy((char *)all + figures[i].member, &value, sizeof value);
+    }
     all->plain_peak = rounds[0].plain_peak;
     all->map_peak = rounds[n - 1].map_peak;
     free(values);
@@ -250,11 +307,15 @@ static int print_table(FILE *out, const void *data, struct error *error)
             (double)s->prompt_tokens / r->plain_seconds, (double)r->plain_peak / 1e6);
     fprintf(out, "full map      %11.4f %9.0f  %8.1f MB\n\n", r->map_seconds, r->rows_per_second,
             (double)r->map_peak / 1e6);
+    fprintf(out, "the model was open in  %.3f s\n", s->open_seconds);
     fprintf(out, "a full map costs       %.1f plain passes\n", r->map_seconds / r->plain_seconds);
-    fprintf(out, "first colours after    %.3f s\n", r->first_seconds);
+    fprintf(out, "first colours after    %.3f s, on every unit after %.3f s, the prompt's pass with it\n",
+            r->first_seconds, r->preview_seconds);
     fprintf(out, "another answer's map   %.1f ms, from what was kept\n", 1e3 * r->retarget_seconds);
     fprintf(out, "one more token         %.2f plain passes\n", r->longer_seconds / r->plain_seconds);
     fprintf(out, "a word less halfway    %.2f plain passes\n", r->edit_seconds / r->plain_seconds);
+    if (isfinite(r->cancel_seconds))
+        fprintf(out, "a cancel takes         %.1f ms\n", 1e3 * r->cancel_seconds);
     fprintf(out, "memory over the plain  %.1f MB, %.2f times it\n", (double)(r->map_peak - r->plain_peak) / 1e6,
             (double)r->map_peak / (double)r->plain_peak);
     if (isfinite(s->noise_floor))
@@ -268,29 +329,30 @@ static int print_json(FILE *out, const void *data, struct error *error)
     const struct engine_info *info = result->info;
     const struct shape *s = &result->shape;
     const struct round *r = &result->medians;
-    json_t *plain = json_pack("{so so sI}", "seconds", format_json_number(r->plain_seconds), "tokens_per_second",
-                              format_json_number((double)s->prompt_tokens / r->plain_seconds), "peak_bytes",
-                              (json_int_t)r->plain_peak);
-    json_t *map =
-        json_pack("{sI si sI so so so so sI sI so}", "units", (json_int_t)s->units, "probes", s->probes, "rows",
-                  (json_int_t)s->rows, "seconds", format_json_number(r->map_seconds), "tokens_per_second",
-                  format_json_number(r->rows_per_second), "plain_passes",
-                  format_json_number(r->map_seconds / r->plain_seconds), "first_seconds",
-                  format_json_number(r->first_seconds), "peak_bytes", (json_int_t)r->map_peak, "peak_over_plain_bytes",
-                  (json_int_t)(r->map_peak - r->plain_peak), "noise_floor", format_json_number(s->noise_floor));
-    json_t *again = json_pack("{so so so so so}", "retarget_seconds", format_json_number(r->retarget_seconds),
-                              "longer_seconds", format_json_number(r->longer_seconds), "longer_plain_passes",
-                              format_json_number(r->longer_seconds / r->plain_seconds), "edit_seconds",
-                              format_json_number(r->edit_seconds), "edit_plain_passes",
-                              format_json_number(r->edit_seconds / r->plain_seconds));
-    json_t *json =
-        json_pack("{ss so so sI sI si so so so}", "schema", "atmanscope.bench/1", "model", format_json_model(info),
-                  "device", format_json_device(info), "prompt_tokens", (json_int_t)s->prompt_tokens, "target_tokens",
-                  (json_int_t)s->target_tokens, "repeat", result->repeat, "plain", plain, "map", map, "again", again);
-    if (json && s->pictures) {
-        json_object_set_new(json, "pictures", json_integer((json_int_t)s->pictures));
-        json_object_set_new(json, "vision_seconds", format_json_number(r->vision_seconds));
+    json_t *json = json_pack("{ss so so sI sI si so s{sI} s{sI si sI so sI sI so} s{so so}}", "schema",
+                             "atmanscope.bench/1", "model", format_json_model(info), "device", format_json_device(info),
+                             "prompt_tokens", (json_int_t)s->prompt_tokens, "target_tokens",
+                             (json_int_t)s->target_tokens, "repeat", result->repeat, "open_seconds",
+                             format_json_number(s->open_seconds), "plain", "peak_bytes", (json_int_t)r->plain_peak,
+                             "map", "units", (json_int_t)s->units, "probes", s->probes, "rows", (json_int_t)s->rows,
+                             "plain_passes", format_json_number(r->map_seconds / r->plain_seconds), "peak_bytes",
+                             (json_int_t)r->map_peak, "peak_over_plain_bytes",
+                             (json_int_t)(r->map_peak - r->plain_peak), "noise_floor",
+                             format_json_number(s->noise_floor), "again", "longer_plain_passes",
+                             format_json_number(r->longer_seconds / r->plain_seconds), "edit_plain_passes",
+                             format_json_number(r->edit_seconds / r->plain_seconds));
+    for (int i = 0; json && i < FIGURES; i++) {
+        double value;
+        memcpy(&value, (const char *)r + figures[i].member, sizeof value);
+        json_object_set_new(figures[i].object ? json_object_get(json, figures[i].object) : json, figures[i].key,
+                            format_json_number(value));
     }
+    json_t *plain = json_object_get(json, "plain");
+    json_object_set_new(plain, "tokens_per_second", format_json_number((double)s->prompt_tokens / r->plain_seconds));
+    if (s->pictures)
+        json_object_set_new(json, "pictures", json_integer((json_int_t)s->pictures));
+    else
+        json_object_del(json, "vision_seconds");
     return format_json_write(json, true, out, error);
 }
 
@@ -303,7 +365,7 @@ static int write_result(const struct run *run, const struct round *rounds, const
     return code ? code : output_fill(o->output, o->format == FORMAT_JSON ? print_json : print_table, &result, error);
 }
 
-static int bench(struct run *run, const char *given, size_t given_length, struct error *error)
+static int bench(struct run *run, double open_seconds, const char *given, size_t given_length, struct error *error)
 {
     const struct options *o = run->options;
     int context = engine_info(run->engine)->context;
@@ -313,7 +375,7 @@ static int bench(struct run *run, const char *given, size_t given_length, struct
                          o->length, o->target_length, context);
     char *prompt = NULL;
     size_t length = 0;
-    struct shape shape = {0};
+    struct shape shape = {.open_seconds = open_seconds};
     struct round *rounds = calloc((size_t)o->repeat, sizeof *rounds);
     int code = rounds ? make_prompt(run, given, given_length, (size_t)o->length, &prompt, &length, error)
                       : error_set(error, ERROR_MEMORY, "out of memory");
@@ -341,8 +403,9 @@ int command_bench(const struct options *o, const struct context *context, struct
         return code;
     code = output_check(o->output, error);
     struct run run;
+    double before = now();
     if (code == 0 && (code = run_open(&run, o, context, error)) == 0) {
-        code = bench(&run, given, length, error);
+        code = bench(&run, now() - before, given, length, error);
         run_close(&run);
     }
     free(given);
