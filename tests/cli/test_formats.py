@@ -239,7 +239,10 @@ def info_and_bench():
     check(abs(b["prompt_tokens"] - 40) <= 2 and 1 <= b["target_tokens"] <= 2 and b["repeat"] == 2, b)
     check(b["plain"]["seconds"] > 0 and b["map"]["plain_passes"] > 0 and b["map"]["first_seconds"] > 0, b)
     check(b["map"]["peak_bytes"] >= b["plain"]["peak_bytes"] > 0, "memory")
-    check(all(seconds > 0 for seconds in b["again"].values()) and len(b["again"]) == 5, b["again"])
+    again = b["again"]
+    cancel = again.pop("cancel_seconds")  # null where the map was done before it could be cancelled
+    check(all(figure > 0 for figure in again.values()) and len(again) == 5 and (cancel is None or cancel > 0), again)
+    check(b["open_seconds"] > 0 and b["map"]["preview_seconds"] >= b["map"]["first_seconds"], b)
     code, out, _ = run("bench", "-m", MODEL, "--length", "40")
     check(code == 0 and b"plain passes" in out and b"first colours" in out and b"another answer's map" in out, out)
 
