@@ -311,7 +311,7 @@ static const struct option_row method_rows[] = {
     {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "layers", .value = "A-B",
      .kind = OPTION_OWN, .read = read_layers,
      .help = "only in these layers, counted from 0, both included (default: all)"},
-    {.commands = EXPLAIN, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,
+    {.commands = EXPLAIN | BENCH, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,
      .high = 1e9, .help = "stop the probes after this time; the result then says \"complete\": false, and which values are "
                           "estimates (default: no limit)"},
     {0},
