@@ -23,6 +23,7 @@ struct tokenizer {
     char *bytes;      /* what the tokens stand for, one after the other */
     size_t *starts;   /* [count + 1] into bytes */
     int32_t start_id; /* BOS; -1 where a text begins without */
+    bool texts_only;  /* there is no encoder */
     bool eats_spaces; /* white space after a control token belongs to it (Phi-3) */
     char name[64];
     struct bpe *bpe;                      /* this, */
@@ -258,6 +259,42 @@ int tokenizer_open(const struct gguf *file, const char *pre, struct tokenizer **
     return code;
 }
 
+/* -- opening: texts alone ------------------------------------------------------------------------------------------ */
+
+int tokenizer_of_pieces(const struct tokenizer_piece *pieces, size_t count, struct tokenizer **result,
+                        struct error *error)
+{
+    size_t total = 0, ids = count > 0 ? (size_t)pieces[count - 1].id + 1 : 1, end = 0, next = 0;
+    for (size_t i = 0; i < count; i++)
+        total += pieces[i].length;
+    struct tokenizer *t = *result = calloc(1, sizeof *t);
+    if (t) {
+        t->types = calloc(ids, 1);
+        t->ends = calloc(ids, sizeof *t->ends);
+        t->bytes = malloc(total + 1);
+        t->starts = malloc((ids + 1) * sizeof *t->starts);
+    }
+    if (!t || !t->types || !t->ends || !t->bytes || !t->starts) {
+        tokenizer_close(t);
+        *result = NULL;
+        return error_set(error, ERROR_MEMORY, "out of memory for %zu tokens", count);
+    }
+    for (size_t id = 0; id < ids; id++) {
+        t->starts[id] = end;
+        for (; next < count && (size_t)pieces[next].id == id; next++) {
+            memcpy(t->bytes + end, pieces[next].text, pieces[next].length);
+            end += pieces[next].length;
+            t->types[id] = pieces[next].special ? TOKEN_TYPE_CONTROL : TOKEN_TYPE_NORMAL;
+        }
+    }
+    t->starts[ids] = end;
+    t->count = (int32_t)ids;
+    t->start_id = -1;
+    t->texts_only = true;
+    snprintf(t->name, sizeof t->name, "recorded");
+    return 0;
+}
+
 void tokenizer_close(struct tokenizer *t)
 {
     if (!t)
@@ -373,6 +410,8 @@ int tokenizer_encode_quoting(const struct tokenizer *t, const char *text, size_t
     const struct source source = {text, length, quoted, quoted_count, flags};
     *tokens = NULL;
     *count = 0;
+    if (t->texts_only)
+        return error_set(error, ERROR_UNSUPPORTED, "a recording has no tokeniser");
     if (length > TEXT_LIMIT)
         return error_set(error, ERROR_LIMIT, "a text of %zu bytes is too long", length);
     size_t valid = utf8_check(text, length);

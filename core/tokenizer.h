@@ -35,6 +35,16 @@ enum tokenizer_flags {
 /* pre: name of a pre-tokeniser to use instead of the file's ("" or NULL: the file's).
  * ERROR_UNSUPPORTED names a model or pre-tokeniser we do not have. */
 int tokenizer_open(const struct gguf *, const char *pre, struct tokenizer **, struct error *);
+/* One that only knows what tokens stand for: those of a recording, which has no model.  It encodes nothing
+ * (ERROR_UNSUPPORTED); ids that are not among them stand for "".  pieces [count] in rising order of their ids, copied. */
+struct tokenizer_piece {
+    int32_t id; /* 0 .. TOKENIZER_IDS - 1 */
+    bool special;
+    const char *text;
+    size_t length;
+};
+enum { TOKENIZER_IDS = 1 << 24 };
+int tokenizer_of_pieces(const struct tokenizer_piece *pieces, size_t count, struct tokenizer **, struct error *);
 void tokenizer_close(struct tokenizer *); /* NULL ok */
 
 /* text is UTF-8 of any content, NUL included; ERROR_FORMAT for invalid UTF-8 (the message gives the byte offset),

@@ -60,7 +60,7 @@ static int encode(struct screen *screen, const char *text, struct token **tokens
         return error_set(error, ERROR_MEMORY, "there is no memory for it");
     snprintf(spaced, typed + 2, "%s%s", space ? " " : "", text);
     int code =
-        tokenizer_encode(engine_tokenizer(screen->loaded.engine), spaced, strlen(spaced), 0, tokens, count, error);
+        tokenizer_encode(screen->view.tokenizer, spaced, strlen(spaced), 0, tokens, count, error);
     free(spaced);
     return code;
 }

@@ -54,8 +54,8 @@ unsigned screen_save(struct screen *screen, const char *path)
 {
     struct error error;
     struct saving saving = {.report = {
-                                .info = engine_info(screen->loaded.engine),
-                                .tokenizer = engine_tokenizer(screen->loaded.engine),
+                                .info = screen->view.info,
+                                .tokenizer = screen->view.tokenizer,
                                 .explanation = screen->explanation,
                                 .ground = screen->terminal.ground,
                             }};

@@ -182,7 +182,8 @@ unsigned screen_loaded(struct screen *screen)
     }
     screen_mix_reset(screen);
     screen->mix_latest = false;
-    screen->view.engine = loaded.engine;
+    screen->view.info = engine_info(loaded.engine);
+    screen->view.tokenizer = engine_tokenizer(loaded.engine);
     screen->view.explanation = explanation;
     loaded_close(&screen->loaded);
     explanation_free(screen->explanation);

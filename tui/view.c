@@ -27,7 +27,7 @@ void view_free(struct view *view)
 const char *view_token_text(const struct view *view, int32_t id, size_t *length)
 {
     *length = 0;
-    return view->engine && id >= 0 ? tokenizer_text(engine_tokenizer(view->engine), id, length) : "";
+    return view->tokenizer && id >= 0 ? tokenizer_text(view->tokenizer, id, length) : "";
 }
 
 static bool same_pictures(const struct view *view)

@@ -34,7 +34,8 @@ struct view {
     const struct terminal *terminal;
     const struct editor *editor;
     const struct explanation *explanation;
-    const struct engine *engine;    /* NULL before the first is loaded */
+    const struct engine_info *info;    /* of its model; NULL before the first is loaded */
+    const struct tokenizer *tokenizer; /* the same model's, or what a recording knows of it */
     const struct request *settings; /* of the next request: units, method, generate */
     const char *loading;            /* the model that is being loaded, or "" */
     struct dialog *dialog;

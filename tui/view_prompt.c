@@ -21,7 +21,7 @@ static size_t explained_byte(const struct view *view, size_t byte)
 static void draw_title(struct view *view)
 {
     const struct explanation *e = view->explanation;
-    const struct engine_info *info = view->engine ? engine_info(view->engine) : NULL;
+    const struct engine_info *info = view->info;
     bool focus = view->focus == PLACE_EDITOR;
     int columns = view->columns, left;
     char text[640];

@@ -54,6 +54,25 @@ struct tokenizer *fake_tokenizer_new(void)
     return tokenizer;
 }
 
+int tokenizer_of_pieces(const struct tokenizer_piece *pieces, size_t count, struct tokenizer **result,
+                        struct error *error)
+{
+    (void)error;
+    *result = fake_tokenizer_new();
+    for (size_t i = 0; i < count && pieces[i].id < VOCABULARY; i++) {
+        int id = pieces[i].id;
+        for (; (*result)->count <= id; (*result)->count++) {
+            (*result)->words[(*result)->count] = calloc(1, 1);
+            (*result)->lengths[(*result)->count] = 0;
+        }
+        free((*result)->words[id]);
+        (*result)->words[id] = malloc(pieces[i].length + 1);
+        memcpy((*result)->words[id], pieces[i].text, pieces[i].length);
+        (*result)->lengths[id] = pieces[i].length;
+    }
+    return 0;
+}
+
 void tokenizer_close(struct tokenizer *tokenizer)
 {
     if (!tokenizer)

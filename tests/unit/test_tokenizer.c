@@ -269,6 +269,31 @@ static void test_long_word(void)
     free(copy);
 }
 
+/* What a recording knows of a vocabulary. */
+static void test_pieces(void)
+{
+    static const struct tokenizer_piece pieces[] = {{3, true, "<s>", 3}, {7, false, " ball", 5}, {9, false, "\xe6", 1}};
+    struct tokenizer *t = NULL;
+    struct token *tokens;
+    size_t count;
+    struct error error;
+    CHECK(tokenizer_of_pieces(pieces, 3, &t, NULL) == 0);
+    if (!t)
+        return;
+    check_text(t, 3, "<s>");
+    check_text(t, 7, " ball");
+    check_text(t, 9, "\xe6");
+    check_text(t, 8, "");
+    check_text(t, 10, "");
+    CHECK(tokenizer_is_special(t, 3) && !tokenizer_is_special(t, 7) && !tokenizer_is_end(t, 3));
+    CHECK(tokenizer_encode(t, "a", 1, 0, &tokens, &count, &error) == ERROR_UNSUPPORTED && count == 0);
+    tokenizer_close(t);
+    CHECK(tokenizer_of_pieces(NULL, 0, &t, NULL) == 0);
+    if (t)
+        check_text(t, 0, "");
+    tokenizer_close(t);
+}
+
 /* -- text ---------------------------------------------------------------------------------------------------------- */
 
 static void test_utf8(void)
@@ -316,6 +341,7 @@ int main(void)
     test_sentencepiece_hostile();
     test_byte_pairs();
     test_long_word();
+    test_pieces();
     test_utf8();
     test_compose();
     return test_end();
