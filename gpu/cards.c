@@ -28,20 +28,20 @@ static int card_number(const char *name)
 static int open_all(const struct cuda_module *cuda, bool tf32, struct device **device, struct error *error)
 {
     struct device *member[SEVERAL_MOST];
-    int cards, code = cuda->count(&cards, error);
-    if (code < 0)
-        return code;
-    cards = cards < SEVERAL_MOST ? cards : SEVERAL_MOST;
-    for (int i = 0; i < cards; i++)
-        if ((code = cuda->open(i, tf32, &member[i], error)) < 0) {
-            while (i-- > 0)
-                member[i]->ops->close(member[i]);
-            return code;
-        }
-    if (cards > 1)
-        return several_open(member, cards, device, error);
-    *device = member[0];
-    return 0;
+    int cards, opened = 0, code = cuda->count(&cards, error);
+    for (int i = 0; code == 0 && i < cards && opened < SEVERAL_MOST; i++) {
+        code = cuda->open(i, tf32, &member[opened], error);
+        opened += code == 0;
+        if (code == ERROR_DEVICE && (opened > 0 || i + 1 < cards)) /* an old card beside new ones is left out */
+            code = 0;
+    }
+    if (code == 0 && opened > 1)
+        return several_open(member, opened, device, error);
+    for (; code < 0 && opened > 0; opened--)
+        member[opened - 1]->ops->close(member[opened - 1]);
+    if (code == 0)
+        *device = member[0];
+    return code;
 }
 
 int cards_open(const struct device_options *options, struct device **device, struct error *error)

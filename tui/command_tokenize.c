@@ -10,6 +10,7 @@
 #include "core/gguf.h"
 #include "core/sequence.h"
 #include "tui/format_json.h"
+#include "tui/jsonl.h"
 #include "tui/output.h"
 #include "tui/prompt.h"
 #include "tui/run.h"
@@ -116,6 +117,23 @@ static int flush(const struct options *o, FILE *out, char **text, size_t *size, 
     return code;
 }
 
+/* Where the tokens of lines go. */
+struct lines {
+    const struct options *options;
+    const struct tokenizer *tokenizer;
+    FILE *out;
+    char **text;
+    size_t *size;
+};
+
+static int take_line(void *data, const char *line, size_t length, size_t number, struct error *error)
+{
+    const struct lines *to = data;
+    (void)number;
+    int code = tokenize_line(to->tokenizer, line, length, to->out, error);
+    return code ? code : flush(to->options, to->out, to->text, to->size, PIECE, error);
+}
+
 static int tokenize_lines(const struct options *o, const struct tokenizer *tokenizer, FILE *out, char **text,
                           size_t *size, struct error *error)
 {
@@ -124,20 +142,8 @@ static int tokenize_lines(const struct options *o, const struct tokenizer *token
     int code = prompt_read_file(o->jsonl, &lines, &length, error);
     if (code)
         return code;
-    size_t number = 0;
-    for (const char *line = lines, *end; code == 0 && line < lines + length; line = end + 1) {
-        end = memchr(line, '\n', (size_t)(lines + length - line));
-        if (!end)
-            end = lines + length;
-        number++;
-        if (strspn(line, " \t\r") >= (size_t)(end - line))
-            continue;
-        code = tokenize_line(tokenizer, line, (size_t)(end - line), out, error);
-        if (code)
-            code = error_add(error, code, "%s: line %zu", o->jsonl, number);
-        else
-            code = flush(o, out, text, size, PIECE, error);
-    }
+    struct lines sink = {o, tokenizer, out, text, size};
+    code = jsonl_each(o->jsonl, lines, length, take_line, &sink, error);
     free(lines);
     return code;
 }

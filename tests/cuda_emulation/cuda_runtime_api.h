@@ -85,6 +85,7 @@ void emulation_fail_kernel(int n);
 void emulation_set_device_status(cudaError_t);
 /* The cards' compute capability, times 10. */
 void emulation_set_capability(int);
+void emulation_set_first_capability(int); /* of card 0 alone */
 void emulation_reset(void);
 /* How often the host has waited for one stream, and how often it did what makes it wait for a whole card (allocating and
  * freeing do); counted since the program began. */

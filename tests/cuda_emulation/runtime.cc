@@ -61,7 +61,8 @@ std::set<emulation_stream *> streams;
 std::map<std::pair<int, const void *>, size_t> dynamic_limits;
 std::map<const void *, shared> block_shared; /* of the block that runs */
 shared dynamic_shared;
-int cards = 1, exposed = ALL_CARDS, capability = 90;
+constexpr int CAPABILITY = 90;
+int cards = 1, exposed = ALL_CARDS, capability = CAPABILITY, first_capability = CAPABILITY;
 size_t card_bytes = (size_t)2 << 30, used_bytes[EMULATION_CARDS], peer_bytes;
 uint64_t launches;
 unsigned long stream_count, stream_waits, card_waits;
@@ -435,8 +436,9 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordin
 {
     memset(properties, 0, sizeof *properties);
     snprintf(properties->name, sizeof properties->name, "emulated card");
-    properties->major = capability / 10;
-    properties->minor = capability % 10;
+    int its = ordinal == 0 ? first_capability : capability;
+    properties->major = its / 10;
+    properties->minor = its % 10;
     return note(ordinal >= 0 && ordinal < cards ? cudaSuccess : cudaErrorInvalidDevice);
 }
 
@@ -595,7 +597,12 @@ void emulation_set_cards(int count)
 
 void emulation_set_capability(int value)
 {
-    capability = value;
+    capability = first_capability = value;
+}
+
+void emulation_set_first_capability(int value)
+{
+    first_capability = value;
 }
 
 void emulation_waits(unsigned long *stream, unsigned long *card)
@@ -647,7 +654,7 @@ void emulation_reset(void)
     memset(lost, 0, sizeof lost);
     fail_countdown = allocation_countdown = 0;
     cards = 1;
-    capability = 90;
+    capability = first_capability = CAPABILITY;
     device_status = last_error = cudaSuccess;
     card_bytes = (size_t)2 << 30;
 }

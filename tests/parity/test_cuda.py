@@ -119,6 +119,16 @@ def sights(folder):
                 compare(name, path, "f32", "row-min-causal", *asked, device="cuda:all")
 
 
+def too_wide(folder):
+    """Heads wider than a card's attention takes: one sentence, while the model is loaded."""
+    path = models.build_all(folder, {"vast": models.Shape(layers=1, heads=2, kv_heads=1, head_dim=288)})["vast"]
+    done = subprocess.run([CARD, "explain", "--device", DEVICE, "-m", path, "-p", "a"], capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=60, check=False, env=MACHINE)
+    said = done.stderr.decode()
+    program.check(done.returncode == 1 and said.count("\n") == 1 and "288" in said and "256" in said,
+                  f"heads of 288 columns: {done.returncode}, {said!r}")
+
+
 def refusals():
     for device in ("cuda:77", "cuda:x"):
         done = subprocess.run([CARD, "explain", "--device", device, "-m", "none.gguf", "-p", "a"], capture_output=True,
@@ -129,6 +139,7 @@ def refusals():
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
+        too_wide(folder)
         texts(folder)
         sights(folder)
     program.check(int8_off["card"] <= 1.5 * int8_off["CPU"], f"int8 is further off than the CPU's: {int8_off}")

@@ -65,7 +65,15 @@ static void test_names(void)
               device->ops->info(device)->preferred == PRECISION_F32, "a card without bf16");
     if (device)
         device->ops->close(device);
+    emulation_set_cards(3);
+    emulation_set_first_capability(61);
+    device = open_named(&(struct device_options){.name = "cuda:all"}, &error); /* the two others */
+    CHECK(device && device->ops->info(device)->streams > 0 && strstr(device->ops->info(device)->name, "2 "), "%s",
+          device ? device->ops->info(device)->name : error.message);
+    if (device)
+        device->ops->close(device);
     emulation_set_capability(61);
+    check_refused("cuda:all", false, ERROR_DEVICE, "compute capability 6.1; this build needs 7.5");
     check_refused("cuda:0", false, ERROR_DEVICE, "compute capability 6.1; this build needs 7.5");
     emulation_reset();
     device = open_named(&(struct device_options){.name = "cuda:all"}, &error); /* of one card */
