@@ -5,18 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 5, STEPS = 2 * SIDE + 1 }; /* steps of one side; all with the neutral one */
-
-/* Contradict .. neutral .. support.  The light table's lightness falls from the middle to both ends, the dark one's
- * rises; all steps stay distinct in 256 colours, where nearest-colour rounding of a 24-bit scale does not. */
-static const unsigned char light_256[STEPS] = {24, 25, 31, 117, 254, 231, 224, 216, 167, 88, 52};
-static const unsigned char dark_256[STEPS] = {117, 74, 31, 24, 17, 16, 52, 88, 131, 173, 216};
-
-static const unsigned light_rgb[STEPS] = {0x08306b, 0x1f63a8, 0x4490c2, 0x90c3de, 0xd3e6f1, 0xf7f7f7,
-                                          0xfbd9c6, 0xf2a381, 0xd25d4b, 0xab1b2d, 0x660b20};
-static const unsigned dark_rgb[STEPS] = {0x9bd4f5, 0x5fadd8, 0x3382b5, 0x245a80, 0x1a3548, 0x101010,
-                                         0x4a241e, 0x7f332a, 0xb84a3a, 0xdd7a5c, 0xf9b193};
-
 static double clamp(double position)
 {
     return position != position ? 0 : position < -1 ? -1 : position > 1 ? 1 : position;
@@ -24,8 +12,8 @@ static double clamp(double position)
 
 static unsigned mix(const unsigned *table, double position)
 {
-    double at = (clamp(position) + 1) * SIDE;
-    int low = at >= STEPS - 1 ? STEPS - 2 : (int)at;
+    double at = (clamp(position) + 1) * SCALE_SIDE;
+    int low = at >= SCALE_STEPS - 1 ? SCALE_STEPS - 2 : (int)at;
     double share = at - low;
     unsigned rgb = 0;
     for (int shift = 0; shift <= 16; shift += 8) {
@@ -35,13 +23,31 @@ static unsigned mix(const unsigned *table, double position)
     return rgb;
 }
 
-/* Black or white, whichever reads better on rgb. */
-static bool black_ink(unsigned rgb)
+/* WCAG 2's relative luminance, 0 .. 1. */
+static double luminance(unsigned rgb)
 {
-    return 0.299 * (rgb >> 16 & 255) + 0.587 * (rgb >> 8 & 255) + 0.114 * (rgb & 255) > 110;
+    static const double share[3] = {0.0722, 0.7152, 0.2126}; /* blue, green, red */
+    double sum = 0;
+    for (int c = 0; c < 3; c++) {
+        double v = (rgb >> 8 * c & 255) / 255.0;
+        sum += share[c] * (v <= 0.03928 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4));
+    }
+    return sum;
 }
 
-static unsigned rgb_of_256(int index)
+double colour_contrast(unsigned a, unsigned b)
+{
+    double x = luminance(a) + 0.05, y = luminance(b) + 0.05;
+    return x > y ? x / y : y / x;
+}
+
+/* Black or white, whichever reads better on rgb: one of them always has a contrast of 4.5 or more. */
+static bool black_ink(unsigned rgb)
+{
+    return colour_contrast(rgb, 0) >= colour_contrast(rgb, 0xffffff);
+}
+
+unsigned colour_of_256(int index)
 {
     if (index >= 232) {
         unsigned grey = 8 + 10 * (unsigned)(index - 232);
@@ -73,17 +79,17 @@ int colour_256(unsigned rgb)
     int r = rgb >> 16 & 255, g = rgb >> 8 & 255, b = rgb & 255;
     int cube = 16 + 36 * cube_step(r) + 6 * cube_step(g) + cube_step(b);
     int step = ((r + g + b) / 3 - 3) / 10, grey = 232 + (step < 0 ? 0 : step > 23 ? 23 : step);
-    return distance(rgb, rgb_of_256(grey)) < distance(rgb, rgb_of_256(cube)) ? grey : cube;
+    return distance(rgb, colour_of_256(grey)) < distance(rgb, colour_of_256(cube)) ? grey : cube;
 }
 
-static struct colour_cell cell_of_16(int step)
+static struct colour_cell cell_of_16(const struct scale_few *few, int step)
 {
-    struct colour_cell cell = {-1, -1, 0};
-    bool support = step > 0;
+    int sign = step > 0;
     if (abs(step) >= 4)
-        cell = (struct colour_cell){support ? 1 : 4, 7, COLOUR_BOLD};
-    else
-        cell = (struct colour_cell){-1, support ? 1 : 6, abs(step) >= 2 ? COLOUR_BOLD : 0};
+        return (struct colour_cell){few->strong[sign], few->strong_ink[sign], COLOUR_BOLD};
+    struct colour_cell cell = {-1, few->weak[sign], abs(step) >= 2 ? COLOUR_BOLD : 0};
+    if (cell.ink < 0)
+        cell.attributes |= COLOUR_UNDERLINE;
     return cell;
 }
 
@@ -97,25 +103,46 @@ static struct colour_cell cell_of_none(int step)
     return cell;
 }
 
-unsigned colour_rgb(enum colour_ground ground, double position)
+unsigned colour_rgb(enum scale scale, enum colour_ground ground, double position)
 {
-    return mix(ground == GROUND_LIGHT ? light_rgb : dark_rgb, position);
+    return mix(scale_table(scale)->rgb[ground], position);
 }
 
-struct colour_cell colour_cell(enum colour_depth depth, enum colour_ground ground, double position)
+/* Grey on both sides: what contradicts is underlined. */
+static struct colour_cell cell_of_grey(enum colour_depth depth, enum colour_ground ground, int step)
 {
-    int step = (int)lround(clamp(position) * SIDE);
+    const struct scale_table *table = scale_table(SCALE_GREY);
+    int index = table->palette[ground][step + SCALE_SIDE];
+    unsigned sign = step < 0 ? COLOUR_UNDERLINE : 0;
+    if (depth == COLOUR_16) {
+        const struct scale_few *few = &table->few[ground];
+        if (abs(step) >= 4)
+            return (struct colour_cell){few->strong[0], few->strong_ink[0], sign};
+        return (struct colour_cell){-1, -1, sign | (abs(step) >= 2 || !sign ? COLOUR_BOLD : 0)};
+    }
+    unsigned rgb = colour_of_256(index);
+    if (depth == COLOUR_256)
+        return (struct colour_cell){index, black_ink(rgb) ? 16 : 231, sign};
+    return (struct colour_cell){(int)rgb, black_ink(rgb) ? 0 : 0xffffff, sign};
+}
+
+struct colour_cell colour_cell(enum scale scale, enum colour_depth depth, enum colour_ground ground, double position)
+{
+    int step = (int)lround(clamp(position) * SCALE_SIDE);
+    const struct scale_table *table = scale_table(scale);
     if (step == 0)
         return (struct colour_cell){-1, -1, 0};
     if (depth == COLOUR_NONE)
         return cell_of_none(step);
+    if (scale == SCALE_GREY)
+        return cell_of_grey(depth, ground, step);
     if (depth == COLOUR_16)
-        return cell_of_16(step);
+        return cell_of_16(&table->few[ground], step);
     if (depth == COLOUR_256) {
-        int background = (ground == GROUND_LIGHT ? light_256 : dark_256)[step + SIDE];
-        return (struct colour_cell){background, black_ink(rgb_of_256(background)) ? 16 : 231, 0};
+        int background = table->palette[ground][step + SCALE_SIDE];
+        return (struct colour_cell){background, black_ink(colour_of_256(background)) ? 16 : 231, 0};
     }
-    unsigned rgb = colour_rgb(ground, position);
+    unsigned rgb = colour_rgb(scale, ground, position);
     return (struct colour_cell){(int)rgb, black_ink(rgb) ? 0 : 0xffffff, 0};
 }
 

@@ -1,7 +1,7 @@
 /* colour.h: from nats to colours and words, for the screen and all formats alike.
  *
- * Owns the one diverging scale of the house (blue contradicts, red supports; told apart under every colour blindness)
- * in 24-bit, 256 and 16 colours and none, and the words of its legend.  Writes nothing and asks no terminal anything.
+ * Owns what a scale (scale.h) looks like in 24-bit, 256 and 16 colours and none, and the words of its legend.  Writes
+ * nothing and asks no terminal anything.
  *
  * A *position* is relevance / limit, -1 (contradicts most) to 1 (supports most).  The limit of a map is the greatest
  * absolute relevance of its units, specials left out: they may be off the scale and are then clamped. */
@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "tui/scale.h"
 
 enum colour_depth { COLOUR_NONE, COLOUR_16, COLOUR_256, COLOUR_TRUE };
 
@@ -26,13 +28,18 @@ struct colour_cell {
 };
 
 /* NAN and 0 give the terminal's own colours; positions outside -1 .. 1 are clamped. */
-struct colour_cell colour_cell(enum colour_depth, enum colour_ground, double position);
+struct colour_cell colour_cell(enum scale, enum colour_depth, enum colour_ground, double position);
 
 /* The scale itself as 0xRRGGBB, its neutral middle too, for what has no letters on it. */
-unsigned colour_rgb(enum colour_ground, double position);
+unsigned colour_rgb(enum scale, enum colour_ground, double position);
+
+/* WCAG 2's contrast of two colours 0xRRGGBB, 1 .. 21; 4.5 is enough for text. */
+double colour_contrast(unsigned, unsigned);
 
 /* The nearest to 0xRRGGBB of the 240 colours of 256 that are the same everywhere. */
 int colour_256(unsigned rgb);
+/* What such an index, 16 .. 255, looks like. */
+unsigned colour_of_256(int index);
 
 /* value / limit; 0 where |value| <= floor (the noise floor, NAN: none) or limit is not positive. */
 double colour_position(double value, double limit, double floor);

@@ -42,6 +42,7 @@ static int write_report(const struct run *run, struct error *error)
         .explanation = run->explanation,
         .depth = depth_of(run->options, run->context),
         .ground = run->context->ground,
+        .scale = (enum scale)run->options->scale,
         .options = run->options,
     };
     return output_fill(run->options->output, fill, &report, error);

@@ -39,6 +39,7 @@ int command_screen(const struct options *o, const struct context *context, int *
         .terminal = {.term = context->term,
                      .depth = context->depth,
                      .ground = context->ground,
+                     .scale = (enum scale)o->scale,
                      .graphics = o->graphics,
                      .tmux = context->tmux},
         .paths = &context->paths,

@@ -46,8 +46,14 @@ static struct colour_cell cell_of(const struct report *r, size_t unit, double li
     struct colour_cell plain = {-1, -1, 0};
     if (e->units[unit].kind == UNIT_SPECIAL || r->depth == COLOUR_NONE)
         return plain;
-    return colour_cell(r->depth, r->ground,
+    return colour_cell(r->scale, r->depth, r->ground,
                        colour_position(report_relevance(e, unit, REPORT_ALL), limit, e->noise_floor));
+}
+
+/* No colour says whether something supports or contradicts. */
+static bool has_signs(const struct report *r)
+{
+    return r->depth == COLOUR_NONE || r->scale == SCALE_GREY;
 }
 
 /* The output token that unit is, or -1. */
@@ -76,7 +82,7 @@ static int put_prompt(FILE *out, const struct report *r, double limit)
     return 0;
 }
 
-/* One patch, in its unit's colour; without colours a sign and how many ninths of the scale.  A small dot: none. */
+/* One patch, in its unit's colour; where that does not tell, a sign and how many ninths of the scale.  A dot: none. */
 static void put_patch(FILE *out, const struct report *r, int unit, int width, double limit)
 {
     const struct explanation *e = r->explanation;
@@ -84,15 +90,16 @@ static void put_patch(FILE *out, const struct report *r, int unit, int width, do
     if (unit >= 0 && e->measured[unit])
         position = colour_position(report_relevance(e, (size_t)unit, REPORT_ALL), limit, e->noise_floor);
     char text[3] = " .";
-    if (r->depth == COLOUR_NONE && round(9 * position) != 0) {
+    struct colour_cell cell = {-1, -1, 0};
+    if (r->depth != COLOUR_NONE)
+        cell = colour_cell(r->scale, r->depth, r->ground, position);
+    if (has_signs(r) && round(9 * position) != 0) {
         text[0] = position > 0 ? '+' : '-';
         text[1] = (char)('0' + (int)fabs(round(9 * position)));
-    } else if (r->depth != COLOUR_NONE && position != 0) {
-        struct colour_cell cell = colour_cell(r->depth, r->ground, position);
-        put_coloured(out, r, cell, cell.background < 0 ? "##" : "  ", (size_t)width);
-        return;
+    } else if (position != 0 && r->depth != COLOUR_NONE) {
+        memset(text, cell.background < 0 ? '#' : ' ', 2);
     }
-    fputs(text + 2 - width, out);
+    put_coloured(out, r, cell, text + 2 - width, (size_t)width);
 }
 
 /* A picture's patches as a grid.  What lies in its padding is left blank; rows of nothing else are left out. */
@@ -100,7 +107,7 @@ static int put_picture(FILE *out, const struct report *r, size_t picture, double
 {
     const struct explanation *e = r->explanation;
     const struct picture *p = &e->pictures[picture];
-    int *units = report_picture_units(e, picture), width = r->depth == COLOUR_NONE || p->columns <= GRID ? 2 : 1;
+    int *units = report_picture_units(e, picture), width = has_signs(r) || p->columns <= GRID ? 2 : 1;
     if (!units)
         return ERROR_MEMORY;
     char title[200];
@@ -128,11 +135,11 @@ static int put_picture(FILE *out, const struct report *r, size_t picture, double
     return 0;
 }
 
-/* The answer, underlined where that can be shown, its earlier tokens in colours too. */
+/* The answer, underlined where that means nothing else, its earlier tokens in colours too. */
 static void put_answer(FILE *out, const struct report *r, double limit)
 {
     const struct explanation *e = r->explanation;
-    if (r->depth == COLOUR_NONE)
+    if (has_signs(r))
         fputs("\n=>", out);
     for (size_t t = 0; t < e->output_count; t++) {
         if (tokenizer_is_special(r->tokenizer, e->output[t].id))
@@ -143,7 +150,7 @@ static void put_answer(FILE *out, const struct report *r, double limit)
                 cell = cell_of(r, u, limit);
         size_t length;
         const char *text = tokenizer_text(r->tokenizer, e->output[t].id, &length);
-        if (r->depth != COLOUR_NONE)
+        if (!has_signs(r))
             cell.attributes |= COLOUR_BOLD | COLOUR_UNDERLINE;
         put_coloured(out, r, cell, text, length);
     }
@@ -218,14 +225,15 @@ static void put_legend(FILE *out, const struct report *r, double limit)
     if (r->depth != COLOUR_NONE && limit > 0) {
         fprintf(out, "contradicts -%s ", nats + 1);
         for (int step = -5; step <= 5; step++) {
-            struct colour_cell cell = colour_cell(r->depth, r->ground, step / 5.0);
-            put_coloured(out, r, cell, step == 0 ? " 0 " : cell.background < 0 ? "##" : "  ", step ? 2 : 3);
+            struct colour_cell cell = colour_cell(r->scale, r->depth, r->ground, step / 5.0);
+            const char *text = has_signs(r) ? (step < 0 ? " -" : "+ ") : cell.background < 0 ? "##" : "  ";
+            put_coloured(out, r, cell, step == 0 ? " 0 " : text, step ? 2 : 3);
         }
         fprintf(out, " %s nats supports\n", nats);
     }
     if (limit > 0)
         fprintf(out, "%s nats%s: without that unit the answer is %s%s\n", nats,
-                r->depth == COLOUR_NONE && e->picture_count ? " (+9 in a picture)" : "", times,
+                has_signs(r) && e->picture_count ? " (+9 in a picture)" : "", times,
                 e->foil.token < 0 ? "" : " against the foil");
     if (e->noise_floor > 0) {
         colour_nats(e->noise_floor, nats, sizeof nats);

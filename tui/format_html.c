@@ -80,7 +80,7 @@ static void open_unit(FILE *out, const struct explanation *e, int unit, double l
     bool special = e->units[unit].kind == UNIT_SPECIAL;
     double position = colour_position(report_relevance(e, (size_t)unit, REPORT_ALL), limit, e->noise_floor);
     fprintf(out, "<span class=\"%s%s\" data-unit=\"%d\"", special ? "special" : "unit",
-            !special && fabs(position) > 0.55 ? " strong" : "", unit);
+            !special && position < 0 ? " against" : "", unit);
     char style[64];
     format_html_colour(e, (size_t)unit, limit, style, sizeof style);
     if (*style)
@@ -184,6 +184,17 @@ static void put_footer(FILE *out, const struct report *r)
             r->info->device_kind);
 }
 
+/* The scale's colours for the style sheet, on a light ground and on a dark one. */
+static void put_scale(FILE *out, enum scale scale)
+{
+    for (int ground = GROUND_LIGHT; ground >= GROUND_DARK; ground--) {
+        const unsigned *page = scale_table(scale)->page[ground];
+        fprintf(out, "%s:root { --contradict: %u, %u, %u; --support: %u, %u, %u; }%s\n",
+                ground == GROUND_DARK ? "@media (prefers-color-scheme: dark) { " : "", page[0] >> 16, page[0] >> 8 & 255,
+                page[0] & 255, page[1] >> 16, page[1] >> 8 & 255, page[1] & 255, ground == GROUND_DARK ? " }" : "");
+    }
+}
+
 int format_html(const struct report *r, FILE *out, struct error *error)
 {
     const struct explanation *e = r->explanation;
@@ -196,7 +207,9 @@ int format_html(const struct report *r, FILE *out, struct error *error)
         "script-src 'unsafe-inline'; img-src data:\">\n<title>atmanscope: what the answer rests on</title>\n<style>\n",
         out);
     fputs(page_css, out);
-    fputs("</style>\n</head>\n<body>\n<header>\n<h1>What the answer rests on</h1>\n<p>", out);
+    put_scale(out, r->scale);
+    fprintf(out, "</style>\n</head>\n<body class=\"%s\">\n<header>\n<h1>What the answer rests on</h1>\n<p>",
+            scale_table(r->scale)->name);
     format_html_text(out, r->info->name, strlen(r->info->name));
     fputs(r->info->name[0] ? ", " : "", out);
     format_html_text(out, file ? file + 1 : r->info->file, strlen(file ? file + 1 : r->info->file));

@@ -86,10 +86,10 @@ int format_html_pictures(const struct report *r, FILE *out, double limit, struct
                 continue;
             format_html_colour(e, u, limit, style, sizeof style);
             fprintf(out,
-                    "<span class=\"patch\" data-unit=\"%zu\" "
+                    "<span class=\"patch%s\" data-unit=\"%zu\" "
                     "style=\"left:%.3f%%;top:%.3f%%;width:%.3f%%;height:%.3f%%;%s\">"
                     "</span>\n",
-                    u, 100.0 * (double)rect[0] / image->width, 100.0 * (double)rect[1] / image->height,
+                    report_relevance(e, u, REPORT_ALL) < 0 ? " against" : "", u, 100.0 * (double)rect[0] / image->width, 100.0 * (double)rect[1] / image->height,
                     100.0 * (double)rect[2] / image->width, 100.0 * (double)rect[3] / image->height, style);
         }
         char title[200];

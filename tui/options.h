@@ -70,6 +70,7 @@ struct options {
 
     int format;   /* enum format */
     int graphics; /* enum terminal_graphics */
+    int scale;    /* enum scale */
     const char *output;
     bool verbose, quiet;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/chat.h"
+#include "tui/scale.h"
 #include "tui/terminal.h"
 
 #define AT(member) offsetof(struct options, member)
@@ -364,6 +365,10 @@ static const struct option_row common_rows[] = {
      .words = graphics_words, .base = GRAPHICS_AUTO,
      .help = "how the screen draws pictures: sixel, blocks (halves of characters), none, or auto, sixel where the terminal "
              "says that it knows it (default: auto)"},
+    {.commands = SCREEN | EXPLAIN, .name = "scale", .value = "NAME", .kind = OPTION_WORD, .offset = AT(scale),
+     .words = scale_names, .base = SCALE_BLUE_ORANGE,
+     .help = "colours of what contradicts and of what supports: blue-orange, blue-red, purple-green, or grey, whose "
+             "brightness says how much, and where a word is underlined that it contradicts (default: blue-orange)"},
     {.commands = ALL, .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .offset = AT(verbose),
      .help = "say on standard error what is used and what it cost"},
     {.commands = ALL, .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .offset = AT(quiet),

@@ -23,8 +23,8 @@
   function noise(x) { return data.noise_floor !== null && Math.abs(x) <= data.noise_floor; }
   function colour(element, x, limit) {
     var share = limit > 0 && !noise(x) ? Math.max(-1, Math.min(1, x / limit)) : 0;
-    element.style.background = share === 0 ? "" : "rgba(var(--" + (share > 0 ? "support" : "contradict") + ")," + (0.9 * Math.abs(share)).toFixed(3) + ")";
-    element.classList.toggle("strong", Math.abs(share) > 0.55);
+    element.style.backgroundColor = share === 0 ? "" : "rgba(var(--" + (share > 0 ? "support" : "contradict") + ")," + (0.9 * Math.abs(share)).toFixed(3) + ")";
+    element.classList.toggle("against", share < 0);
   }
   function off(u, x, limit) { return u.kind === "special" ? " (special: off the scale)" : Math.abs(x) > limit ? " (first position: off the scale)" : ""; }
   function percent(logprob) { var p = 100 * Math.exp(logprob); return (p >= 9.95 ? p.toFixed(0) : p >= 0.095 ? p.toFixed(1) : p.toPrecision(1)) + " %"; }

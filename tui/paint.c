@@ -10,6 +10,7 @@ static struct {
     bool ascii, colours;
     enum colour_depth depth;
     enum colour_ground ground;
+    enum scale scale;
     int count, most;
     struct {
         int ink, background;
@@ -23,10 +24,16 @@ void paint_begin(const struct terminal *terminal)
     paint.ascii = terminal->ascii;
     paint.depth = terminal->depth;
     paint.ground = terminal->ground;
+    paint.scale = terminal->scale;
     paint.colours = terminal->depth != COLOUR_NONE && has_colors();
     paint.most = paint.colours ? COLOR_PAIRS - 1 : 0;
     if (paint.most > PAIRS)
         paint.most = PAIRS;
+}
+
+void paint_set_scale(enum scale scale)
+{
+    paint.scale = scale;
 }
 
 void paint_frame(void)
@@ -81,7 +88,8 @@ struct style paint_relevance(double position)
 {
     enum { STEPS = 24 }; /* of a side: more would be more pairs than eyes can tell */
     double rounded = (double)(int)(position * STEPS + (position < 0 ? -0.5 : 0.5)) / STEPS;
-    return (struct style){colour_cell(paint.colours ? paint.depth : COLOUR_NONE, paint.ground, rounded), 0};
+    enum colour_depth depth = paint.colours ? paint.depth : COLOUR_NONE;
+    return (struct style){colour_cell(paint.scale, depth, paint.ground, rounded), 0};
 }
 
 struct style paint_error(void)

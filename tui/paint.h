@@ -24,6 +24,8 @@ struct style {
 
 /* Forget all pairs: after every terminal_open(). */
 void paint_begin(const struct terminal *);
+/* Colours of relevances from the next drawing on. */
+void paint_set_scale(enum scale);
 /* Everything is going to be drawn anew: pairs that are not needed any more may go. */
 void paint_frame(void);
 struct style paint_plain(unsigned attributes);

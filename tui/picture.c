@@ -158,7 +158,7 @@ static struct tint tint_of(const struct picture_look *look, long unit)
     else if (look->mode == PICTURE_BOTH && measured) /* what matters little is dimmed little */
         share = look->opacity * (WEAK + (1 - WEAK) * sqrt(fabs(position)));
     unsigned rgb = look->ground == GROUND_LIGHT ? UNMEASURED_LIGHT : UNMEASURED_DARK;
-    rgb = measured ? colour_rgb(look->ground, position) : rgb << 16 | rgb << 8 | rgb;
+    rgb = measured ? colour_rgb(look->scale, look->ground, position) : rgb << 16 | rgb << 8 | rgb;
     return (struct tint){{(uint8_t)(rgb >> 16), (uint8_t)(rgb >> 8), (uint8_t)rgb}, share};
 }
 
@@ -257,7 +257,7 @@ static uint64_t add(uint64_t hash, uint64_t value)
 uint64_t picture_hash(const struct picture_look *look)
 {
     uint64_t hash = add(add(add(1, look->image->serial), look->mode), (uint64_t)(look->opacity * 1000));
-    hash = add(add(hash, look->ground), (uint64_t)look->unit);
+    hash = add(add(add(hash, look->ground), look->scale), (uint64_t)look->unit);
     if (!look->map || look->picture < 0)
         return hash;
     const struct explanation *e = look->map->explanation;

@@ -23,6 +23,7 @@ struct picture_look {
     enum picture_mode mode;
     double opacity; /* of the heat over the picture, 0 .. 1 */
     enum colour_ground ground;
+    enum scale scale;
     long unit; /* this one is framed, and those suppressed along with it are dotted; -1: none */
 };
 

@@ -17,6 +17,7 @@ struct report {
     const struct explanation *explanation;
     enum colour_depth depth; /* ansi only */
     enum colour_ground ground;
+    enum scale scale; /* ansi and html */
     const struct options *options;
 };
 

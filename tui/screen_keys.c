@@ -215,6 +215,8 @@ static unsigned act(struct screen *screen, enum action action, int key)
         }
         screen_say(screen, true, "there are no sample prompts beside the shipped model");
         return DIRTY_DRAW;
+    case ACTION_COLOURS:
+        return screen_colours(screen);
     case ACTION_MIX_UP:
         return screen_mix(screen, 1);
     case ACTION_MIX_DOWN:

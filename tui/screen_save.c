@@ -58,6 +58,7 @@ unsigned screen_save(struct screen *screen, const char *path)
                                 .tokenizer = screen->view.tokenizer,
                                 .explanation = screen->explanation,
                                 .ground = screen->terminal.ground,
+                                .scale = screen->terminal.scale,
                             }};
     saving.writer = writer_of(path, &screen->terminal, &saving.report.depth);
     if (!saving.writer) {

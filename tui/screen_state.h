@@ -60,6 +60,8 @@ struct screen {
 void screen_say(struct screen *, bool bad, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Continue and explain the prompt as it is now. */
 unsigned screen_submit(struct screen *);
+/* The next scale of colours. */
+unsigned screen_colours(struct screen *);
 /* The same again: the mix stays. */
 unsigned screen_measure(struct screen *);
 /* Put the next sample prompt in the place of the prompt; false: there is none. */

@@ -87,6 +87,18 @@ unsigned screen_cancel(struct screen *screen)
     return DIRTY_DRAW;
 }
 
+/* -- colours ------------------------------------------------------------------------------------------------------- */
+
+unsigned screen_colours(struct screen *screen)
+{
+    enum scale scale = (screen->terminal.scale + 1) % SCALES;
+    const struct scale_table *table = scale_table(scale);
+    screen->terminal.scale = scale;
+    paint_set_scale(scale);
+    screen_say(screen, false, "%s: %s contradicts, %s supports", table->name, table->sides[0], table->sides[1]);
+    return DIRTY_DRAW;
+}
+
 /* -- events -------------------------------------------------------------------------------------------------------- */
 
 static unsigned event(struct screen *screen, enum event_kind kind)

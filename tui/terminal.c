@@ -190,6 +190,7 @@ int terminal_open(struct terminal *terminal, const struct terminal_options *opti
     char name[128];
     *terminal = (struct terminal){.depth = options->depth,
                                   .ground = options->ground,
+                                  .scale = options->scale,
                                   .wanted = options->graphics,
                                   .graphics = options->graphics == GRAPHICS_AUTO ? GRAPHICS_BLOCKS : options->graphics,
                                   .shared = options->tmux};

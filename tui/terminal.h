@@ -20,6 +20,7 @@ struct terminal_options {
     const char *term;          /* $TERM or NULL */
     enum colour_depth depth;   /* what the environment says; the terminal's description may allow less */
     enum colour_ground ground; /* for a terminal that does not answer */
+    enum scale scale;
     enum terminal_graphics graphics;
     bool tmux; /* a tmux is between us and the terminal */
 };
@@ -34,6 +35,7 @@ enum { TERMINAL_KEYS = 4096 };
 struct terminal {
     enum colour_depth depth;
     enum colour_ground ground;
+    enum scale scale; /* as asked for */
     bool ascii;  /* the locale knows no other characters: draw none */
     bool direct; /* colours are 0xRRGGBB to curses */
     bool gone;   /* it was hung up */

@@ -82,7 +82,7 @@ static void draw_legend(struct view *view, int row)
     }
     colour_nats(nats, limit, sizeof limit);
     colour_times(nats, times, sizeof times);
-    bool narrow = columns < 60;
+    bool narrow = columns < 60, coloured = view->terminal->depth >= COLOUR_256 && view->terminal->scale != SCALE_GREY;
     int against = view_against(view);
     if (against >= 0) {
         at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "" : "for ");
@@ -97,7 +97,7 @@ static void draw_legend(struct view *view, int row)
         double position = 2.0 * i / (bar - 1) - 1;
         const char *sign = position < 0 ? "-" : position > 0 ? "+" : "0";
         at += paint_string(row, at, columns - at, paint_relevance(position),
-                           view->terminal->depth >= COLOUR_256 && i != bar / 2 ? " " : sign);
+                           coloured && i != bar / 2 ? " " : sign);
     }
     at++;
     at += paint_string(row, at, columns - at, paint_plain(0), limit);

@@ -120,6 +120,7 @@ bool view_picture_look(const struct view *view, struct picture_look *look)
         .mode = view->picture_mode,
         .opacity = view->opacity,
         .ground = view->terminal->ground,
+        .scale = view->terminal->scale,
         .unit = focus ? view_patch_unit(view) : -1,
     };
     return true;

@@ -5,7 +5,7 @@ import json
 import math
 import re
 
-from cli import PROMPT, check, end, environment, run, small_model
+from cli import PROMPT, check, end, environment, refused, run, small_model
 import models
 
 MODEL = small_model()
@@ -203,6 +203,21 @@ def ansi():
     check(b"token by token" in run("explain", *GIVEN, "--generate", "3")[1], "several tokens")
 
 
+def scales():
+    """Each scale has its own colours, on a terminal and in a page; grey says by underlines what contradicts."""
+    seen = set()
+    for name in ("blue-orange", "blue-red", "purple-green", "grey"):
+        text = run("explain", *GIVEN, "--format", "ansi", "--factor", "0", "--scale", name)[1].decode()
+        legend = re.search("contradicts.*supports", text)[0]
+        seen.add(tuple(re.findall("48;5;([0-9]+)", legend)))
+        check((" -" in legend.split(" 0 ")[0][20:]) == (name == "grey"), f"{name}: {legend!r}")
+        page = run("explain", *GIVEN, "--format", "html", "--scale", name)[1].decode()
+        check(f'<body class="{name}">' in page, f"the page of {name}")
+        seen.add(tuple(re.findall("--(?:support|contradict): ([0-9, ]+);", page)))
+    check(len(seen) == 8 and all(len(colours) in (4, 10) for colours in seen), f"colours of the scales: {seen}")
+    refused("an unknown scale", 2, ["--scale", "grey"], "explain", *GIVEN, "--scale", "rainbow")
+
+
 def generation():
     code, out, _ = run("generate", *GIVEN, "-n", "12", "--format", "json")
     g = json.loads(out)
@@ -252,6 +267,7 @@ foil()
 reference()
 page()
 ansi()
+scales()
 generation()
 info_and_bench()
 end()

@@ -102,7 +102,7 @@ class Page(html.parser.HTMLParser):
         check(tag != "b" or "id" in attrs, "a file's name became markup")
         if tag == "img":
             self.images.append(attrs["src"])
-        if attrs.get("class") == "patch":
+        if attrs.get("class", "").split(" ")[0] == "patch":
             self.patches.append((int(attrs["data-unit"]), attrs["style"]))
 
     def handle_data(self, data):

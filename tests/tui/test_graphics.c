@@ -114,13 +114,13 @@ static void test_heat(void)
     CHECK(pty_wait(pty, "\"blue\" rests on \"blue\" +2.000"));
     struct sixel_pixels seen = last_picture(pty);
     const uint8_t *hot = patch(&seen, FAKE_COLUMN, FAKE_ROW);
-    CHECK(is_near(hot, colour_rgb(GROUND_DARK, 0.75), 6), "%d %d %d", hot[0], hot[1], hot[2]);
+    CHECK(is_near(hot, colour_rgb(SCALE_BLUE_ORANGE, GROUND_DARK, 0.75), 6), "%d %d %d", hot[0], hot[1], hot[2]);
     sixel_pixels_free(&seen);
     pty_send(pty, DOWN); /* " red" in its place */
     CHECK(pty_wait(pty, "\"red\" rests on"), "%s", pty_screen(pty));
     seen = last_picture(pty);
     hot = patch(&seen, FAKE_COLUMN, FAKE_ROW);
-    CHECK(is_near(hot, colour_rgb(GROUND_DARK, -0.5), 6), "%d %d %d", hot[0], hot[1], hot[2]);
+    CHECK(is_near(hot, colour_rgb(SCALE_BLUE_ORANGE, GROUND_DARK, -0.5), 6), "%d %d %d", hot[0], hot[1], hot[2]);
     sixel_pixels_free(&seen);
     pty_send(pty, CONTROL('V'));
     pty_send(pty, "\t");
@@ -130,7 +130,7 @@ static void test_heat(void)
     CHECK(pty_wait(pty, "100 %"));
     seen = last_picture(pty);
     const uint8_t *strong = pixel(&seen, 9.85 / 12, 4.85 / 12), *weak = pixel(&before, 9.85 / 12, 4.85 / 12);
-    CHECK(is_near(strong, colour_rgb(GROUND_DARK, -0.5), 30) && !is_near(weak, colour_rgb(GROUND_DARK, -0.5), 30),
+    CHECK(is_near(strong, colour_rgb(SCALE_BLUE_ORANGE, GROUND_DARK, -0.5), 30) && !is_near(weak, colour_rgb(SCALE_BLUE_ORANGE, GROUND_DARK, -0.5), 30),
           "%d %d %d, %d %d %d", strong[0], strong[1], strong[2], weak[0], weak[1], weak[2]);
     sixel_pixels_free(&seen);
     sixel_pixels_free(&before);

@@ -104,7 +104,7 @@ static void test_first_view(void)
     struct pty *pty = guest_start(&(struct guest){0});
     CHECK(pty_wait(pty, DONE));
     CHECK(pty_wait(pty, "Anna has a red ball") && pty_wait(pty, "A blue hat"));
-    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 216, "%d", pty_cell_of(pty, "Anna").background);
+    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 222, "%d", pty_cell_of(pty, "Anna").background);
     CHECK(pty_cell_of(pty, "red").background == PTY_INDEX + 31, "%d", pty_cell_of(pty, "red").background);
     CHECK(pty_cell_of(pty, "Prompt").reverse && pty_cell_of(pty, "A blue").reverse &&
           !pty_cell_of(pty, "blue hat").reverse);
@@ -131,7 +131,7 @@ static void test_batches(void)
     CHECK(pty_wait(pty, "measuring 0 of 26"));
     CHECK(pty_cell_of(pty, "Anna").background == -1);
     CHECK(write(fd, "x", 1) == 1 && pty_wait(pty, "measuring 4 of 26"));
-    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 216 && pty_cell_of(pty, "blue").background == -1);
+    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 222 && pty_cell_of(pty, "blue").background == -1);
     CHECK(write(fd, "xx", 2) == 2 && pty_wait(pty, "measuring 12 of 26"));
     CHECK(pty_cell_of(pty, "blue").background == PTY_INDEX + 31);
     pty_send(pty, "\033");
@@ -148,8 +148,29 @@ static void test_light(void)
 {
     struct pty *pty = guest_start(&(struct guest){.background = "rgb:ffff/ffff/dddd"});
     CHECK(pty_wait(pty, DONE));
-    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 52 && pty_cell_of(pty, "red").background == PTY_INDEX + 31,
+    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 94 && pty_cell_of(pty, "red").background == PTY_INDEX + 32,
           "%d %d", pty_cell_of(pty, "Anna").background, pty_cell_of(pty, "red").background);
+    pty_stop(pty);
+}
+
+/* Alt-C, and C outside of the prompt, go through the scales; words, legend and what is saved follow. */
+static void test_scales(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    pty_send(pty, "\033C");
+    CHECK(pty_wait(pty, "blue-red: blue contradicts, red supports") &&
+          pty_wait_background(pty, "Anna", PTY_INDEX + 216, false));
+    pty_send(pty, "\tC");
+    CHECK(pty_wait(pty, "purple-green: ") && pty_wait_background(pty, "Anna", PTY_INDEX + 157, false) &&
+          pty_wait_background(pty, "red ball", PTY_INDEX + 97, false));
+    pty_send(pty, "C");
+    CHECK(pty_wait(pty, "grey: underlined contradicts, plain supports") && pty_wait(pty, "-----0+++++"));
+    struct pty_cell anna = pty_cell_of(pty, "Anna"), red = pty_cell_of(pty, "red ball");
+    CHECK(anna.background == PTY_INDEX + 255 && !anna.underline && red.background == PTY_INDEX + 244 && red.underline,
+          "%d %d", anna.background, red.background);
+    pty_send(pty, "C");
+    CHECK(pty_wait(pty, "blue-orange") && pty_wait_background(pty, "Anna", PTY_INDEX + 222, false));
     pty_stop(pty);
 }
 
@@ -158,7 +179,7 @@ static void test_few_colours(void)
     struct pty *pty = guest_start(&(struct guest){.term = "xterm"});
     CHECK(pty_wait(pty, DONE));
     struct pty_cell anna = pty_cell_of(pty, "Anna"), red = pty_cell_of(pty, "red");
-    CHECK(anna.background == PTY_INDEX + 1 && anna.bold, "%d", anna.background);
+    CHECK(anna.background == PTY_INDEX + 3 && anna.bold, "%d", anna.background);
     CHECK(red.background == -1 && red.ink == PTY_INDEX + 6 && red.bold, "%d %d", red.background, red.ink);
     pty_stop(pty);
 }
@@ -186,7 +207,7 @@ static void test_direct(const char *term, const char *colorterm)
     }
     struct pty *pty = guest_start(&(struct guest){.term = term, .settings = {colorterm}});
     CHECK(pty_wait(pty, DONE));
-    CHECK(pty_cell_of(pty, "Anna").background == 0xf9b193, "%x", pty_cell_of(pty, "Anna").background);
+    CHECK(pty_cell_of(pty, "Anna").background == 0xffc27a, "%x", pty_cell_of(pty, "Anna").background);
     CHECK(pty_cell_of(pty, "red").background == 0x2b6e9a || pty_cell_of(pty, "red").background > 8, "%x",
           pty_cell_of(pty, "red").background);
     pty_stop(pty);
@@ -200,11 +221,11 @@ static void test_edit(void)
     CHECK(pty_wait(pty, DONE));
     pty_send(pty, " Really?");
     CHECK(pty_wait(pty, "edited: Enter measures anew") && pty_wait(pty, "have? Really?"));
-    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 216, "the map is kept where the text is");
+    CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 222, "the map is kept where the text is");
     pty_send(pty, CONTROL('_'));
     pty_send(pty, CONTROL('A'));
     pty_send(pty, "Yes, ");
-    CHECK(pty_wait(pty, "Yes, Anna") && pty_wait_background(pty, "Anna", PTY_INDEX + 216, false) &&
+    CHECK(pty_wait(pty, "Yes, Anna") && pty_wait_background(pty, "Anna", PTY_INDEX + 222, false) &&
           pty_wait_background(pty, "Yes", -1, false));
     pty_send(pty, "\r");
     CHECK(pty_wait(pty, "tokens") && pty_wait_gone(pty, "edited:"));
@@ -283,15 +304,15 @@ static void test_choose(void)
     struct pty *pty = guest_start(&(struct guest){0});
     CHECK(pty_wait(pty, DONE));
     pty_send(pty, "\t" RIGHT);
-    CHECK(pty_wait_background(pty, "blue hat. What", PTY_INDEX + 216, false), "%s", pty_screen(pty));
-    CHECK(pty_cell_of(pty, "Anna").background != PTY_INDEX + 216);
+    CHECK(pty_wait_background(pty, "blue hat. What", PTY_INDEX + 222, false), "%s", pty_screen(pty));
+    CHECK(pty_cell_of(pty, "Anna").background != PTY_INDEX + 222);
     CHECK(pty_wait(pty, "\"blue\" rests on \"blue\" +2.000"), "%s", pty_row(pty, 21));
     CHECK(pty_wait(pty, DONE), "no new work");
     pty_send(pty, DOWN); /* " red" in place of " blue" */
-    CHECK(pty_wait_background(pty, "red ball", PTY_INDEX + 216, false) &&
+    CHECK(pty_wait_background(pty, "red ball", PTY_INDEX + 222, false) &&
           pty_wait_background(pty, "blue hat. What", PTY_INDEX + 31, false));
     pty_send(pty, UP);
-    CHECK(pty_wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
+    CHECK(pty_wait_background(pty, "blue hat. What", PTY_INDEX + 222, false));
     pty_send(pty, "G");
     CHECK(pty_wait(pty, "12 of 12"));
     pty_send(pty, "g");
@@ -324,11 +345,11 @@ static void test_mouse(void)
     CHECK(pty_find(pty, "blue hat. not", &row, &column));
     sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
     pty_send(pty, click);
-    CHECK(pty_wait(pty, " 2 of 12") && pty_wait_background(pty, "blue hat. What", PTY_INDEX + 216, false));
+    CHECK(pty_wait(pty, " 2 of 12") && pty_wait_background(pty, "blue hat. What", PTY_INDEX + 222, false));
     CHECK(pty_wait(pty, "␣red") && pty_find(pty, "␣red", &row, &column));
     sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
     pty_send(pty, click);
-    CHECK(pty_wait_background(pty, "red ball", PTY_INDEX + 216, false));
+    CHECK(pty_wait_background(pty, "red ball", PTY_INDEX + 222, false));
     pty_send(pty, "\033[<0;7;2M"); /* the prompt's sixth character */
     CHECK(pty_wait(pty, "\"has\""), "%s", pty_row(pty, 21));
     CHECK(wait_cursor(pty, 1, 6));
@@ -640,6 +661,7 @@ int main(void)
     test_first_view();
     test_batches();
     test_light();
+    test_scales();
     test_few_colours();
     test_no_colour("xterm-256color", "NO_COLOR=1");
     test_no_colour("vt100", NULL);

@@ -6,31 +6,79 @@
 #include "tui/report.h"
 #include "tui/text.h"
 
+/* The 8 colours of 16 as xterm has them; -1 is the ground's own ink or the ground. */
+static unsigned rgb_of(enum colour_depth depth, enum colour_ground ground, int colour, bool ink)
+{
+    static const unsigned eight[8] = {0x000000, 0xcd0000, 0x00cd00, 0xcdcd00, 0x0000ee, 0xcd00cd, 0x00cdcd, 0xe5e5e5};
+    if (colour < 0)
+        return (ground == GROUND_DARK) == ink ? 0xffffff : 0;
+    return depth == COLOUR_TRUE ? (unsigned)colour : depth == COLOUR_16 ? eight[colour] : colour_of_256(colour);
+}
+
+static bool same_cell(struct colour_cell a, struct colour_cell b)
+{
+    return a.background == b.background && a.ink == b.ink && a.attributes == b.attributes;
+}
+
+/* Every step of every scale can be read, and no two steps look alike. */
+static void test_steps(enum scale scale, enum colour_depth depth, enum colour_ground ground)
+{
+    const char *name = scale_table(scale)->name;
+    for (int step = -5; step <= 5; step++) {
+        struct colour_cell cell = colour_cell(scale, depth, ground, step / 5.0);
+        unsigned ink = rgb_of(depth, ground, cell.ink, true), under = rgb_of(depth, ground, cell.background, false);
+        double contrast = colour_contrast(ink, under), enough = depth == COLOUR_16 ? 3.5 : 4.5;
+        CHECK(contrast >= (depth == COLOUR_16 && abs(step) > 3 ? 4.4 : enough),
+              "%s, depth %d, ground %d, step %d: contrast %.2f", name, (int)depth, (int)ground, step, contrast);
+        CHECK((step == 0) == same_cell(cell, (struct colour_cell){-1, -1, 0}), "%s, step %d", name, step);
+        for (int other = -5; depth != COLOUR_16 && other < step; other++)
+            CHECK(!same_cell(cell, colour_cell(scale, depth, ground, other / 5.0)), "%s, depth %d: %d and %d are alike",
+                  name, (int)depth, step, other);
+        if (step > 0)
+            CHECK(!same_cell(cell, colour_cell(scale, depth, ground, -step / 5.0)), "%s, step %d: no sign", name, step);
+    }
+}
+
+/* What a page writes on a unit can be read; see page.css. */
+static void test_page(enum scale scale, enum colour_ground ground)
+{
+    unsigned under = ground == GROUND_DARK ? 0x161618 : 0xfdfdfc, ink = ground == GROUND_DARK ? 0xececee : 0x1c1c1e;
+    for (int sign = 0; sign < 2; sign++) {
+        unsigned full = scale_table(scale)->page[ground][sign], mixed = 0;
+        for (int shift = 0; shift <= 16; shift += 8)
+            mixed |= (unsigned)(0.9 * (full >> shift & 255) + 0.1 * (under >> shift & 255)) << shift;
+        CHECK(colour_contrast(mixed, ink) >= 4.5, "%s, ground %d, sign %d: %.2f", scale_table(scale)->name, (int)ground,
+              sign, colour_contrast(mixed, ink));
+    }
+}
+
 static void test_colours(void)
 {
-    for (int ground = 0; ground < 2; ground++)
-        for (int step = -5; step <= 5; step++) {
-            struct colour_cell cell = colour_cell(COLOUR_256, (enum colour_ground)ground, step / 5.0);
-            CHECK((step == 0) == (cell.background < 0), "step %d: background %d", step, cell.background);
-            for (int other = -5; other < step; other++)
-                CHECK(colour_cell(COLOUR_256, (enum colour_ground)ground, other / 5.0).background != cell.background,
-                      "steps %d and %d are both %d", other, step, cell.background);
-            CHECK(step == 0 || cell.ink == 16 || cell.ink == 231, "ink %d", cell.ink);
+    for (int scale = 0; scale < SCALES; scale++)
+        for (int ground = 0; ground < 2; ground++) {
+            for (int depth = COLOUR_16; depth <= COLOUR_TRUE; depth++)
+                test_steps((enum scale)scale, (enum colour_depth)depth, (enum colour_ground)ground);
+            test_page((enum scale)scale, (enum colour_ground)ground);
+            CHECK(strcmp(scale_names[scale], scale_table((enum scale)scale)->name) == 0, "%s", scale_names[scale]);
         }
-    CHECK(colour_cell(COLOUR_256, GROUND_LIGHT, 1).background == 52 &&
-              colour_cell(COLOUR_256, GROUND_LIGHT, -1).background == 24,
+    CHECK(fabs(colour_contrast(0, 0xffffff) - 21) < 1e-9 && fabs(colour_contrast(0x777777, 0xffffff) - 4.48) < 0.01,
+          "%f", colour_contrast(0x777777, 0xffffff));
+    CHECK(colour_cell(SCALE_BLUE_ORANGE, COLOUR_256, GROUND_LIGHT, 1).background == 94 &&
+              colour_cell(SCALE_BLUE_ORANGE, COLOUR_256, GROUND_LIGHT, -1).background == 18,
           "the ends of the light table");
-    CHECK(colour_cell(COLOUR_TRUE, GROUND_DARK, 99).background == colour_cell(COLOUR_TRUE, GROUND_DARK, 1).background,
-          "positions are clamped");
-    CHECK(colour_cell(COLOUR_TRUE, GROUND_DARK, NAN).background == -1, "no number, no colour");
-    for (int step = 1; step <= 5; step++) { /* red (1) says support, blue (4) or cyan (6) the opposite */
-        struct colour_cell support = colour_cell(COLOUR_16, GROUND_DARK, step / 5.0);
-        struct colour_cell against = colour_cell(COLOUR_16, GROUND_DARK, -step / 5.0);
-        CHECK((support.background < 0 ? support.ink : support.background) == 1, "step %d", step);
+    CHECK(colour_cell(SCALE_BLUE_ORANGE, COLOUR_TRUE, GROUND_DARK, 99).background == 0xffc27a, "positions are clamped");
+    CHECK(colour_cell(SCALE_BLUE_ORANGE, COLOUR_TRUE, GROUND_DARK, NAN).background == -1, "no number, no colour");
+    for (int step = 1; step <= 5; step++) { /* yellow (3) says support, blue (4) or cyan (6) the opposite */
+        struct colour_cell support = colour_cell(SCALE_BLUE_ORANGE, COLOUR_16, GROUND_DARK, step / 5.0);
+        struct colour_cell against = colour_cell(SCALE_BLUE_ORANGE, COLOUR_16, GROUND_DARK, -step / 5.0);
+        CHECK((support.background < 0 ? support.ink : support.background) == 3, "step %d", step);
         CHECK((against.background < 0 ? against.ink : against.background) == (against.background < 0 ? 6 : 4),
               "step -%d", step);
+        struct colour_cell grey = colour_cell(SCALE_GREY, COLOUR_256, GROUND_DARK, -step / 5.0);
+        CHECK(grey.attributes == COLOUR_UNDERLINE && grey.background >= 232, "grey says what contradicts without colours");
     }
-    CHECK(colour_cell(COLOUR_NONE, GROUND_DARK, 1).attributes != colour_cell(COLOUR_NONE, GROUND_DARK, -1).attributes,
+    CHECK(colour_cell(SCALE_GREY, COLOUR_NONE, GROUND_DARK, 1).attributes !=
+              colour_cell(SCALE_GREY, COLOUR_NONE, GROUND_DARK, -1).attributes,
           "the sign shows without colours");
     char sgr[48];
     colour_sgr(COLOUR_TRUE, (struct colour_cell){0xffffff, 0xffffff, 15}, sgr, sizeof sgr);
