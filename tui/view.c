@@ -4,21 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tui/changes.h"
-
-static void free_words(struct view_words *words)
-{
-    layout_free(&words->layout);
-    free(words->text);
-    free(words->ends);
-    free(words->changed);
-}
-
 void view_free(struct view *view)
 {
     layout_free(&view->prompt_layout);
-    free_words(&view->said);
-    free_words(&view->remixed);
+    words_free(&view->said);
+    words_free(&view->remixed);
     picture_canvas_free(&view->canvas);
 }
 
@@ -60,41 +50,17 @@ static void compare_prompts(struct view *view)
     view->same_behind = k;
 }
 
-static bool reserve_tokens(struct view_words *words, size_t count)
+/* An output's tokens one behind the other. */
+static void join_output(const struct view *view, const struct explanation *e, struct words *words)
 {
-    if (count <= words->ends_capacity)
-        return true;
-    size_t *ends = realloc(words->ends, 2 * count * sizeof *ends);
-    words->ends = ends ? ends : words->ends;
-    bool *changed = realloc(words->changed, 2 * count * sizeof *changed);
-    words->changed = changed ? changed : words->changed;
-    if (ends && changed)
-        words->ends_capacity = 2 * count;
-    return ends && changed;
-}
-
-/* An output's tokens one behind the other, and where each ends. */
-static void join_output(const struct view *view, const struct explanation *e, struct view_words *words)
-{
-    size_t used = 0, count = reserve_tokens(words, e->output_count) ? e->output_count : words->ends_capacity;
-    for (size_t t = 0; t < count; t++) {
+    words_clear(words);
+    for (size_t t = 0; t < e->output_count; t++) {
         size_t length;
         const char *text = view_token_text(view, e->output[t].id, &length);
-        if (used + length > words->capacity) {
-            size_t capacity = 2 * (used + length);
-            char *larger = realloc(words->text, capacity);
-            if (!larger)
-                length = 0;
-            words->text = larger ? larger : words->text;
-            words->capacity = larger ? capacity : words->capacity;
-        }
-        if (length > 0)
-            memcpy(words->text + used, text, length);
-        used += length;
-        words->ends[t] = used;
-        words->changed[t] = false;
+        if (!words_add(words, text, length))
+            break;
     }
-    layout_text(&words->layout, words->text, used, view->output.columns, view->terminal->ascii ? L'|' : L'↵');
+    words_arrange(words, view->output.columns, view->terminal->ascii ? L'|' : L'↵');
 }
 
 /* -- places -------------------------------------------------------------------------------------------------------- */
@@ -143,9 +109,8 @@ void view_arrange(struct view *view)
     if (view->steer_count == 0)
         return;
     join_output(view, view->mixed, &view->remixed);
-    if (!view->mixing && view->said.ends_capacity >= view->explanation->output_count &&
-        view->remixed.ends_capacity >= view->mixed->output_count)
-        changes_mark(view->explanation, view->said.changed, view->mixed, view->remixed.changed);
+    if (!view->mixing)
+        words_align(&view->said, &view->remixed, NULL, NULL);
 }
 
 /* The first row to show so that `row` is among `rows`, moving no more than needed. */
@@ -167,7 +132,7 @@ void view_follow(struct view *view)
         return;
     layout_place(&view->prompt_layout, view->editor->cursor, &row, &column);
     view->prompt_first = scroll_to(view->prompt_first, row, view->prompt.rows, view->prompt_layout.rows);
-    bool any = view->token < view->explanation->output_count && view->token < view->said.ends_capacity;
+    bool any = view->token < view->said.count;
     layout_place(&view->said.layout, any && view->token > 0 ? view->said.ends[view->token - 1] : 0, &row, &column);
     view->output_first = scroll_to(view->output_first, row, view->output.rows, view->said.layout.rows);
     while (at + 1 < count && choices[at] != view->choice)

@@ -17,17 +17,9 @@
 #include "tui/paint.h"
 #include "tui/picture.h"
 #include "tui/terminal.h"
+#include "tui/words.h"
 
 enum { VIEW_MESSAGE = 1024, VIEW_CHOICES = CANDIDATES + 2, VIEW_NAME = 40 };
-
-/* Output tokens one behind the other, laid out. */
-struct view_words {
-    char *text;
-    size_t *ends;  /* [count] byte of text behind each token */
-    bool *changed; /* [count] not in the other output, where there is another */
-    size_t capacity, ends_capacity;
-    struct layout layout;
-};
 
 struct view {
     /* what is shown; borrowed */
@@ -75,7 +67,7 @@ struct view {
     int picture_width, picture_height; /* its pixels, or its halves of cells */
     struct area mix; /* below the output, with a row for its title above; no rows: nothing is mixed */
     struct layout prompt_layout;
-    struct view_words said, remixed;                 /* the output, the mixed one */
+    struct words said, remixed;                 /* the output, the mixed one */
     int prompt_first, output_first, candidate_first; /* first rows shown */
     size_t same_before, same_behind; /* bytes of the edited prompt that are still those that were explained */
     struct map map;

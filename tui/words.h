@@ -1,0 +1,33 @@
+/* words.h: the tokens of an output, one behind the other.
+ *
+ * Owns their joined text, where each token ends in it, and its layout; says which tokens another output does not have.
+ * Draws nothing. */
+#ifndef TUI_WORDS_H
+#define TUI_WORDS_H
+
+#include "tui/layout.h"
+
+struct words {
+    char *text;
+    size_t *ends;  /* [count] byte of text behind each token */
+    bool *changed; /* [count] not in the other output of the last words_align() */
+    size_t count;  /* tokens */
+    size_t capacity, ends_capacity;
+    struct layout layout;
+};
+
+void words_free(struct words *); /* start with zeroed words, which they are again then */
+void words_clear(struct words *);
+/* Add a token; false: no memory, and it is not there. */
+bool words_add(struct words *, const char *text, size_t length);
+/* Lay all of them out, as layout_text() does. */
+void words_arrange(struct words *, int columns, wchar_t newline);
+/* The token's text, not terminated. */
+const char *words_text(const struct words *, size_t token, size_t *length);
+
+/* Which token of a [a->count] stands for which of b and back, as in align.h; one that was replaced is paired with what
+ * took its place.  Marks as changed those of both that have no partner of the same text.  Either list may be NULL.
+ * false: no memory; nothing is paired or changed then. */
+bool words_align(struct words *a, struct words *b, long *a_to_b, long *b_to_a);
+
+#endif
