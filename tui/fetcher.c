@@ -1,50 +1,29 @@
 #include "tui/fetcher.h"
 
-#include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 void fetcher_init(struct fetcher *fetcher)
 {
-    *fetcher = (struct fetcher){.fd = -1};
+    *fetcher = (struct fetcher){0};
+    errand_init(&fetcher->errand);
 }
 
-static void *fetch(void *argument)
+static void fetch(void *data)
 {
-    struct fetcher *fetcher = argument;
-    uint64_t one = 1;
+    struct fetcher *fetcher = data;
     fetcher->code = image_read(fetcher->path, &fetcher->image, &fetcher->error);
-    while (write(fetcher->fd, &one, sizeof one) < 0 && errno == EINTR) {
-    }
-    return NULL;
 }
 
 int fetcher_start(struct fetcher *fetcher, const char *path, struct error *error)
 {
     fetcher->image = NULL;
     snprintf(fetcher->path, sizeof fetcher->path, "%s", path);
-    fetcher->fd = eventfd(0, EFD_CLOEXEC);
-    if (fetcher->fd < 0)
-        return error_set(error, ERROR_IO, "no event descriptor: %s", strerror(errno));
-    int code = pthread_create(&fetcher->thread, NULL, fetch, fetcher);
-    if (code != 0) {
-        close(fetcher->fd);
-        fetcher->fd = -1;
-        return error_set(error, ERROR_MEMORY, "no thread: %s", strerror(code));
-    }
-    fetcher->running = true;
-    return 0;
+    return errand_start(&fetcher->errand, fetch, fetcher, error);
 }
 
 int fetcher_finish(struct fetcher *fetcher, struct image **image, struct error *error)
 {
-    pthread_join(fetcher->thread, NULL);
-    close(fetcher->fd);
-    fetcher->fd = -1;
-    fetcher->running = false;
+    errand_finish(&fetcher->errand);
     if (error && fetcher->code != 0)
         *error = fetcher->error;
     if (fetcher->code == 0)
@@ -55,6 +34,6 @@ int fetcher_finish(struct fetcher *fetcher, struct image **image, struct error *
 void fetcher_free(struct fetcher *fetcher)
 {
     struct image *image;
-    if (fetcher->running && fetcher_finish(fetcher, &image, NULL) == 0)
+    if (fetcher->errand.running && fetcher_finish(fetcher, &image, NULL) == 0)
         image_release(image);
 }

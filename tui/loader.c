@@ -1,9 +1,6 @@
 #include "tui/loader.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,13 +16,13 @@ void loaded_close(struct loaded *loaded)
 
 void loader_init(struct loader *loader)
 {
-    *loader = (struct loader){.fd = -1};
+    *loader = (struct loader){0};
+    errand_init(&loader->errand);
 }
 
-static void *load(void *argument)
+static void load(void *data)
 {
-    struct loader *loader = argument;
-    uint64_t one = 1;
+    struct loader *loader = data;
     /* on Linux niceness is a thread's own, and its children's */
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + NICE);
     loader->code = engine_open(&loader->options, &loader->loaded.engine, &loader->error);
@@ -33,9 +30,6 @@ static void *load(void *argument)
         loader->code = worker_new(loader->loaded.engine, &loader->loaded.worker, &loader->error);
     if (loader->code != 0)
         loaded_close(&loader->loaded);
-    while (write(loader->fd, &one, sizeof one) < 0 && errno == EINTR) {
-    }
-    return NULL;
 }
 
 int loader_start(struct loader *loader, const struct engine_options *options, struct error *error)
@@ -44,25 +38,12 @@ int loader_start(struct loader *loader, const struct engine_options *options, st
     loader->options = *options;
     snprintf(loader->path, sizeof loader->path, "%s", options->model);
     loader->options.model = loader->path;
-    loader->fd = eventfd(0, EFD_CLOEXEC);
-    if (loader->fd < 0)
-        return error_set(error, ERROR_IO, "no event descriptor: %s", strerror(errno));
-    int code = pthread_create(&loader->thread, NULL, load, loader);
-    if (code != 0) {
-        close(loader->fd);
-        loader->fd = -1;
-        return error_set(error, ERROR_MEMORY, "no thread: %s", strerror(code));
-    }
-    loader->running = true;
-    return 0;
+    return errand_start(&loader->errand, load, loader, error);
 }
 
 int loader_finish(struct loader *loader, struct loaded *loaded, struct error *error)
 {
-    pthread_join(loader->thread, NULL);
-    close(loader->fd);
-    loader->running = false;
-    loader->fd = -1;
+    errand_finish(&loader->errand);
     *loaded = loader->loaded;
     loader->loaded = (struct loaded){0};
     if (error && loader->code != 0)
@@ -73,7 +54,7 @@ int loader_finish(struct loader *loader, struct loaded *loaded, struct error *er
 void loader_free(struct loader *loader)
 {
     struct loaded loaded;
-    if (!loader->running)
+    if (!loader->errand.running)
         return;
     loader_finish(loader, &loaded, NULL);
     loaded_close(&loaded);

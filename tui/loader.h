@@ -1,14 +1,12 @@
-/* loader.h: a model is opened by a thread of its own, so that the screen goes on.
+/* loader.h: a model is opened as an errand of its own.
  *
- * Owns that thread.  It runs a little below the others, and so does every thread that engine and worker make: whatever
+ * The errand's thread runs a little below the others, and so does every thread that engine and worker make: whatever
  * they compute, the screen's thread comes first. */
 #ifndef TUI_LOADER_H
 #define TUI_LOADER_H
 
-#include <pthread.h>
-#include <stdbool.h>
-
 #include "core/engine.h"
+#include "tui/errand.h"
 #include "tui/paths.h"
 
 /* A model with its worker; both NULL: none. */
@@ -20,9 +18,7 @@ struct loaded {
 void loaded_close(struct loaded *);
 
 struct loader {
-    int fd; /* readable when the thread is done; -1 while nothing is loaded */
-    bool running;
-    pthread_t thread;
+    struct errand errand; /* its fd is readable when the model is open, or is not to be */
     char path[PATHS_LENGTH];
     struct engine_options options; /* model points to path */
     struct loaded loaded;
@@ -30,13 +26,13 @@ struct loader {
     struct error error;
 };
 
-/* fd = -1, nothing runs.  Before anything else. */
+/* Nothing runs.  Before anything else. */
 void loader_init(struct loader *);
 /* Open the model of options; its strings but the model's must outlive the loader. */
 int loader_start(struct loader *, const struct engine_options *, struct error *);
-/* When fd is readable: take what was loaded.  0, or why it failed. */
+/* When its fd is readable: take what was loaded.  0, or why it failed. */
 int loader_finish(struct loader *, struct loaded *, struct error *);
-/* Wait for the thread and drop what it loads. */
+/* Wait for the errand and drop what it loads. */
 void loader_free(struct loader *);
 
 #endif

@@ -64,8 +64,8 @@ static void run(struct screen *screen)
             dirty = DIRTY_NONE;
         }
         int picture = dirty ? -1 : graphics_show(&screen->graphics, &screen->terminal, &screen->view, now_ms());
-        int others[3] = {screen->loader.fd, screen->loaded.worker ? worker_fd(screen->loaded.worker) : -1,
-                         screen->fetcher.fd};
+        int others[3] = {screen->loader.errand.fd, screen->loaded.worker ? worker_fd(screen->loaded.worker) : -1,
+                         screen->fetcher.errand.fd};
         unsigned woke = terminal_wait(&screen->terminal, others, 3, !dirty ? picture : due > 0 ? (int)due : 0);
         hurry = woke & ~(unsigned)(WOKE_OTHER << 1);
         if (woke & WOKE_END)

@@ -45,7 +45,7 @@ unsigned screen_picture_add(struct screen *screen, const char *path)
     struct error error;
     if (screen->image_count == SCREEN_IMAGES)
         screen_say(screen, true, "a prompt has at most %d pictures; remove one", SCREEN_IMAGES);
-    else if (screen->fetcher.running)
+    else if (screen->fetcher.errand.running)
         screen_say(screen, true, "another picture is still being read; wait for it");
     else if (fetcher_start(&screen->fetcher, path, &error) != 0)
         screen_say(screen, true, "%s", error.message);

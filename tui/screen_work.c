@@ -141,7 +141,7 @@ unsigned screen_load(struct screen *screen, const char *path)
     struct engine_options options = screen->options->engine;
     struct error error;
     const char *slash = strrchr(path, '/');
-    if (screen->loader.running) {
+    if (screen->loader.errand.running) {
         screen_say(screen, true, "%s is still being loaded; wait for it", screen->view.loading);
         return DIRTY_DRAW;
     }
@@ -165,7 +165,7 @@ unsigned screen_device(struct screen *screen)
         screen_say(screen, true, "there is only the CPU; start with --device cuda for a card");
         return DIRTY_DRAW;
     }
-    if (!screen->loaded.engine || screen->loader.running)
+    if (!screen->loaded.engine || screen->loader.errand.running)
         return DIRTY_NONE;
     screen->on_cpu = !screen->on_cpu;
     return screen_load(screen, engine_info(screen->loaded.engine)->file);
