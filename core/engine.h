@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/image.h"
+#include "core/inquiry.h"
 #include "core/sequence.h"
 #include "core/tokenizer.h"
 #include "core/units.h"
@@ -192,6 +193,8 @@ struct explanation {
     bool busy, complete;
     struct cost cost;
     struct error error;            /* code 0: none */
+    struct proof proof;            /* the last answers to worker_inquire() */
+    struct pairs pairs;
 };
 
 struct explanation *explanation_new(void);
@@ -211,6 +214,8 @@ enum event_kind {
     EVENT_UNITS,     /* units are cut; the probes begin */
     EVENT_RELEVANCE, /* a batch of units was previewed or measured */
     EVENT_CHOSEN,    /* the answer to worker_retarget() */
+    EVENT_PROOF,     /* worker_inquire(): explanation.proof has grown or ended, see its answer.state */
+    EVENT_PAIRS,     /* the same of explanation.pairs */
     EVENT_DONE,      /* the request is fulfilled, or its budget used up (complete = false) */
     EVENT_CANCELLED,
     EVENT_FAILED,    /* explanation.error says why; the worker lives on */
@@ -228,6 +233,10 @@ uint64_t worker_submit(struct worker *, const struct request *);
 void worker_cancel(struct worker *);
 /* Ask for the relevance of token `id` in place of output token `token`, from kept states, without a new pass. */
 void worker_retarget(struct worker *, int token, int32_t id);
+/* Ask more about the last explanation, once: the answers are events that leave it as it is.  An inquiry waits until the
+ * probes are done; it takes the place of the one before; a newer request ends it without a word, worker_cancel() with one.
+ * All that within 100 ms.  false: no memory, and nothing changed. */
+bool worker_inquire(struct worker *, const struct inquiry *);
 /* Take the next event, fold it into the explanation, and say what it was.  false: none waits.  Never blocks.
  * Thread: the reader's, always the same one. */
 bool worker_next(struct worker *, struct explanation *, enum event_kind *);

@@ -41,6 +41,9 @@ struct event {
     bool complete, stopped;
     double noise_floor;
     struct error error;
+    /* EVENT_PROOF, EVENT_PAIRS: all of the answer so far; of these events the cost is not said */
+    struct proof *proof;
+    struct pairs *pairs;
 };
 
 void event_free(struct event *); /* NULL ok; not its successors */

@@ -74,6 +74,8 @@ void event_free(struct event *v)
     free(v->alike);
     free(v->unit);
     free(v->values);
+    free(v->proof);
+    free(v->pairs);
     free(v);
 }
 
@@ -185,6 +187,12 @@ void explanation_apply(struct explanation *e, struct event *v)
     case EVENT_CHOSEN:
         apply_chosen(e, v);
         break;
+    case EVENT_PROOF:
+        e->proof = *v->proof;
+        break;
+    case EVENT_PAIRS:
+        e->pairs = *v->pairs;
+        break;
     case EVENT_DONE:
     case EVENT_CANCELLED:
     case EVENT_FAILED:
@@ -192,6 +200,7 @@ void explanation_apply(struct explanation *e, struct event *v)
         break;
     }
     e->request = v->request;
-    e->cost = v->cost;
+    if (v->kind != EVENT_PROOF && v->kind != EVENT_PAIRS)
+        e->cost = v->cost;
     event_free(v);
 }

@@ -178,6 +178,23 @@ static int read_prompt(struct job *j, struct error *error)
     return status < 0 ? status : post_prompt(j, error);
 }
 
+int job_ids(const struct job *j, const struct sequence *s, int32_t **out, struct error *error)
+{
+    int32_t *ids = malloc((s->token_count + 1) * sizeof *ids);
+    if (!ids)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    for (size_t i = 0; i < s->token_count; i++)
+        ids[i] = s->tokens[i].id;
+    for (size_t p = 0; p < s->picture_count; p++) {
+        const struct picture *picture = &s->pictures[p];
+        int32_t id = gallery_id(&j->gallery, picture->image);
+        for (int i = 0; i < picture->columns * picture->rows; i++)
+            ids[picture->first + i] = id - i;
+    }
+    *out = ids;
+    return 0;
+}
+
 /* The pictures' rows, and the ids by which the decoder knows tokens and rows. */
 static int encode_pictures(struct job *j, struct error *error)
 {
@@ -190,17 +207,8 @@ static int encode_pictures(struct job *j, struct error *error)
                               s->picture_count, &j->cancelled, error);
     if (j->gallery.ids > known)
         j->cost.vision_seconds = clock_now() - before;
-    j->ids = malloc(s->token_count * sizeof *j->ids);
-    if (status == 0 && !j->ids)
-        status = error_set(error, ERROR_MEMORY, "out of memory");
-    for (size_t i = 0; status == 0 && i < s->token_count; i++)
-        j->ids[i] = s->tokens[i].id;
-    for (size_t p = 0; status == 0 && p < s->picture_count; p++) {
-        const struct picture *picture = &s->pictures[p];
-        int32_t id = gallery_id(&j->gallery, picture->image);
-        for (int i = 0; i < picture->columns * picture->rows; i++)
-            j->ids[picture->first + i] = id - i;
-    }
+    if (status == 0)
+        status = job_ids(j, s, &j->ids, error);
     return status;
 }
 

@@ -20,6 +20,8 @@ struct job {
     void (*post)(void *context, struct event *);
     /* Called again and again while the lanes work: wait until something happens. */
     void (*wait)(void *context);
+    /* Called between other steps that may take long: answer wishes, without waiting. */
+    void (*attend)(void *context);
     void *context;
     atomic_bool cancelled;
 
@@ -57,6 +59,8 @@ struct job {
     double noise_floor;
     int chosen_token; /* of the last re-targeting; -1: none */
     int32_t chosen_id;
+    struct proof proof; /* answers as far as they are found */
+    struct pairs pairs;
 };
 
 enum { WANTED = 1 + CANDIDATES + 1 }; /* the token, its candidates, the foil */
@@ -73,13 +77,20 @@ struct event *job_event(struct job *, enum event_kind);
 /* Relevance of all units measured so far for another token: posts EVENT_CHOSEN. */
 int job_retarget(struct job *, int token, int32_t id, struct error *);
 
+/* Answer an inquiry about the explanation of the last request, which must not have gone; posts all but the answer's end.
+ * ERROR_CANCELLED when job->cancelled was set. */
+int job_inquire(struct job *, const struct inquiry *, struct error *);
+
+/* A sequence of the request in progress as the decoder is fed it, its pictures being those of the gallery: malloced. */
+int job_ids(const struct job *, const struct sequence *, int32_t **ids, struct error *);
+
 /* -- the steps, in their files ------------------------------------------------------------------------------------- */
 
 /* output.c: the greedy or forced output and its candidates; fills output, lse. */
 int job_output(struct job *, struct error *);
-/* Make the baseline hold ids[0 .. n - 1] at positions at .., running only what it does not hold already.  at is no place
+/* Make a baseline hold ids[0 .. n - 1] at positions at .., running only what it does not hold already.  at is no place
  * within a mutual picture. */
-int job_feed(struct job *, int at, const int32_t *ids, int n, struct error *);
+int job_feed(struct job *, struct baseline *, int at, const int32_t *ids, int n, struct error *);
 /* explain.c: units, what preview.c does, probes, and then what refine.c does. */
 int job_explain(struct job *, struct error *);
 /* Run the probes of units [count] (NULL: of all), post what they say, and wait for the end. */
@@ -95,5 +106,21 @@ int job_preview(struct job *, struct error *);
 int job_refine(struct job *, struct error *);
 /* Repeat some probes as plain passes, as far as the budget goes; where they deviate more, that is the noise floor. */
 int job_check(struct job *, struct error *);
+/* Repeat one probe, of the explanation or of sets, as a plain pass; *deviation is raised to the greatest by which the output
+ * tokens' log-probabilities differ. */
+int job_repeat(struct job *, const struct probes *, int unit, double *deviation, struct error *);
+/* answer.c: what all answers need. */
+/* One step more is done: post the answer as it is. */
+void job_answer_step(struct job *, enum inquiry_kind);
+/* Whether a unit may be part of an answer: those of the prompt but specials, and the first word, for attention that has
+ * nowhere to go rests on it. */
+bool job_answer_counts(const struct job *, int unit);
+/* Relevance of token id, rather than of `against` (-1: of none), in place of output token t: malloced [unit_count], NAN where
+ * it is not known. */
+int job_answer_relevance(struct job *, int t, int32_t id, int32_t against, float **relevance, struct error *);
+/* proof.c, flip.c, pairs.c */
+int job_proof(struct job *, const struct inquiry *, struct error *);
+int job_flip(struct job *, const struct inquiry *, struct error *); /* a part of the proof */
+int job_pairs(struct job *, const struct inquiry *, struct error *);
 
 #endif

@@ -12,6 +12,11 @@ double logits_log_sum_exp(const float *logits, int n)
     return most + log(sum);
 }
 
+double logits_logprob(const float *logits, int n, int32_t id)
+{
+    return logits[id] - logits_log_sum_exp(logits, n);
+}
+
 void logits_best(const float *logits, int n, double lse, struct candidate *best)
 {
     int count = 0;

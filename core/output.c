@@ -71,9 +71,8 @@ static int make_room(struct job *j, int positions, struct error *error)
     return baseline_new(m, capacity, info->memory ? info->memory / 2 : (size_t)1 << 30, &j->baseline, error);
 }
 
-int job_feed(struct job *j, int at, const int32_t *ids, int n, struct error *error)
+int job_feed(struct job *j, struct baseline *b, int at, const int32_t *ids, int n, struct error *error)
 {
-    struct baseline *b = j->baseline;
     int same = 0;
     while (same < n && at + same < b->count && b->ids[at + same] == ids[same])
         same++;
@@ -95,7 +94,7 @@ static int feed_prompt(struct job *j, int more, struct error *error)
         return status;
     baseline_pictures(j->baseline, j->gallery.rows, j->gallery.count);
     double before = clock_now();
-    status = job_feed(j, 0, j->ids, n, error);
+    status = job_feed(j, j->baseline, 0, j->ids, n, error);
     j->cost.prefill_seconds = clock_now() - before;
     return status;
 }
@@ -112,7 +111,7 @@ static int generate_greedy(struct job *j, float *logits, struct error *error)
         return status;
     double before = clock_now();
     for (int t = 0; t < wanted && !j->stopped; t++) {
-        if (t > 0 && (status = job_feed(j, n + t - 1, &j->output[t - 1].id, 1, error)) < 0)
+        if (t > 0 && (status = job_feed(j, j->baseline, n + t - 1, &j->output[t - 1].id, 1, error)) < 0)
             return status;
         if ((status = say_token(j, j->baseline, n + t - 1, -1, logits, error)) < 0)
             return status;
@@ -142,7 +141,7 @@ static int force_target(struct job *j, float *logits, struct error *error)
         status = feed_prompt(j, (int)count - 1, error);
     for (size_t t = 0; status == 0 && t < count; t++) {
         if (t > 0)
-            status = job_feed(j, n + (int)t - 1, &target[t - 1].id, 1, error);
+            status = job_feed(j, j->baseline, n + (int)t - 1, &target[t - 1].id, 1, error);
         if (status == 0)
             status = say_token(j, j->baseline, n + (int)t - 1, target[t].id, logits, error);
     }
@@ -237,7 +236,7 @@ static int feed_steered(struct job *j, float *logits, struct error *error)
     int n = (int)j->prompt.token_count, status = feed_prompt(j, j->output_count - 1, error);
     for (int t = 0; status == 0 && t < j->output_count; t++) {
         if (t > 0)
-            status = job_feed(j, n + t - 1, &j->output[t - 1].id, 1, error);
+            status = job_feed(j, j->baseline, n + t - 1, &j->output[t - 1].id, 1, error);
         if (status == 0)
             status = baseline_logits(j->baseline, j->stream, n + t - 1, logits, error);
         if (status < 0)

@@ -106,25 +106,48 @@ bool plan_looks_around(const struct method *method, size_t picture_count)
     return !isnan(method->similarity) || (picture_count && !isnan(method->image_similarity));
 }
 
+/* Room for so many units; factors, starts and order are the caller's to fill. */
+static int plan_allocate(int units, int positions, struct plan **out, struct error *error)
+{
+    size_t n = units > 0 ? (size_t)units : 1;
+    struct plan *plan = calloc(1, sizeof *plan);
+    if (plan) {
+        plan->units = units;
+        plan->positions = positions;
+        plan->factor = malloc(n * (size_t)positions * sizeof *plan->factor);
+        plan->start = malloc(n * sizeof *plan->start);
+        plan->order = malloc(n * sizeof *plan->order);
+    }
+    if (!plan || !plan->factor || !plan->start || !plan->order) {
+        plan_free(plan);
+        return error_set(error, ERROR_MEMORY, "out of memory for %d probes of %d tokens", units, positions);
+    }
+    *out = plan;
+    return 0;
+}
+
+/* Starts come ascending, or nearly so: from the last unit on, each insertion moves little or nothing. */
+static void plan_sort(struct plan *plan)
+{
+    for (int u = plan->units - 1; u >= 0; u--) {
+        int at = plan->units - 1 - u;
+        for (; at > 0 && plan->start[plan->order[at - 1]] < plan->start[u]; at--)
+            plan->order[at] = plan->order[at - 1];
+        plan->order[at] = u;
+    }
+}
+
 int plan_new(const struct unit *units, int unit_count, const struct plan_ground *ground, const struct method *method,
              struct plan **out, struct error *error)
 {
-    size_t n = (size_t)unit_count;
     int positions = ground->positions;
     bool around = plan_looks_around(method, ground->picture_count);
-    struct plan *plan = calloc(1, sizeof *plan);
+    struct plan *plan;
     float *e = NULL;
-    if (!plan)
-        return error_set(error, ERROR_MEMORY, "out of memory");
-    plan->units = unit_count;
-    plan->positions = positions;
-    plan->factor = malloc((n ? n : 1) * (size_t)positions * sizeof *plan->factor);
-    plan->start = malloc((n ? n : 1) * sizeof *plan->start);
-    plan->order = malloc((n ? n : 1) * sizeof *plan->order);
-    if (around)
-        e = normalised(ground->embedding, positions, ground->width);
-    if (!plan->factor || !plan->start || !plan->order || (around && !e)) {
-        free(e);
+    int status = plan_allocate(unit_count, positions, &plan, error);
+    if (status < 0)
+        return status;
+    if (around && !(e = normalised(ground->embedding, positions, ground->width))) {
         plan_free(plan);
         return error_set(error, ERROR_MEMORY, "out of memory for %d probes of %d tokens", unit_count, positions);
     }
@@ -135,14 +158,34 @@ int plan_new(const struct unit *units, int unit_count, const struct plan_ground 
         plan->start[u] = first_row(factor, positions, ground->sees);
     }
     free(e);
-    /* Starts come ascending, or nearly so: from the last unit on, each insertion moves little or nothing. */
-    for (int u = unit_count - 1; u >= 0; u--) {
-        int at = unit_count - 1 - u;
-        for (; at > 0 && plan->start[plan->order[at - 1]] < plan->start[u]; at--)
-            plan->order[at] = plan->order[at - 1];
-        plan->order[at] = u;
-    }
+    plan_sort(plan);
     *out = plan;
+    return 0;
+}
+
+int plan_join(const struct plan *plan, const struct plan_set *sets, int set_count, struct plan **out,
+              struct error *error)
+{
+    size_t n = (size_t)plan->positions;
+    struct plan *joined;
+    int status = plan_allocate(set_count, plan->positions, &joined, error);
+    if (status < 0)
+        return status;
+    for (int s = 0; s < set_count; s++) {
+        float *factor = joined->factor + (size_t)s * n;
+        joined->start[s] = plan->positions;
+        for (size_t k = 0; k < n; k++)
+            factor[k] = 1;
+        for (int i = 0; i < sets[s].count; i++) {
+            int unit = sets[s].unit[i];
+            for (size_t k = 0; k < n; k++)
+                factor[k] *= plan->factor[(size_t)unit * n + k];
+            if (plan->start[unit] < joined->start[s])
+                joined->start[s] = plan->start[unit];
+        }
+    }
+    plan_sort(joined);
+    *out = joined;
     return 0;
 }
 

@@ -31,6 +31,14 @@ struct plan_ground {
  * rows away from it; with window 0 they are as units of text (the paper's rule). */
 int plan_new(const struct unit *units, int unit_count, const struct plan_ground *, const struct method *, struct plan **,
              struct error *);
+/* Sets of units to be suppressed together. */
+struct plan_set {
+    const int *unit; /* [count] */
+    int count;
+};
+/* A plan whose "units" are sets of units of another: a set's factors are the products of its units', as steering has them,
+ * each unit's own suppression on top of the others'; so a set of one is the unit's own probe. */
+int plan_join(const struct plan *, const struct plan_set *, int set_count, struct plan **, struct error *);
 /* Whether that looks at embeddings, in a sequence of so many pictures. */
 bool plan_looks_around(const struct method *, size_t picture_count);
 void plan_free(struct plan *); /* NULL ok */

@@ -155,6 +155,35 @@ static int choose_samples(const struct job *j, int *sample, int *count, struct e
     return 0;
 }
 
+/* A second baseline, and what a pass needs beside it. */
+struct plain {
+    struct baseline *b;
+    struct pool pool;
+    float *factor, *logits;
+};
+
+static void plain_free(struct plain *plain)
+{
+    free(plain->logits);
+    pool_free(&plain->pool);
+    baseline_free(plain->b);
+}
+
+static int plain_new(const struct job *j, struct plain *plain, struct error *error)
+{
+    *plain = (struct plain){0};
+    pool_init(&plain->pool, j->engine->device);
+    int status = baseline_new(j->engine->model, j->plan->positions, 0, &plain->b, error);
+    if (status < 0)
+        return status;
+    plain->factor = pool_floats(&plain->pool, 1, (size_t)j->plan->positions);
+    plain->logits = malloc((size_t)j->engine->model->vocabulary * sizeof *plain->logits);
+    if (plain->factor && plain->logits)
+        return 0;
+    plain_free(plain);
+    return error_set(error, ERROR_MEMORY, "out of memory");
+}
+
 /* The probe's pass in values; first: its first row that is asked about. */
 static int run_plainly(struct job *j, struct baseline *b, const struct steering *steering, int first,
                        struct error *error)
@@ -173,22 +202,23 @@ static int run_plainly(struct job *j, struct baseline *b, const struct steering 
 
 /* Repeat one probe as a plain pass in f32 values, without differences or shared prefix, and raise *deviation to
  * the greatest over a few targets. */
-static int repeat(struct job *j, struct baseline *b, float *factor, float *logits, int unit, double *deviation,
+static int repeat(struct job *j, struct plain *plain, const struct probes *p, int unit, double *deviation,
                   struct error *error)
 {
     const struct device_ops *ops = j->engine->device->ops;
-    int n = j->plan->positions, first = probes_first_target(j->probes, unit), status;
+    float *logits = plain->logits;
+    int n = p->plan->positions, first = probes_first_target(p, unit), status;
     int step = (j->output_count - first + 3) / 4;
-    struct steering steering = {factor, j->method.suppression, j->method.first_layer, j->method.last_layer};
-    ops->upload(j->stream, j->plan->factor + (size_t)unit * (size_t)n, (size_t)n * sizeof(float), factor);
-    if ((status = run_plainly(j, b, &steering, j->probes->targets.first + first, error)) < 0)
+    struct steering steering = {plain->factor, j->method.suppression, j->method.first_layer, j->method.last_layer};
+    ops->upload(j->stream, p->plan->factor + (size_t)unit * (size_t)n, (size_t)n * sizeof(float), plain->factor);
+    if ((status = run_plainly(j, plain->b, &steering, p->targets.first + first, error)) < 0)
         return status;
     for (int t = first; t < j->output_count; t += step) {
-        if ((status = baseline_logits(b, j->stream, j->probes->targets.first + t, logits, error)) < 0)
+        if ((status = baseline_logits(plain->b, j->stream, p->targets.first + t, logits, error)) < 0)
             return status;
         double logprob = logits[j->output[t].id] - logits_log_sum_exp(logits, j->engine->model->vocabulary);
         size_t at = (size_t)unit * (size_t)j->output_count + (size_t)t;
-        double found = j->output[t].logprob - logprob, claimed = j->probes->dlse[at] - j->probes->dlogit[at * WANTED];
+        double found = j->output[t].logprob - logprob, claimed = p->dlse[at] - p->dlogit[at * WANTED];
         *deviation = fmax(*deviation, fabs(found - claimed));
     }
     return 0;
@@ -203,22 +233,25 @@ static bool may_repeat(const struct job *j, int done)
 int job_check(struct job *j, struct error *error)
 {
     int sample[3], n, repeated = 0, status = choose_samples(j, sample, &n, error);
-    struct baseline *b = NULL;
-    struct pool pool;
+    struct plain plain;
     double deviation = 0;
-    if (status < 0 || (status = baseline_new(j->engine->model, j->plan->positions, 0, &b, error)) < 0)
+    if (status < 0 || (status = plain_new(j, &plain, error)) < 0)
         return status;
-    pool_init(&pool, j->engine->device);
-    float *factor = pool_floats(&pool, 1, (size_t)j->plan->positions);
-    float *logits = malloc((size_t)j->engine->model->vocabulary * sizeof *logits);
-    if (!factor || !logits)
-        status = error_set(error, ERROR_MEMORY, "out of memory");
     for (int i = 0; status == 0 && i < n && may_repeat(j, i); i++, repeated++)
-        status = repeat(j, b, factor, logits, sample[i], &deviation, error);
+        status = repeat(j, &plain, j->probes, sample[i], &deviation, error);
     if (status == 0 && repeated > 0)
         j->noise_floor = fmax(deviation, j->noise_floor);
-    free(logits);
-    pool_free(&pool);
-    baseline_free(b);
+    plain_free(&plain);
+    return status;
+}
+
+int job_repeat(struct job *j, const struct probes *p, int unit, double *deviation, struct error *error)
+{
+    struct plain plain;
+    int status = plain_new(j, &plain, error);
+    if (status < 0)
+        return status;
+    status = repeat(j, &plain, p, unit, deviation, error);
+    plain_free(&plain);
     return status;
 }

@@ -22,15 +22,23 @@ struct order {
     struct event *end; /* its last event, should there be no memory left for one then: a reader waits for it */
 };
 
+/* An inquiry, and the last event of its answer, which a reader waits for. */
+struct wish {
+    struct inquiry inquiry;
+    struct event *end;
+};
+
 struct worker {
     struct job *job;
+    struct order *order; /* the last one taken: inquiries are about it */
     pthread_t thread;
     int wake; /* eventfd, readable while events wait */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct order *pending;
-    bool running, quit;
+    struct wish *wish; /* until it is taken */
+    bool running, inquiring, quit;
     struct { bool wanted; int token; int32_t id; } choice;
     uint64_t submitted; /* number of the newest request */
     struct event *first, **last;
@@ -109,6 +117,49 @@ static struct event *order_end(struct order *o, enum event_kind kind)
     return v;
 }
 
+/* -- wishes -------------------------------------------------------------------------------------------------------- */
+
+static void wish_free(struct wish *wish)
+{
+    if (!wish)
+        return;
+    event_free(wish->end);
+    free(wish);
+}
+
+/* An event that tells the state of an answer of which nothing is known yet. */
+static struct event *answer_event(const struct inquiry *inquiry, enum answer_state state)
+{
+    struct answer answer = {.state = state, .token = inquiry->token, .id = inquiry->id};
+    struct event *v = calloc(1, sizeof *v);
+    if (!v)
+        return NULL;
+    v->proof = calloc(1, sizeof *v->proof);
+    v->pairs = calloc(1, sizeof *v->pairs);
+    if (!v->proof || !v->pairs) {
+        event_free(v);
+        return NULL;
+    }
+    v->kind = inquiry->kind == INQUIRY_PROOF ? EVENT_PROOF : EVENT_PAIRS;
+    *v->proof = (struct proof){.answer = answer, .logprob = NAN, .area = NAN};
+    *v->pairs = (struct pairs){.answer = answer, .noise = NAN};
+    return v;
+}
+
+static struct wish *wish_new(const struct inquiry *inquiry)
+{
+    struct wish *wish = calloc(1, sizeof *wish);
+    if (!wish)
+        return NULL;
+    wish->inquiry = *inquiry;
+    wish->end = answer_event(inquiry, ANSWER_STOPPED);
+    if (!wish->end) {
+        wish_free(wish);
+        return NULL;
+    }
+    return wish;
+}
+
 /* -- events -------------------------------------------------------------------------------------------------------- */
 
 static void post_locked(struct worker *w, struct event *v)
@@ -180,6 +231,11 @@ static void answer_choice(struct worker *w)
         job_retarget(w->job, token, id, NULL);
 }
 
+static void attend(void *context)
+{
+    answer_choice(context);
+}
+
 /* While the lanes work: sleep until an event was posted, a wish came in, or all must stop. */
 static void wait_for_lanes(void *context)
 {
@@ -214,29 +270,59 @@ static void run_order(struct worker *w, struct order *o)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* Fill in the end of an answer with what was found. */
+static void run_wish(struct worker *w, struct wish *wish)
+{
+    struct error error = {0};
+    struct event *v = wish->end;
+    int status = job_inquire(w->job, &wish->inquiry, &error);
+    wish->end = NULL;
+    v->request = w->job->number;
+    *v->proof = w->job->proof;
+    *v->pairs = w->job->pairs;
+    struct answer *answer = v->kind == EVENT_PROOF ? &v->proof->answer : &v->pairs->answer;
+    answer->state = status == 0 ? ANSWER_DONE : status == ERROR_CANCELLED ? ANSWER_STOPPED : ANSWER_FAILED;
+    answer->error = error;
+    pthread_mutex_lock(&w->lock);
+    w->inquiring = false;
+    post_locked(w, v);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* The next thing to do is an order, a wish, or to answer a choice. */
 static void *worker_main(void *argument)
 {
     struct worker *w = argument;
     pthread_mutex_lock(&w->lock);
     while (!w->quit) {
         struct order *order = w->pending;
+        struct wish *wish = order ? NULL : w->wish;
+        if (order || wish)
+            atomic_store(&w->job->cancelled, false);
         if (order) {
             w->pending = NULL;
             w->running = true;
             w->choice.wanted = false;
-            atomic_store(&w->job->cancelled, false);
+        }
+        if (wish) {
+            w->wish = NULL;
+            w->inquiring = true;
         }
         bool choice = w->choice.wanted;
-        if (!order && !choice) {
+        if (!order && !wish && !choice) {
             pthread_cond_wait(&w->changed, &w->lock);
             continue;
         }
         pthread_mutex_unlock(&w->lock);
-        if (order)
+        if (order) {
+            order_free(w->order);
+            w->order = order;
             run_order(w, order);
+        } else if (wish)
+            run_wish(w, wish);
         else
             answer_choice(w);
-        order_free(order);
+        wish_free(wish);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
@@ -257,6 +343,7 @@ int worker_new(struct engine *engine, struct worker **out, struct error *error)
     }
     w->job->post = post;
     w->job->wait = wait_for_lanes;
+    w->job->attend = attend;
     w->job->context = w;
     w->last = &w->first;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -291,6 +378,8 @@ void worker_free(struct worker *w)
     pthread_join(w->thread, NULL);
     job_free(w->job);
     order_free(w->pending);
+    order_free(w->order);
+    wish_free(w->wish);
     while (w->first) {
         struct event *v = w->first;
         w->first = v->next;
@@ -315,12 +404,27 @@ uint64_t worker_submit(struct worker *w, const struct request *request)
     pthread_mutex_lock(&w->lock);
     struct order *old = w->pending;
     uint64_t number = o->number = ++w->submitted; /* unlocked, the thread may take the order, and free it */
+    struct wish *wish = w->wish;
     w->pending = o;
+    w->wish = NULL;
     atomic_store(&w->job->cancelled, true);
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
     order_free(old);
+    wish_free(wish);
     return number;
+}
+
+/* The wish that was not taken yet ends here. */
+static void drop_wish(struct worker *w)
+{
+    if (!w->wish)
+        return;
+    w->wish->end->request = w->submitted;
+    post_locked(w, w->wish->end);
+    w->wish->end = NULL;
+    wish_free(w->wish);
+    w->wish = NULL;
 }
 
 void worker_cancel(struct worker *w)
@@ -328,7 +432,8 @@ void worker_cancel(struct worker *w)
     pthread_mutex_lock(&w->lock);
     struct order *old = w->pending;
     w->pending = NULL;
-    if (w->running)
+    drop_wish(w);
+    if (w->running || w->inquiring)
         atomic_store(&w->job->cancelled, true);
     if (old) /* the running one's end is stale by now: the latest request ends here */
         post_locked(w, order_end(old, EVENT_CANCELLED));
@@ -344,4 +449,23 @@ void worker_retarget(struct worker *w, int token, int32_t id)
     w->choice.id = id;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
+}
+
+bool worker_inquire(struct worker *w, const struct inquiry *inquiry)
+{
+    struct wish *wish = wish_new(inquiry);
+    struct event *begin = wish ? answer_event(inquiry, ANSWER_BUSY) : NULL;
+    if (!begin) {
+        wish_free(wish);
+        return false;
+    }
+    pthread_mutex_lock(&w->lock);
+    drop_wish(w);
+    if (w->inquiring)
+        atomic_store(&w->job->cancelled, true);
+    w->wish = wish;
+    begin->request = w->submitted;
+    post_locked(w, begin);
+    pthread_mutex_unlock(&w->lock);
+    return true;
 }

@@ -51,12 +51,12 @@ static double nearness(const struct explanation *e, const struct unit *u)
 }
 
 void marks_guess(struct marks *m, enum marks_guess guess, const struct explanation *e, const struct truth *truth,
-                 struct score_random *random)
+                 struct chance *random)
 {
     for (size_t i = 0; i < truth->count; i++) {
         double x = 1;
         if (guess == MARKS_RANDOM)
-            x = score_random_next(random);
+            x = chance_next(random);
         else if (guess == MARKS_RECENCY)
             x = (double)(i + 1) / (double)truth->count;
         else if (guess == MARKS_CENTRE)

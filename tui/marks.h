@@ -28,6 +28,6 @@ enum marks_guess {
     MARKS_CENTRE,  /* patches: 1 at the picture's centre, 0 in its corners */
 };
 void marks_guess(struct marks *, enum marks_guess, const struct explanation *, const struct truth *,
-                 struct score_random *);
+                 struct chance *);
 
 #endif

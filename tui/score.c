@@ -57,23 +57,10 @@ double score_recall(const double *map, const bool *good, size_t n)
 
 /* -- chance -------------------------------------------------------------------------------------------------------- */
 
-static uint64_t next(struct score_random *random)
-{
-    uint64_t z = random->state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-double score_random_next(struct score_random *random)
-{
-    return (double)(next(random) >> 11) * 0x1p-53;
-}
-
-void score_order(const double *map, size_t n, struct score_random *random, size_t *order)
+void score_order(const double *map, size_t n, struct chance *random, size_t *order)
 {
     for (size_t i = 0; i < n; i++) { /* a random order first, which sorting in place keeps among equals */
-        size_t at = (size_t)(score_random_next(random) * (double)(i + 1));
+        size_t at = (size_t)(chance_next(random) * (double)(i + 1));
         order[i] = order[at];
         order[at] = i;
     }
@@ -122,14 +109,14 @@ struct score_estimate score_mean(const double *values, size_t n, uint64_t seed)
     if (n == 0)
         return of_nothing();
     struct score_estimate estimate = {mean(values, n), NAN, NAN, n};
-    struct score_random random = {seed};
+    struct chance random = {seed};
     double *draws = malloc(DRAWS * sizeof *draws);
     if (!draws)
         return estimate; /* without an interval, which is shown as unknown */
     for (size_t d = 0; d < DRAWS; d++) {
         double sum = 0;
         for (size_t i = 0; i < n; i++)
-            sum += values[(size_t)(score_random_next(&random) * (double)n)];
+            sum += values[(size_t)(chance_next(&random) * (double)n)];
         draws[d] = sum / (double)n;
     }
     qsort(draws, DRAWS, sizeof *draws, by_size);

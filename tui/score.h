@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/chance.h"
+
 /* Whether a map's greatest unit is a good one: 1 or 0, and where several share the first place, the share of good ones
  * among them.  n >= 1. */
 double score_hit(const double *map, const bool *good, size_t n);
@@ -19,14 +21,8 @@ double score_hit(const double *map, const bool *good, size_t n);
 double score_precision(const double *map, const bool *good, size_t n);
 double score_recall(const double *map, const bool *good, size_t n);
 
-/* Random numbers that are the same everywhere for the same seed (SplitMix64). */
-struct score_random {
-    uint64_t state;
-};
-double score_random_next(struct score_random *); /* from 0 up to, not including, 1 */
-
 /* order [n]: units by their number in the map, greatest first, ties in random order. */
-void score_order(const double *map, size_t n, struct score_random *, size_t *order);
+void score_order(const double *map, size_t n, struct chance *, size_t *order);
 
 /* A mean over cases with its 95 % interval; count 0: of nothing, all NAN. */
 struct score_estimate {

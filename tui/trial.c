@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/deletion.h"
 #include "tui/format_json.h"
 #include "tui/marks.h"
 #include "tui/score.h"
@@ -36,9 +37,9 @@ struct work {
     struct image **images;
     struct truth_masks masks;
     struct truth truth[TRUTH_SIDES]; /* of the units that all maps but the variants have */
-    struct score_random random;
+    struct chance random;
     struct marks words[TRIAL_KINDS]; /* maps over words, which deletion is to follow */
-    size_t *start, *end;             /* [truth[TRUTH_TEXT].count] bytes of the words */
+    struct span *words_at;           /* [truth[TRUTH_TEXT].count] bytes of the words */
     char *answer;                    /* what is explained, as text */
     double *logprob;                 /* [logprobs] of the answer's tokens after a prompt */
     size_t logprobs;
@@ -226,13 +227,12 @@ static int find_units(struct work *w, struct error *error)
         w->t->record[side] = json_pack("{so s{}}", "units", units, "maps");
     }
     size_t n = w->truth[TRUTH_TEXT].count;
-    w->start = malloc((n + 1) * sizeof *w->start);
-    w->end = malloc((n + 1) * sizeof *w->end);
-    if (code == 0 && (!w->start || !w->end))
+    w->words_at = malloc((n + 1) * sizeof *w->words_at);
+    if (code == 0 && !w->words_at)
         code = no_memory(error);
     for (size_t i = 0; code == 0 && i < n; i++) {
-        w->start[i] = e->units[w->truth[TRUTH_TEXT].unit[i]].start;
-        w->end[i] = e->units[w->truth[TRUTH_TEXT].unit[i]].end;
+        const struct unit *unit = &e->units[w->truth[TRUTH_TEXT].unit[i]];
+        w->words_at[i] = (struct span){unit->start, unit->end};
     }
     return code;
 }
@@ -280,16 +280,13 @@ static int explain_variant(struct work *w, enum trial_kind kind, struct error *e
  * after the whole prompt. */
 static int measure_without(struct work *w, const bool *deleted, double *sum, struct error *error)
 {
-    size_t length = strlen(w->c->prompt), kept = 0;
-    char *prompt = malloc(length + 1);
-    bool *gone = calloc(length + 1, sizeof *gone);
-    int code = prompt && gone ? 0 : no_memory(error);
-    for (size_t i = 0; code == 0 && deleted && i < w->truth[TRUTH_TEXT].count; i++)
-        for (size_t at = w->start[i]; deleted[i] && at < w->end[i]; at++)
-            gone[at] = true;
-    for (size_t at = 0; code == 0 && at < length; at++)
-        if (!gone[at])
-            prompt[kept++] = w->c->prompt[at];
+    size_t n = w->truth[TRUTH_TEXT].count, spans = 0, kept;
+    struct span *span = malloc((n + 1) * sizeof *span);
+    for (size_t i = 0; span && deleted && i < n; i++)
+        if (deleted[i])
+            span[spans++] = w->words_at[i];
+    char *prompt = span ? deletion_text(w->c->prompt, strlen(w->c->prompt), span, spans, &kept) : NULL;
+    int code = prompt ? 0 : no_memory(error);
     if (code == 0) {
         struct request request = request_of(w);
         request.prompt = prompt;
@@ -301,7 +298,7 @@ static int measure_without(struct work *w, const bool *deleted, double *sum, str
     *sum = 0;
     for (size_t t = 0; code == 0 && t < w->run->explanation->output_count; t++)
         *sum += w->run->explanation->output[t].logprob;
-    free(gone);
+    free(span);
     free(prompt);
     return code;
 }
@@ -440,8 +437,7 @@ int trial_run(struct run *run, const struct dataset_case *c, struct trial *t, st
         image_release(w.images[i]);
     truth_masks_free(&w.masks);
     free(w.images);
-    free(w.start);
-    free(w.end);
+    free(w.words_at);
     free(w.answer);
     free(w.logprob);
     return code;

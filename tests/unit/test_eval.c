@@ -42,7 +42,7 @@ static void test_order(void)
     static const double map[] = {1, 5, 5, -2, 5, 3};
     int first[6] = {0};
     for (uint64_t seed = 0; seed < 3000; seed++) {
-        struct score_random random = {seed};
+        struct chance random = {seed};
         size_t order[6];
         bool seen[6] = {false};
         score_order(map, 6, &random, order);
@@ -60,11 +60,11 @@ static void test_order(void)
 
 static void test_random(void)
 {
-    struct score_random random = {7}, again = {7};
+    struct chance random = {7}, again = {7};
     double sum = 0;
     for (int i = 0; i < 10000; i++) {
-        double x = score_random_next(&random);
-        CHECK(x >= 0 && x < 1 && x == score_random_next(&again), "number %d: %g", i, x);
+        double x = chance_next(&random);
+        CHECK(x >= 0 && x < 1 && x == chance_next(&again), "number %d: %g", i, x);
         sum += x;
     }
     CHECK(fabs(sum / 10000 - 0.5) < 0.02, "mean %g", sum / 10000);
@@ -81,9 +81,9 @@ static void test_intervals(void)
     e = score_rate(rate, 45);
     CHECK(e.value == 1 && fabs(e.low - 0.9213) < 1e-4 && e.high == 1, "all: %g..%g", e.low, e.high);
 
-    struct score_random random = {1};
+    struct chance random = {1};
     for (int i = 0; i < 400; i++) /* standard deviation 1 / sqrt(12), so of the mean 0.0144 */
-        numbers[i] = score_random_next(&random);
+        numbers[i] = chance_next(&random);
     e = score_mean(numbers, 400, 3);
     CHECK(e.low < e.value && e.value < e.high, "%g: %g..%g", e.value, e.low, e.high);
     CHECK(fabs(e.high - e.low - 2 * 1.96 * 0.01443) < 0.008, "wide %g", e.high - e.low);

@@ -1,0 +1,72 @@
+/* answer.c: what all answers to inquiries share: whether there is anything to ask about, which units count, and how an
+ * answer is posted step by step. */
+#include "core/job.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int check(const struct job *j, const struct inquiry *inquiry, struct error *error)
+{
+    if (!j->probes || !j->lanes)
+        return error_set(error, ERROR_ARGUMENT, "there is no explanation to ask about; measure one first");
+    if (inquiry->token < 0 || inquiry->token >= j->output_count || inquiry->id < 0 ||
+        inquiry->id >= j->engine->model->vocabulary)
+        return error_set(error, ERROR_ARGUMENT, "there is no such output token or candidate to ask about");
+    return 0;
+}
+
+int job_inquire(struct job *j, const struct inquiry *inquiry, struct error *error)
+{
+    struct answer answer = {.state = ANSWER_BUSY, .token = inquiry->token, .id = inquiry->id};
+    int status = check(j, inquiry, error);
+    if (inquiry->kind == INQUIRY_PAIRS)
+        j->pairs = (struct pairs){.answer = answer, .noise = NAN};
+    else
+        j->proof = (struct proof){.answer = answer, .logprob = NAN, .area = NAN};
+    if (status < 0)
+        return status;
+    return inquiry->kind == INQUIRY_PAIRS ? job_pairs(j, inquiry, error) : job_proof(j, inquiry, error);
+}
+
+/* Without memory for the event the reader learns of this step with the next, or with the end. */
+void job_answer_step(struct job *j, enum inquiry_kind kind)
+{
+    bool proof = kind == INQUIRY_PROOF;
+    struct event *v = job_event(j, proof ? EVENT_PROOF : EVENT_PAIRS);
+    struct answer *answer = proof ? &j->proof.answer : &j->pairs.answer;
+    answer->steps++;
+    if (v && proof && (v->proof = malloc(sizeof *v->proof)))
+        *v->proof = j->proof;
+    if (v && !proof && (v->pairs = malloc(sizeof *v->pairs)))
+        *v->pairs = j->pairs;
+    if (v && (v->proof || v->pairs))
+        j->post(j->context, v);
+    else
+        event_free(v);
+}
+
+bool job_answer_counts(const struct job *j, int unit)
+{
+    const struct unit *u = &j->units[unit];
+    if (u->kind == UNIT_SPECIAL || u->kind == UNIT_TARGET)
+        return false;
+    return u->first > 0 || (u->kind != UNIT_TOKEN && u->kind != UNIT_WORD);
+}
+
+int job_answer_relevance(struct job *j, int t, int32_t id, int32_t against, float **relevance, struct error *error)
+{
+    float *of = malloc((j->unit_count + 1) * sizeof *of), *other = malloc((j->unit_count + 1) * sizeof *other);
+    int status = of && other ? 0 : error_set(error, ERROR_MEMORY, "out of memory");
+    if (status == 0)
+        status = probes_retarget(j->probes, j->stream, t, id, of, error);
+    if (status == 0 && against >= 0)
+        status = probes_retarget(j->probes, j->stream, t, against, other, error);
+    for (size_t u = 0; status == 0 && against >= 0 && u < j->unit_count; u++)
+        of[u] -= other[u];
+    free(other);
+    if (status < 0)
+        free(of);
+    else
+        *relevance = of;
+    return status;
+}

@@ -1,0 +1,178 @@
+/* flip.c: a small set of units without which the model says something else.
+ *
+ * The strongest units for what it says rather than the other token are suppressed together, more and more of them, until
+ * it says that; then each is left out again whose part is not needed. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/joint.h"
+#include "core/logits.h"
+
+/* What is looked for: `top`, the most probable token, is another; if that was not the one asked about, then it is that
+ * one. */
+struct aim {
+    int t;
+    int32_t asked, top;
+};
+
+/* What the model says with a set suppressed. */
+struct outcome {
+    int32_t id; /* the most probable */
+    double logprob, asked_logprob;
+    double margin; /* nats by which the aim is reached; below 0: not */
+};
+
+static struct outcome read_outcome(const struct aim *aim, const float *logits, int vocabulary)
+{
+    int best = 0, other = -1;
+    for (int i = 0; i < vocabulary; i++) {
+        best = logits[i] > logits[best] ? i : best;
+        if (i != aim->asked && (other < 0 || logits[i] > logits[other]))
+            other = i;
+    }
+    double lead = other < 0 ? 0 : logits[aim->asked] - logits[other];
+    return (struct outcome){
+        .id = best,
+        .logprob = logits_logprob(logits, vocabulary, best),
+        .asked_logprob = logits_logprob(logits, vocabulary, aim->asked),
+        .margin = aim->asked == aim->top ? -lead : lead,
+    };
+}
+
+static bool reaches(const struct aim *aim, const struct outcome *o)
+{
+    return aim->asked == aim->top ? o->id != aim->asked : o->id == aim->asked;
+}
+
+/* Suppress each of the sets, and see what the model says. */
+static int try(struct job *j, const struct aim *aim, const struct plan_set *sets, int count, struct outcome *outcome,
+               struct error *error)
+{
+    struct joint joint;
+    int vocabulary = j->engine->model->vocabulary;
+    float *logits = malloc((size_t)vocabulary * sizeof *logits);
+    if (!logits)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    int status = joint_run(j, sets, count, &joint, error);
+    for (int i = 0; status == 0 && i < count; i++) {
+        status = joint_logits(&joint, j, i, aim->t, logits, error);
+        if (status == 0)
+            outcome[i] = read_outcome(aim, logits, vocabulary);
+    }
+    joint_free(&joint);
+    free(logits);
+    return status;
+}
+
+static void note(struct flip *flip, enum flip_state state, const int *unit, int count, const struct outcome *o)
+{
+    flip->state = state;
+    flip->count = count;
+    memcpy(flip->unit, unit, (size_t)count * sizeof *unit);
+    flip->id = o->id;
+    flip->logprob = o->logprob;
+    flip->asked_logprob = o->asked_logprob;
+}
+
+/* The units that support the top token more than the other one, strongest first; returns how many. */
+static int list_units(const struct job *j, const float *relevance, int *unit)
+{
+    int count = 0;
+    for (int u = 0; u < (int)j->unit_count; u++) {
+        if (!job_answer_counts(j, u) || !(relevance[u] > 0))
+            continue;
+        int at = count < FLIP_UNITS ? count++ : FLIP_UNITS;
+        for (; at > 0 && relevance[unit[at - 1]] < relevance[u]; at--)
+            if (at < FLIP_UNITS)
+                unit[at] = unit[at - 1];
+        if (at < FLIP_UNITS)
+            unit[at] = u;
+    }
+    return count;
+}
+
+/* The smallest number of strongest units that does.  Sets are tried a few at a time, ever more of them. */
+static int grow(struct job *j, const struct aim *aim, const int *unit, int count, struct error *error)
+{
+    struct flip *flip = &j->proof.flip;
+    struct outcome outcome[FLIP_UNITS];
+    struct plan_set sets[FLIP_UNITS];
+    for (int done = 0, n; done < count; done += n) {
+        n = done < 2 ? 2 : done;
+        n = n < count - done ? n : count - done;
+        for (int i = 0; i < n; i++)
+            sets[i] = (struct plan_set){unit, done + i + 1};
+        int status = try(j, aim, sets, n, outcome, error);
+        if (status < 0)
+            return status;
+        for (int i = 0; i < n; i++)
+            if (reaches(aim, &outcome[i])) {
+                note(flip, FLIP_FOUND, unit, done + i + 1, &outcome[i]);
+                return 0;
+            }
+        if (done + n == count)
+            note(flip, FLIP_NONE, unit, count, &outcome[n - 1]);
+        job_answer_step(j, INQUIRY_PROOF);
+    }
+    return 0;
+}
+
+/* Leave out the unit that is missed least, again and again; a unit that could not be left out of a set is not tried with
+ * the smaller ones. */
+static int prune(struct job *j, const struct aim *aim, struct error *error)
+{
+    struct flip *flip = &j->proof.flip;
+    int rest[FLIP_UNITS][FLIP_UNITS], without[FLIP_UNITS];
+    bool needed[FLIP_UNITS] = {false};
+    struct plan_set sets[FLIP_UNITS];
+    struct outcome outcome[FLIP_UNITS];
+    for (int best = 0; best >= 0 && flip->count > 1;) {
+        int n = 0, status, left = flip->count - 1;
+        for (int i = 0; i < flip->count; i++) {
+            if (needed[i])
+                continue;
+            memcpy(rest[n], flip->unit, (size_t)i * sizeof(int));
+            memcpy(rest[n] + i, flip->unit + i + 1, (size_t)(left - i) * sizeof(int));
+            sets[n] = (struct plan_set){rest[n], left};
+            without[n++] = i;
+        }
+        if ((status = try(j, aim, sets, n, outcome, error)) < 0)
+            return status;
+        best = -1;
+        for (int i = 0; i < n; i++) {
+            needed[without[i]] = !reaches(aim, &outcome[i]);
+            if (!needed[without[i]] && (best < 0 || outcome[i].margin >= outcome[best].margin))
+                best = i;
+        }
+        if (best >= 0) {
+            memmove(needed + without[best], needed + without[best] + 1, (size_t)(left - without[best]) * sizeof(bool));
+            note(flip, FLIP_FOUND, rest[best], left, &outcome[best]);
+        }
+        job_answer_step(j, INQUIRY_PROOF);
+    }
+    return 0;
+}
+
+int job_flip(struct job *j, const struct inquiry *inquiry, struct error *error)
+{
+    const struct candidate *said = j->output[inquiry->token].candidates;
+    struct aim aim = {.t = inquiry->token, .asked = inquiry->id, .top = said[0].id};
+    struct flip *flip = &j->proof.flip;
+    float *relevance;
+    int unit[FLIP_UNITS], status;
+    int32_t other = aim.asked == aim.top ? said[1].id : aim.asked;
+    if ((status = job_answer_relevance(j, aim.t, aim.top, other, &relevance, error)) < 0)
+        return status;
+    int count = list_units(j, relevance, unit);
+    free(relevance);
+    flip->id = aim.top;
+    flip->logprob = said[0].logprob;
+    if (count == 0) {
+        flip->state = FLIP_NONE;
+        return 0;
+    }
+    if ((status = grow(j, &aim, unit, count, error)) == 0 && flip->state == FLIP_FOUND)
+        status = prune(j, &aim, error);
+    return status;
+}

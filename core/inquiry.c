@@ -1,0 +1,48 @@
+#include "core/inquiry.h"
+
+#include <math.h>
+
+static const double SLIGHT = 0.1; /* of what two units do alone: less is no bond */
+
+double pair_interaction(const struct pair *p)
+{
+    return p->both - p->alone[0] - p->alone[1];
+}
+
+/* 1: beyond the noise it supports; -1: it opposes; 0: neither. */
+static int side_of(double relevance, double noise)
+{
+    return relevance > noise ? 1 : relevance < -noise ? -1 : 0;
+}
+
+enum pair_bond pair_bond(const struct pairs *pairs, const struct pair *p)
+{
+    double noise = isnan(pairs->noise) ? 0 : pairs->noise, more = pair_interaction(p);
+    int first = side_of(p->alone[0], noise), second = side_of(p->alone[1], noise);
+    if (first * second < 0)
+        return PAIR_OPPOSED;
+    if (fabs(more) <= fmax(noise, SLIGHT * (fabs(p->alone[0]) + fabs(p->alone[1]))))
+        return PAIR_INDEPENDENT;
+    if (first + second < 0 || (first + second == 0 && p->both < 0))
+        more = -more;
+    return more > 0 ? PAIR_STANDING_IN : PAIR_BACKING;
+}
+
+const char *pair_bond_name(enum pair_bond bond)
+{
+    static const char *const names[] = {"independent", "backing", "standing-in", "opposed"};
+    return names[bond];
+}
+
+double proof_area(const struct proof *p)
+{
+    double area = 0, gap = 0;
+    int deleted = 0;
+    for (int i = 0; i < p->point_count; i++) {
+        double next = p->point[i].random - p->point[i].ranked;
+        area += (gap + next) / 2 * (p->point[i].deleted - deleted);
+        gap = next;
+        deleted = p->point[i].deleted;
+    }
+    return deleted > 0 ? area / deleted : NAN;
+}
