@@ -113,6 +113,8 @@ struct request {
     const char *foil;        /* or NULL: relevance is then for the target rather than the foil, see explanation.foil */
     size_t foil_length;
     bool explain;            /* else stop after the output */
+    bool direct;             /* with it: measure what direct paths do to every output token, from when it is there; else
+                              * only as far as that is cheap, see explanation.direct */
     const char *units;       /* granularity, as units_cut() */
     const char *image_units; /* granularity of pictures, as units_tile(); NULL: "auto" */
     enum map_kind map;
@@ -161,6 +163,12 @@ struct cost {
  *   c = 0               log p(token t) - log p_u(token t)   [nats], positive = the unit supports it
  *   c = 1 + k           the same for candidate k of token t
  * With a foil, and t = foil.token, c = 0 is (log p(target) - log p(foil)) - (the same with u suppressed). */
+/* What direct paths do to one output token, known before the units of later output tokens exist. */
+struct direct_row {
+    size_t unit_count; /* later units come after the token */
+    float *value;      /* [unit_count, 1 + CANDIDATES] f32 nats, NAN while not known */
+};
+
 struct explanation {
     uint64_t request;              /* its number */
     char *prompt;                  /* own copy */
@@ -179,15 +187,16 @@ struct explanation {
     struct alike *alike;           /* [alike_count] in order of their units: what the method's similarity adds to those of
                                     * pictures */
     size_t alike_count;
-    bool *measured;                /* [unit_count] there is a relevance, if only a preview's */
-    bool *estimated;               /* [unit_count] it is a preview, or was formed in low precision, and not in f32 since */
-    bool *previewed;               /* [unit_count] its probe has not run: its relevance is what PATHS_DIRECT would say, and
-                                    * known for output tokens preview_first .. preview_end - 1 only */
-    size_t preview_first, preview_end;
-    float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until known */
+    bool *measured;                /* [unit_count] its probe has run */
+    bool *estimated;               /* [unit_count] measured in low precision, and not in f32 since */
+    float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until measured */
+    struct direct_row *direct;     /* [direct_count] of output tokens: what PATHS_DIRECT would say, kept beside the
+                                    * measured relevance, see explanation_direct() */
+    size_t direct_count;
     int32_t chosen_id;             /* of the last worker_retarget(), else -1 */
     int chosen_token;
     float *chosen;                 /* [unit_count] its relevance, NAN where not known by then, or NULL */
+    float *chosen_direct;          /* [unit_count] the same on direct paths; NULL with chosen */
     struct method method;          /* with the layers resolved */
     double noise_floor;            /* nats: how far off a value may be that is no preview; NAN until known */
     bool busy, complete;
@@ -199,10 +208,14 @@ struct explanation {
 
 struct explanation *explanation_new(void);
 void explanation_free(struct explanation *);
-/* Relevance of unit u for choice c of output token t; 0 where not known. */
+/* Relevance of unit u for choice c of output token t; of a unit that is not measured what direct paths do, as an
+ * estimate; 0 where not even that is known. */
 double explanation_relevance(const struct explanation *, size_t unit, size_t token, int choice);
-/* Whether it is known, be it by a preview. */
+/* Whether it is known, be it as an estimate. */
 bool explanation_knows(const struct explanation *, size_t unit, size_t token);
+/* The same on direct paths alone; NAN where not known.  What is measured less this is what the unit does on all other
+ * paths, through the positions between. */
+double explanation_direct(const struct explanation *, size_t unit, size_t token, int choice);
 
 /* -- worker -------------------------------------------------------------------------------------------------------- */
 
@@ -211,8 +224,10 @@ struct worker;
 enum event_kind {
     EVENT_PROMPT,    /* tokens of the prompt are there; everything older is gone */
     EVENT_TOKEN,     /* one more output token */
+    EVENT_DIRECT,    /* what direct paths do to some output tokens, from a batch of units; comes before EVENT_UNITS, while
+                      * there is more output to come, and after it */
     EVENT_UNITS,     /* units are cut; the probes begin */
-    EVENT_RELEVANCE, /* a batch of units was previewed or measured */
+    EVENT_RELEVANCE, /* a batch of units was measured */
     EVENT_CHOSEN,    /* the answer to worker_retarget() */
     EVENT_PROOF,     /* worker_inquire(): explanation.proof has grown or ended, see its answer.state */
     EVENT_PAIRS,     /* the same of explanation.pairs */

@@ -19,9 +19,10 @@ struct event {
     size_t picture_count;
     /* EVENT_TOKEN */
     struct output_token token;
-    /* EVENT_UNITS */
+    /* EVENT_UNITS; EVENT_DIRECT before it: those that there are so far, in the same order */
     struct unit *units;
     size_t unit_count;
+    /* EVENT_UNITS */
     struct alike *alike;
     size_t alike_count;
     size_t output_count; /* of the tokens explained: a foil cuts the target short */
@@ -29,12 +30,14 @@ struct event {
     int32_t foil_id;
     double foil_logprob;
     struct method method;
-    /* EVENT_RELEVANCE: values [n, output_count, 1 + CANDIDATES] of unit[n]; EVENT_CHOSEN: values [unit_count] */
+    /* EVENT_RELEVANCE: values [n, output_count, 1 + CANDIDATES] of unit[n]; EVENT_DIRECT: values [n, direct_end -
+     * direct_first, 1 + CANDIDATES] of these output tokens; EVENT_CHOSEN: values and direct [unit_count] */
     int n;
-    bool estimated, preview;
-    int preview_first, preview_end; /* the output tokens that a preview has values of */
+    bool estimated;
+    int direct_first, direct_end;
     int *unit;
     float *values;
+    float *direct;
     int chosen_token;
     int32_t chosen_id;
     /* EVENT_DONE, EVENT_CANCELLED, EVENT_FAILED */
@@ -50,5 +53,9 @@ void event_free(struct event *); /* NULL ok; not its successors */
 
 /* Fold an event into the reader's explanation, and free it. */
 void explanation_apply(struct explanation *, struct event *);
+
+/* explanation_direct.c: keep what an EVENT_DIRECT says; false: no memory.  Forget all that such events said. */
+bool explanation_take_direct(struct explanation *, const struct event *);
+void explanation_clear_direct(struct explanation *);
 
 #endif

@@ -42,16 +42,20 @@ static int find_foil(struct job *j, struct error *error)
     return status;
 }
 
-/* Output tokens that later ones rest on are units too. */
-static int add_output_units(struct job *j, struct error *error)
+/* Output tokens that later ones rest on are units too: those before token t, as far as they are not there yet. */
+int job_add_output_units(struct job *j, int t, struct error *error)
 {
-    size_t n = j->unit_count + (size_t)j->output_count - 1;
-    struct unit *units = realloc(j->units, (n + 1) * sizeof *units);
+    int n = (int)j->prompt.token_count, there = j->unit_count ? j->units[j->unit_count - 1].last + 1 - n : 0;
+    if (there < 0)
+        there = 0;
+    if (there >= t)
+        return 0;
+    struct unit *units = realloc(j->units, (j->unit_count + (size_t)(t - there) + 1) * sizeof *units);
     if (!units)
         return error_set(error, ERROR_MEMORY, "out of memory");
     j->units = units;
-    for (int t = 0; t + 1 < j->output_count; t++) {
-        int position = (int)j->prompt.token_count + t;
+    for (; there < t; there++) {
+        int position = n + there;
         j->units[j->unit_count++] = (struct unit){.kind = UNIT_TARGET, .first = position, .last = position,
                                                   .first_share = 1, .last_share = 1,
                                                   .start = j->request->prompt_length, .end = j->request->prompt_length};
@@ -59,19 +63,14 @@ static int add_output_units(struct job *j, struct error *error)
     return 0;
 }
 
-static int list_wanted(struct job *j, struct error *error)
+void job_list_wanted(const struct job *j, int first, int end, int32_t *wanted)
 {
-    j->wanted = malloc((size_t)j->output_count * WANTED * sizeof *j->wanted);
-    if (!j->wanted)
-        return error_set(error, ERROR_MEMORY, "out of memory");
-    for (int t = 0; t < j->output_count; t++) {
-        int32_t *wanted = j->wanted + (size_t)t * WANTED;
+    for (int t = first; t < end; t++, wanted += WANTED) {
         wanted[0] = j->output[t].id;
         for (int k = 0; k < CANDIDATES; k++)
             wanted[1 + k] = j->output[t].candidates[k].id < 0 ? wanted[0] : j->output[t].candidates[k].id;
         wanted[WANTED - 1] = t == j->foil_token ? j->foil_id : wanted[0];
     }
-    return 0;
 }
 
 /* The foil's own log-probability, for the record: one dot product. */
@@ -132,29 +131,45 @@ static int post_units(struct job *j, const struct plan *plan, struct error *erro
 /* -- the probes ---------------------------------------------------------------------------------------------------- */
 
 /* log p - log p_u is (change of log-sum-exp) - (change of the logit); with a foil the former cancels. */
-double job_relevance(const struct job *j, int unit, int t, int choice)
+double job_value(const struct job *j, const struct probes *p, int unit, int t, int choice)
 {
-    const struct probes *p = j->probes;
-    size_t at = (size_t)unit * (size_t)j->output_count + (size_t)t;
+    int target = t - (p->targets.first - ((int)j->prompt.token_count - 1));
+    size_t at = (size_t)unit * (size_t)p->targets.count + (size_t)target;
     const double *dlogit = p->dlogit + at * WANTED;
-    if (t < probes_first_target(p, unit) || !probes_know(p, unit, t))
+    if (target < probes_first_target(p, unit))
         return 0;
     if (choice == 0 && t == j->foil_token)
         return dlogit[WANTED - 1] - dlogit[0];
     return p->dlse[at] - dlogit[choice];
 }
 
-/* What a group of n probes cost.  A unit measured again counts once, a preview is no probe. */
-static void count_cost(struct job *j, int n, int64_t rows)
+double job_relevance(const struct job *j, int unit, int t, int choice)
+{
+    return atomic_load(&j->probes->measured[unit]) ? job_value(j, j->probes, unit, t, choice) : 0;
+}
+
+void job_count_cost(struct job *j, int probes, int64_t rows, bool any)
 {
     double seconds = clock_now() - j->probes_started;
     pthread_mutex_lock(&j->lock);
-    if (j->cost.first_seconds == 0 && n > 0)
+    if (j->cost.first_seconds == 0 && any)
         j->cost.first_seconds = clock_now() - j->started;
-    j->cost.probes += j->refining || j->probes->preview ? 0 : n;
+    j->cost.probes += probes;
     j->cost.rows += rows;
     j->cost.seconds = seconds;
     j->cost.tokens_per_second = seconds > 0 ? (double)j->cost.rows / seconds : 0;
+    pthread_mutex_unlock(&j->lock);
+}
+
+void job_post_measured(struct job *j, struct event *v)
+{
+    if (v && v->unit && v->values) {
+        j->post(j->context, v);
+        return;
+    }
+    event_free(v); /* seen as units never measured: the run ends incomplete */
+    pthread_mutex_lock(&j->lock);
+    j->complete = false;
     pthread_mutex_unlock(&j->lock);
 }
 
@@ -163,31 +178,22 @@ static void report(void *context, const int *units, int n, int64_t rows)
 {
     struct job *j = context;
     size_t row = (size_t)j->output_count * CHOICES;
-    count_cost(j, n, rows);
+    job_count_cost(j, j->refining ? 0 : n, rows, n > 0); /* a unit measured again counts once */
     struct event *v = job_event(j, EVENT_RELEVANCE);
     if (v) {
         v->unit = malloc(((size_t)n + 1) * sizeof *v->unit);
         v->values = malloc(((size_t)n * row + 1) * sizeof *v->values);
     }
-    if (!v || !v->unit || !v->values) { /* seen as units never measured: the run ends incomplete */
-        event_free(v);
-        pthread_mutex_lock(&j->lock);
-        j->complete = false;
-        pthread_mutex_unlock(&j->lock);
-        return;
-    }
-    v->n = n;
-    v->preview = j->probes->preview;
-    v->preview_first = j->probes->preview_first;
-    v->preview_end = j->probes->preview_end;
-    v->estimated = v->preview || j->probes->precision != PRECISION_F32;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; v && v->unit && v->values && i < n; i++) {
         v->unit[i] = units[i];
         for (int t = 0; t < j->output_count; t++)
             for (int c = 0; c < CHOICES; c++)
                 v->values[(size_t)i * row + (size_t)(t * CHOICES + c)] = (float)job_relevance(j, units[i], t, c);
+        v->n++;
     }
-    j->post(j->context, v);
+    if (v)
+        v->estimated = j->probes->precision != PRECISION_F32;
+    job_post_measured(j, v);
 }
 
 /* -- attention rollout ---------------------------------------------------------------------------------------------- */
@@ -243,7 +249,7 @@ static int roll_out(struct job *j, struct error *error)
 
 /* -- the probes' run ------------------------------------------------------------------------------------------------ */
 
-static int make_lanes(struct job *j, int positions, struct error *error)
+int job_make_lanes(struct job *j, int positions, struct error *error)
 {
     if (j->lanes && j->lane_capacity >= positions)
         return 0;
@@ -253,13 +259,12 @@ static int make_lanes(struct job *j, int positions, struct error *error)
     return lanes_new(j->engine->model, j->lane_capacity, &j->lanes, error);
 }
 
-static int run_once(struct job *j, const int *units, int count, struct error *error)
+static int run_once(struct job *j, struct probes *p, struct probe_watch *watch, struct error *error)
 {
-    struct probe_watch watch = {
-        .report = report, .context = j, .cancelled = &j->cancelled, .units = units, .count = count};
+    watch->cancelled = &j->cancelled;
     if (j->request->budget > 0)
-        watch.deadline = j->probes_started + j->request->budget;
-    int status = probes_start(j->probes, j->lanes, &watch, error);
+        watch->deadline = j->probes_started + j->request->budget;
+    int status = probes_start(p, j->lanes, watch, error);
     while (status == 0 && probes_running(j->lanes))
         j->wait(j->context);
     int finished = probes_finish(j->lanes, error);
@@ -267,28 +272,37 @@ static int run_once(struct job *j, const int *units, int count, struct error *er
 }
 
 /* The units of which a run of all has said nothing yet, in the plan's order, malloced; NULL: no memory. */
-static int *list_left(const struct job *j, int *count)
+static int *list_left(const struct probes *p, int *count)
 {
-    int *unit = malloc((j->unit_count + 1) * sizeof *unit);
+    int *unit = malloc(((size_t)p->plan->units + 1) * sizeof *unit);
     *count = 0;
-    for (int i = 0; unit && i < j->plan->units; i++)
-        if (atomic_load(&j->probes->state[j->plan->order[i]]) < (j->probes->preview ? PROBE_PREVIEWED : PROBE_MEASURED))
-            unit[(*count)++] = j->plan->order[i];
+    for (int i = 0; unit && i < p->plan->units; i++)
+        if (!atomic_load(&p->measured[p->plan->order[i]]))
+            unit[(*count)++] = p->plan->order[i];
     return unit;
+}
+
+int job_watch_probes(struct job *j, struct probes *p, struct probe_watch *watch, struct error *error)
+{
+    int *left = NULL, status = run_once(j, p, watch, error);
+    bool all = !watch->units;
+    while (status == ERROR_MEMORY && lanes_halve(&j->lanes) == 0) { /* smaller batches are slower, and better than none */
+        free(left);
+        left = all ? list_left(p, &watch->count) : NULL;
+        if (all && !left)
+            break;
+        if (all)
+            watch->units = left;
+        status = run_once(j, p, watch, error);
+    }
+    free(left);
+    return status;
 }
 
 int job_run_probes(struct job *j, const int *units, int count, struct error *error)
 {
-    int *left = NULL, status = run_once(j, units, count, error);
-    while (status == ERROR_MEMORY && lanes_halve(&j->lanes) == 0) { /* smaller batches are slower, and better than none */
-        free(left);
-        left = units ? NULL : list_left(j, &count);
-        if (!units && !left)
-            break;
-        status = run_once(j, left ? left : units, count, error);
-    }
-    free(left);
-    return status;
+    struct probe_watch watch = {.report = report, .context = j, .units = units, .count = count};
+    return job_watch_probes(j, j->probes, &watch, error);
 }
 
 /* About how long all probes will take.  Before the first ones have been seen, rows of probes are taken for twice as fast as
@@ -316,13 +330,10 @@ static int read_embedding(struct job *j, int positions, float **host, struct err
     return ops->stream_finish(j->stream, error);
 }
 
-static int make_probes(struct job *j, struct error *error)
+int job_plan(struct job *j, int unit_count, int positions, struct plan **plan, struct error *error)
 {
-    int positions = (int)j->prompt.token_count + j->output_count - 1, status;
     float *embedding = NULL;
-    struct targets targets = {j->output_count, (int)j->prompt.token_count - 1, WANTED, j->wanted, j->lse};
-    baseline_truncate(j->baseline, positions);
-    status = read_embedding(j, positions, &embedding, error);
+    int status = read_embedding(j, positions, &embedding, error);
     struct plan_ground ground = {.positions = positions,
                                  .sees = baseline_sees(j->baseline),
                                  .embedding = embedding,
@@ -330,19 +341,35 @@ static int make_probes(struct job *j, struct error *error)
                                  .pictures = j->prompt.pictures,
                                  .picture_count = j->prompt.picture_count};
     if (status == 0)
-        status = plan_new(j->units, (int)j->unit_count, &ground, &j->method, &j->plan, error);
+        status = plan_new(j->units, unit_count, &ground, &j->method, plan, error);
     free(embedding);
-    if (status < 0 || (status = make_lanes(j, positions, error)) < 0)
+    return status;
+}
+
+enum precision job_precision(const struct job *j)
+{
+    return j->unit_count <= FEW_UNITS ? PRECISION_F32 : j->engine->precision;
+}
+
+static int make_probes(struct job *j, struct error *error)
+{
+    int positions = (int)j->prompt.token_count + j->output_count - 1, status;
+    baseline_truncate(j->baseline, positions);
+    if (!(j->wanted = malloc((size_t)j->output_count * WANTED * sizeof *j->wanted)))
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    job_list_wanted(j, 0, j->output_count, j->wanted);
+    struct targets targets = {j->output_count, (int)j->prompt.token_count - 1, WANTED, j->wanted, j->lse};
+    if ((status = job_plan(j, (int)j->unit_count, positions, &j->plan, error)) < 0 ||
+        (status = job_make_lanes(j, positions, error)) < 0)
         return status;
-    enum precision precision = j->unit_count <= FEW_UNITS ? PRECISION_F32 : j->engine->precision;
-    return probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, precision, &j->probes, error);
+    return probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, job_precision(j), &j->probes, error);
 }
 
 int job_explain(struct job *j, struct error *error)
 {
     int status;
-    if ((status = find_foil(j, error)) < 0 || (status = add_output_units(j, error)) < 0 ||
-        (status = measure_foil(j, error)) < 0 || (status = list_wanted(j, error)) < 0)
+    if ((status = find_foil(j, error)) < 0 || (status = job_add_output_units(j, j->output_count - 1, error)) < 0 ||
+        (status = measure_foil(j, error)) < 0)
         return status;
     if (j->request->map == MAP_ROLLOUT)
         return (status = post_units(j, NULL, error)) < 0 ? status : roll_out(j, error);
@@ -351,7 +378,7 @@ int job_explain(struct job *j, struct error *error)
     if ((status = make_probes(j, error)) < 0 || (status = post_units(j, j->plan, error)) < 0)
         return status;
     j->complete = true;
-    j->probes_started = clock_now();
+    j->probes_started = clock_now() - j->direct.seconds;
     if ((status = job_preview(j, error)) < 0 || (status = job_run_probes(j, NULL, 0, error)) < 0) {
         j->complete = false;
         return status;
@@ -376,15 +403,26 @@ int job_retarget(struct job *j, int token, int32_t id, struct error *error)
     if (!j->probes || token < 0 || token >= j->output_count || id < 0 || id >= j->engine->model->vocabulary)
         return error_set(error, ERROR_ARGUMENT, "there is no such output token or candidate to explain");
     struct event *v = job_event(j, EVENT_CHOSEN);
-    if (v)
+    if (v) {
         v->values = malloc((j->unit_count + 1) * sizeof *v->values);
-    if (!v || !v->values) {
+        v->direct = malloc((j->unit_count + 1) * sizeof *v->direct);
+    }
+    if (!v || !v->values || !v->direct) {
         event_free(v);
         return error_set(error, ERROR_MEMORY, "out of memory");
     }
     v->chosen_token = j->chosen_token = token;
     v->chosen_id = j->chosen_id = id;
-    int status = probes_retarget(j->probes, j->stream, token, id, v->values, error);
+    int status = job_retarget_direct(j, token, id, v->direct, error);
+    if (status == 0)
+        status = probes_retarget(j->probes, j->stream, token, id, v->values, error);
+    for (size_t u = 0; status == 0 && u < j->unit_count; u++) {
+        bool measured = !isnan(v->values[u]);
+        if (measured && j->method.paths == PATHS_DIRECT)
+            v->direct[u] = v->values[u];
+        else if (!measured)
+            v->values[u] = v->direct[u];
+    }
     if (status < 0)
         event_free(v);
     else

@@ -26,9 +26,10 @@ static void explanation_clear(struct explanation *e)
     free(e->alike);
     free(e->measured);
     free(e->estimated);
-    free(e->previewed);
     free(e->relevance);
+    explanation_clear_direct(e);
     free(e->chosen);
+    free(e->chosen_direct);
     *e = (struct explanation){.foil = {.token = -1}, .chosen_id = -1, .noise_floor = NAN};
 }
 
@@ -50,17 +51,20 @@ void explanation_free(struct explanation *e)
 
 double explanation_relevance(const struct explanation *e, size_t unit, size_t token, int choice)
 {
-    if (!e->relevance || unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES)
+    if (unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES)
         return 0;
+    if (!e->measured[unit]) {
+        double direct = explanation_direct(e, unit, token, choice);
+        return isnan(direct) ? 0 : direct;
+    }
     return e->relevance[(unit * e->output_count + token) * CHOICES + (size_t)choice];
 }
 
 bool explanation_knows(const struct explanation *e, size_t unit, size_t token)
 {
-    if (!e->measured || unit >= e->unit_count || token >= e->output_count || !e->measured[unit])
+    if (unit >= e->unit_count || token >= e->output_count)
         return false;
-    bool previewed = e->previewed && e->previewed[unit];
-    return !previewed || (token >= e->preview_first && token < e->preview_end);
+    return e->measured[unit] || !isnan(explanation_direct(e, unit, token, 0));
 }
 
 void event_free(struct event *v)
@@ -76,6 +80,7 @@ void event_free(struct event *v)
     free(v->values);
     free(v->proof);
     free(v->pairs);
+    free(v->direct);
     free(v);
 }
 
@@ -110,20 +115,37 @@ static void apply_token(struct explanation *e, const struct event *v)
     e->output[e->output_count++] = v->token;
 }
 
-static void apply_units(struct explanation *e, struct event *v)
+/* Nothing is measured of them; false: no memory, e has those it had. */
+static bool take_units(struct explanation *e, struct event *v)
 {
-    size_t units = v->unit_count ? v->unit_count : 1;
-    e->measured = calloc(units, sizeof *e->measured);
-    e->estimated = calloc(units, sizeof *e->estimated);
-    e->previewed = calloc(units, sizeof *e->previewed);
-    e->relevance = calloc(units * v->output_count * CHOICES + 1, sizeof *e->relevance);
-    if (!e->measured || !e->estimated || !e->previewed || !e->relevance) {
+    bool *measured = calloc(v->unit_count + 1, sizeof *measured);
+    bool *estimated = calloc(v->unit_count + 1, sizeof *estimated);
+    if (!measured || !estimated) {
+        free(measured);
+        free(estimated);
         out_of_memory(e);
-        return;
+        return false;
     }
+    free(e->measured);
+    free(e->estimated);
+    free(e->units);
+    e->measured = measured;
+    e->estimated = estimated;
     e->units = v->units;
     e->unit_count = v->unit_count;
     v->units = NULL;
+    return true;
+}
+
+static void apply_units(struct explanation *e, struct event *v)
+{
+    float *relevance = calloc(v->unit_count * v->output_count * CHOICES + 1, sizeof *relevance);
+    if (!relevance || !take_units(e, v)) {
+        free(relevance);
+        out_of_memory(e);
+        return;
+    }
+    e->relevance = relevance;
     e->alike = v->alike;
     e->alike_count = v->alike_count;
     v->alike = NULL;
@@ -138,22 +160,28 @@ static void apply_units(struct explanation *e, struct event *v)
 static void apply_relevance(struct explanation *e, const struct event *v)
 {
     size_t row = e->output_count * CHOICES;
-    for (int i = 0; e->units && i < v->n; i++) {
+    for (int i = 0; e->relevance && i < v->n; i++) {
         memcpy(e->relevance + (size_t)v->unit[i] * row, v->values + (size_t)i * row, row * sizeof(float));
         e->measured[v->unit[i]] = true;
         e->estimated[v->unit[i]] = v->estimated;
-        e->previewed[v->unit[i]] = v->preview;
     }
-    if (v->preview && v->n > 0) {
-        e->preview_first = (size_t)v->preview_first;
-        e->preview_end = (size_t)v->preview_end;
-    }
+}
+
+static void apply_direct(struct explanation *e, struct event *v)
+{
+    if (v->units && !take_units(e, v))
+        return;
+    if (!explanation_take_direct(e, v))
+        out_of_memory(e);
 }
 
 static void apply_chosen(struct explanation *e, struct event *v)
 {
     free(e->chosen);
+    free(e->chosen_direct);
     e->chosen = v->values;
+    e->chosen_direct = v->direct;
+    v->direct = NULL;
     e->chosen_token = v->chosen_token;
     e->chosen_id = v->chosen_id;
     v->values = NULL;
@@ -177,6 +205,9 @@ void explanation_apply(struct explanation *e, struct event *v)
         break;
     case EVENT_TOKEN:
         apply_token(e, v);
+        break;
+    case EVENT_DIRECT:
+        apply_direct(e, v);
         break;
     case EVENT_UNITS:
         apply_units(e, v);

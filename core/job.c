@@ -26,6 +26,7 @@ int job_new(struct engine *engine, struct job **out, struct error *error)
 static void job_clear(struct job *j)
 {
     probes_free(j->probes);
+    direct_clear(&j->direct);
     plan_free(j->plan);
     sequence_free(&j->prompt);
     free(j->ids);

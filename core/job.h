@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/direct.h"
 #include "core/engine_internal.h"
 #include "core/event.h"
 #include "core/gallery.h"
@@ -33,6 +34,7 @@ struct job {
     int lane_capacity;
     struct plan *plan;
     struct probes *probes; /* of the last explanation, for re-targeting */
+    struct direct direct;  /* what direct paths do, as far as it is known */
 
     /* the request in progress */
     const struct request *request;
@@ -95,10 +97,37 @@ int job_feed(struct job *, struct baseline *, int at, const int32_t *ids, int n,
 int job_explain(struct job *, struct error *);
 /* Run the probes of units [count] (NULL: of all), post what they say, and wait for the end. */
 int job_run_probes(struct job *, const int *units, int count, struct error *);
-/* Relevance of a unit of which it is known, as struct explanation has it; 0 where it is not. */
+/* The same of other probes, which the watch reports; cancelled and the deadline are filled in. */
+int job_watch_probes(struct job *, struct probes *, struct probe_watch *, struct error *);
+/* Units for the output tokens before token t, as far as there are none yet. */
+int job_add_output_units(struct job *, int t, struct error *);
+/* What probes are asked about output tokens first .. end - 1: into [end - first, WANTED]. */
+void job_list_wanted(const struct job *, int first, int end, int32_t *wanted);
+/* Which keys the method turns down for each of the first `unit_count` units, in so many positions. */
+int job_plan(struct job *, int unit_count, int positions, struct plan **, struct error *);
+enum precision job_precision(const struct job *);
+int job_make_lanes(struct job *, int positions, struct error *);
+/* What a group cost; any: it said something of a unit.  Called by a lane. */
+void job_count_cost(struct job *, int probes, int64_t rows, bool any);
+/* Post what a group said; an event without room for it makes the run incomplete.  Called by a lane. */
+void job_post_measured(struct job *, struct event *);
+/* What these probes say of a unit they have measured, and of an output token they are about; as explanation has it. */
+double job_value(const struct job *, const struct probes *, int unit, int t, int choice);
+/* Relevance of a measured unit, as struct explanation has it; 0 of others. */
 double job_relevance(const struct job *, int unit, int t, int choice);
 /* The last answer of job_retarget() once more, if there was one: more units are measured by now. */
 int job_retarget_again(struct job *, struct error *);
+/* direct.c: measure what direct paths do to output tokens first .. end - 1, of which nothing is known yet; post it. */
+int job_measure_direct(struct job *, int first, int end, struct error *);
+/* The same for all tokens that are left, in order. */
+int job_measure_direct_rest(struct job *, struct error *);
+/* One more output token is there: measure as much as keeps the output fluent.  generating: seconds so far, without what
+ * this took. */
+int job_follow_direct(struct job *, double generating, struct error *);
+/* What direct paths do; NAN where not known. */
+double job_direct_relevance(const struct job *, int unit, int t, int choice);
+/* Of all units for another token, from kept states: relevance [unit_count], NAN where not known. */
+int job_retarget_direct(struct job *, int t, int32_t id, float *relevance, struct error *);
 /* preview.c: estimates for all units, and the plan's probes in the order of what they promise. */
 int job_preview(struct job *, struct error *);
 /* refine.c: f32 values in place of the estimates of the strongest units and of some others; the greatest deviation is

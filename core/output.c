@@ -115,8 +115,10 @@ static int generate_greedy(struct job *j, float *logits, struct error *error)
             return status;
         if ((status = say_token(j, j->baseline, n + t - 1, -1, logits, error)) < 0)
             return status;
+        if ((status = job_follow_direct(j, clock_now() - before - j->direct.seconds, error)) < 0)
+            return status;
     }
-    j->cost.generate_seconds = clock_now() - before;
+    j->cost.generate_seconds = clock_now() - before - j->direct.seconds;
     return 0;
 }
 
@@ -139,11 +141,14 @@ static int force_target(struct job *j, float *logits, struct error *error)
                            j->prompt.token_count + count, j->engine->model->context);
     else
         status = feed_prompt(j, (int)count - 1, error);
+    double before = clock_now();
     for (size_t t = 0; status == 0 && t < count; t++) {
         if (t > 0)
             status = job_feed(j, j->baseline, n + (int)t - 1, &target[t - 1].id, 1, error);
         if (status == 0)
             status = say_token(j, j->baseline, n + (int)t - 1, target[t].id, logits, error);
+        if (status == 0)
+            status = job_follow_direct(j, clock_now() - before - j->direct.seconds, error);
     }
     free(target);
     return status;

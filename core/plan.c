@@ -189,6 +189,14 @@ int plan_join(const struct plan *plan, const struct plan_set *sets, int set_coun
     return 0;
 }
 
+void plan_trim(struct plan *plan)
+{
+    free(plan->factor);
+    free(plan->order);
+    plan->factor = NULL;
+    plan->order = NULL;
+}
+
 void plan_free(struct plan *plan)
 {
     if (!plan)

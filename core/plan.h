@@ -41,6 +41,8 @@ struct plan_set {
 int plan_join(const struct plan *, const struct plan_set *, int set_count, struct plan **, struct error *);
 /* Whether that looks at embeddings, in a sequence of so many pictures. */
 bool plan_looks_around(const struct method *, size_t picture_count);
+/* Forget the factors and the order, which only runs need. */
+void plan_trim(struct plan *);
 void plan_free(struct plan *); /* NULL ok */
 
 #endif

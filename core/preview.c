@@ -28,9 +28,11 @@ static int by_worth(const void *a, const void *b)
 static double strength(const struct job *j, int unit)
 {
     double sum = 0;
-    for (int t = j->foil_token < 0 ? j->probes->preview_first : j->foil_token; t < j->probes->preview_end; t++)
-        sum += job_relevance(j, unit, t, 0);
-    return isnan(sum) ? 0 : fabs(sum); /* to be sorted by */
+    for (int t = j->foil_token < 0 ? 0 : j->foil_token; t < j->output_count; t++) {
+        double x = job_direct_relevance(j, unit, t, 0);
+        sum += isnan(x) ? 0 : x; /* to be sorted by */
+    }
+    return fabs(sum);
 }
 
 static int order_probes(struct job *j, struct error *error)
@@ -50,25 +52,21 @@ static int order_probes(struct job *j, struct error *error)
 
 /* Which output tokens are previewed: all, as far as that is cheap; else the first ones, or the last ones with a foil, as
  * that is compared at the last. */
-static void choose_targets(const struct job *j, struct probes *p)
+static int measure_some(struct job *j, struct error *error)
 {
     int64_t rows = (int64_t)PREVIEW_PASSES * j->plan->positions;
     int64_t fit = rows / (j->unit_count ? (int64_t)j->unit_count : 1), count = fit < 1 ? 1 : fit;
-    if (count > p->targets.count)
-        count = p->targets.count;
-    p->preview_first = j->foil_token < 0 ? 0 : p->targets.count - (int)count;
-    p->preview_end = p->preview_first + (int)count;
+    if (count > j->output_count)
+        count = j->output_count;
+    int first = j->foil_token < 0 ? 0 : j->output_count - (int)count;
+    return job_measure_direct(j, first, first + (int)count, error);
 }
 
 int job_preview(struct job *j, struct error *error)
 {
-    struct probes *p = j->probes;
     if (j->method.paths == PATHS_DIRECT)
         return 0;
-    choose_targets(j, p);
-    p->preview = true;
-    int status = job_run_probes(j, NULL, 0, error);
-    p->preview = false;
+    int status = j->request->direct ? job_measure_direct_rest(j, error) : measure_some(j, error);
     if (status == 0)
         status = job_retarget_again(j, error);
     return status < 0 ? status : order_probes(j, error);

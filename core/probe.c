@@ -68,18 +68,17 @@ int probes_new(const struct baseline *b, struct stream *s, const struct plan *pl
     p->method = *method;
     p->targets = *targets;
     p->precision = precision;
-    p->preview_end = targets->count;
     pthread_mutex_init(&p->results, NULL);
     pool_init(&p->pool, m->device);
     p->hidden = pool_floats(&p->pool, t, d);
     p->change = pool_floats(&p->pool, units * t, d);
     p->dlse = calloc(units * t + 1, sizeof *p->dlse);
     p->dlogit = calloc(units * t * (size_t)targets->wanted_count + 1, sizeof *p->dlogit);
-    p->state = calloc(units + 1, sizeof *p->state);
+    p->measured = calloc(units + 1, sizeof *p->measured);
     int status = p->pool.status;
     if (status < 0 && error)
         *error = p->pool.error;
-    if (status == 0 && (!p->dlse || !p->dlogit || !p->state))
+    if (status == 0 && (!p->dlse || !p->dlogit || !p->measured))
         status = error_set(error, ERROR_MEMORY, "out of memory");
     if (status == 0) {
         m->device->ops->norm(s, &m->output_norm, b->final + (size_t)targets->first * d, targets->count, p->hidden);
@@ -101,20 +100,21 @@ void probes_free(struct probes *p)
     pthread_mutex_destroy(&p->results);
     free(p->dlse);
     free(p->dlogit);
-    free(p->state);
+    free(p->measured);
     free(p);
+}
+
+void probes_drop_states(struct probes *p)
+{
+    pool_free(&p->pool);
+    pool_init(&p->pool, p->baseline->model->device);
+    p->hidden = p->change = NULL;
 }
 
 int probes_first_target(const struct probes *p, int unit)
 {
     int t = p->plan->start[unit] - p->targets.first;
     return t < 0 ? 0 : t < p->targets.count ? t : p->targets.count;
-}
-
-bool probes_know(const struct probes *p, int unit, int t)
-{
-    int state = atomic_load(&p->state[unit]);
-    return state == PROBE_MEASURED || (state == PROBE_PREVIEWED && t >= p->preview_first && t < p->preview_end);
 }
 
 int probes_retarget(struct probes *p, struct stream *s, int t, int32_t id, float *relevance, struct error *error)
@@ -134,7 +134,7 @@ int probes_retarget(struct probes *p, struct stream *s, int t, int32_t id, float
     }
     pthread_mutex_lock(&p->results);
     for (size_t u = 0; u < units; u++) {
-        bool known = probes_know(p, (int)u, t);
+        bool known = atomic_load(&p->measured[u]);
         relevance[u] = known ? 0 : NAN;
         if (known && probes_first_target(p, (int)u) <= t)
             row[n++] = (int32_t)(u * targets + (size_t)t);
@@ -283,22 +283,16 @@ void lanes_free(struct lanes *all)
 
 /* -- one group through the model ----------------------------------------------------------------------------------- */
 
-/* The position behind the rows of a run. */
-static int end_row(const struct probes *p)
-{
-    return p->preview ? p->targets.first + p->preview_end : p->plan->positions;
-}
-
-/* The position of a probe's first row that predicts a target; the run's end if there is none. */
+/* The position of a probe's first row that predicts a target; the sequence's end if there is none. */
 static int first_target_row(const struct probes *p, int unit)
 {
-    int start = p->plan->start[unit], first = p->targets.first + (p->preview ? p->preview_first : 0), end = end_row(p);
+    int start = p->plan->start[unit], first = p->targets.first, end = p->plan->positions;
     return start < first ? first : start < end ? start : end;
 }
 
 static bool is_direct(const struct probes *p)
 {
-    return p->preview || p->method.paths == PATHS_DIRECT;
+    return p->method.paths == PATHS_DIRECT;
 }
 
 /* The position of a probe's first row: none before it changes. */
@@ -309,12 +303,12 @@ static int first_row(const struct probes *p, int unit)
 
 int probes_row_count(const struct probes *p, int unit)
 {
-    return end_row(p) - first_row(p, unit);
+    return p->plan->positions - first_row(p, unit);
 }
 
 static void group_add(struct group *g, const struct probes *p, int unit)
 {
-    int start = first_row(p, unit), first = first_target_row(p, unit), end = end_row(p);
+    int start = first_row(p, unit), first = first_target_row(p, unit), end = p->plan->positions;
     g->unit[g->count] = unit;
     g->span[g->count] = (struct probe_span){g->rows, start, end - start, g->rows, start};
     g->target_span[g->count] = (struct probe_span){g->target_rows, first, end - first, g->rows, start};
@@ -327,6 +321,8 @@ static void group_add(struct group *g, const struct probes *p, int unit)
  * likes, and few again towards the end, so that no lane waits long for the last. */
 static int group_size(const struct lanes *all)
 {
+    if (all->watch.rows)
+        return all->watch.rows < all->rows ? all->watch.rows : all->rows;
     int64_t like = all->rows, size = like >> 3;
     for (int i = all->groups / all->count; i > 0 && size < like; i--)
         size *= 2;
@@ -597,7 +593,7 @@ static void *lane_main(void *argument)
             break;
         pthread_mutex_lock(&all->lock);
         for (int i = 0; i < group->count; i++)
-            atomic_store(&all->probes->state[group->unit[i]], all->probes->preview ? PROBE_PREVIEWED : PROBE_MEASURED);
+            atomic_store(&all->probes->measured[group->unit[i]], true);
         all->watch.report(all->watch.context, group->unit, group->count, group->rows);
         pthread_mutex_unlock(&all->lock);
     }

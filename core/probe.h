@@ -21,30 +21,22 @@ struct targets {
     const double *lse;      /* [T]: log-sum-exp of the baseline's logits */
 };
 
-/* What is known of a unit. */
-enum probe_state {
-    PROBE_UNKNOWN,
-    PROBE_PREVIEWED, /* what direct paths alone do, to the previewed targets */
-    PROBE_MEASURED,  /* what the method says */
-};
-
 /* All probes of one explanation: what is asked, and what was found. */
 struct probes {
     const struct baseline *baseline;
     const struct plan *plan;
     struct method method;
     struct targets targets;
-    enum precision precision; /* of a run; may be changed between two of them, and so may the next */
-    bool preview;             /* a run goes by direct paths, whatever the method says, and asks about these targets only: */
-    int preview_first, preview_end;
+    enum precision precision; /* of a run; may be changed between two of them */
 
     pthread_mutex_t results; /* held while what a probe found is replaced, for another thread may read it */
     struct pool pool;
     float *hidden;     /* device [T, width]: the baseline after the last norm */
-    float *change;     /* device [units, T, width]: what each probe changed in it; undefined before first_target[u] */
+    float *change;     /* device [units, T, width]: what each probe changed in it; undefined before first_target[u].
+                        * NULL with hidden: dropped */
     double *dlse;      /* [units, T] change of the log-sum-exp */
     double *dlogit;    /* [units, T, n] change of the wanted logits */
-    atomic_int *state; /* [units] enum probe_state: as far as that goes, what is said of it above may be read */
+    atomic_bool *measured; /* [units] what is said of it above may be read */
 };
 
 int probes_new(const struct baseline *, struct stream *, const struct plan *, const struct method *,
@@ -55,8 +47,6 @@ void probes_free(struct probes *); /* NULL ok */
 int probes_first_target(const struct probes *, int unit);
 /* The rows that its probe would have in a run. */
 int probes_row_count(const struct probes *, int unit);
-/* Whether anything is known of what the unit does to target t. */
-bool probes_know(const struct probes *, int unit, int t);
 
 /* The lanes: threads' worth of streams and scratch, reused from one explanation to the next. */
 struct lanes;
@@ -77,6 +67,7 @@ struct probe_watch {
     double deadline; /* CLOCK_MONOTONIC seconds after which no new group begins; 0: none */
     const int *units; /* [count] which units' probes, in that order; NULL: all, in the plan's order */
     int count;
+    int rows; /* of a group, about; 0: as many as the device likes */
 };
 
 /* Start running probes on the lanes; returns at once.  One run at a time.  What an earlier run found is replaced. */
@@ -90,5 +81,7 @@ int probes_finish(struct lanes *, struct error *);
 /* -(change of the log-probability) of token id at target t for every unit of which it is known, from the kept states:
  * relevance [units] host f32, NAN where it is not.  May run beside the lanes, on a stream of its own. */
 int probes_retarget(struct probes *, struct stream *, int t, int32_t id, float *relevance, struct error *);
+/* Give the kept states' memory back: there is no re-targeting any more, nor another run. */
+void probes_drop_states(struct probes *);
 
 #endif

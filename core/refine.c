@@ -35,7 +35,7 @@ static struct ranked *rank_units(const struct job *j, int *count)
     struct ranked *ranked = malloc((j->unit_count + 1) * sizeof *ranked);
     *count = 0;
     for (int u = 0; ranked && u < (int)j->unit_count; u++) {
-        if (atomic_load(&j->probes->state[u]) != PROBE_MEASURED || probes_first_target(j->probes, u) == j->output_count)
+        if (!atomic_load(&j->probes->measured[u]) || probes_first_target(j->probes, u) == j->output_count)
             continue;
         double most = 0;
         for (int t = 0; t < j->output_count; t++)

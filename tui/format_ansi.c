@@ -87,7 +87,7 @@ static void put_patch(FILE *out, const struct report *r, int unit, int width, do
 {
     const struct explanation *e = r->explanation;
     double position = 0;
-    if (unit >= 0 && e->measured[unit])
+    if (unit >= 0)
         position = colour_position(report_relevance(e, (size_t)unit, REPORT_ALL), limit, e->noise_floor);
     char text[3] = " .";
     struct colour_cell cell = {-1, -1, 0};

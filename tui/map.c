@@ -4,9 +4,9 @@
 
 #include "tui/colour.h"
 
-static bool counts(const struct explanation *e, size_t unit)
+static bool counts(const struct explanation *e, size_t unit, size_t token)
 {
-    return e->measured[unit] && e->units[unit].kind != UNIT_SPECIAL;
+    return e->units[unit].kind != UNIT_SPECIAL && explanation_knows(e, unit, token);
 }
 
 bool map_sets_scale(const struct explanation *e, size_t unit)
@@ -32,7 +32,7 @@ static double greatest(const struct explanation *e, const struct map_question *q
 {
     double most = 0;
     for (size_t u = 0; u < e->unit_count; u++)
-        if (counts(e, u) && (all || map_sets_scale(e, u)))
+        if (counts(e, u, q->token) && (all || map_sets_scale(e, u)))
             most = fmax(most, fabs(value_of(e, u, q))); /* of a NAN and a number it is the number */
     return most;
 }
@@ -41,7 +41,7 @@ struct map map_of(const struct explanation *e, const struct map_question *q)
 {
     struct map map = {.explanation = e, .question = *q};
     for (size_t u = 0; u < e->unit_count; u++)
-        map.measured += counts(e, u);
+        map.measured += counts(e, u, q->token);
     if (q->token >= e->output_count)
         return map;
     map.limit = greatest(e, q, false);
@@ -100,7 +100,7 @@ bool map_estimated(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
     bool typed = map->question.choice == MAP_TYPED || (map->question.contrast && map->question.against == MAP_TYPED);
-    return !isnan(map_value(map, unit)) && ((e->estimated && e->estimated[unit]) || (typed && e->busy));
+    return !isnan(map_value(map, unit)) && (!e->measured[unit] || e->estimated[unit] || (typed && e->busy));
 }
 
 double map_position(const struct map *map, long unit)
@@ -113,11 +113,11 @@ size_t map_rank(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
     double value = fabs(map_value(map, unit));
-    if (isnan(value) || !counts(e, (size_t)unit))
+    if (isnan(value) || e->units[unit].kind == UNIT_SPECIAL)
         return 0;
     size_t rank = 1;
     for (size_t u = 0; u < e->unit_count; u++)
-        if (counts(e, u)) {
+        if (counts(e, u, map->question.token)) {
             double other = fabs(map_value(map, (long)u));
             rank += other > value || (other == value && (long)u < unit);
         }
@@ -131,7 +131,7 @@ size_t map_top(const struct map *map, enum map_units kind, long *units, size_t n
     for (size_t u = 0; u < e->unit_count; u++) {
         bool patch = e->units[u].kind == UNIT_PATCH;
         double value = fabs(map_value(map, (long)u));
-        if (!counts(e, u) || isnan(value) || (kind != MAP_ALL && patch != (kind == MAP_PATCHES)))
+        if (e->units[u].kind == UNIT_SPECIAL || isnan(value) || (kind != MAP_ALL && patch != (kind == MAP_PATCHES)))
             continue;
         size_t at = found;
         while (at > 0 && fabs(map_value(map, units[at - 1])) < value)

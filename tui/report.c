@@ -36,7 +36,7 @@ double report_limit(const struct explanation *e, int token)
 
 bool report_estimated(const struct explanation *e, size_t unit)
 {
-    return (e->previewed && e->previewed[unit]) || (e->measured && !e->measured[unit]);
+    return e->measured && !e->measured[unit];
 }
 
 char *report_token_text(const struct report *report, int32_t id, bool visible, size_t *size)

@@ -44,11 +44,15 @@ static void test_values(const struct explanation *e)
     struct map low_map = map_of(&low, &(struct map_question){.token = 1});
     CHECK(map_estimated(&low_map, blue) && !map_estimated(&low_map, blue - 1) && !map_estimated(&map, blue) &&
           !map_estimated(&low_map, none));
-    low.previewed = estimated; /* known for token 0 only */
-    low.preview_end = 1;
+    bool measured[64];
+    memcpy(measured, e->measured, e->unit_count);
+    measured[blue] = false;
+    low.measured = measured;
     CHECK(isnan(map_value(&low_map, blue)) && map_rank(&low_map, blue) == 0);
     CHECK(map_value(&low_map, blue - 1) == map_value(&map, blue - 1), "what is measured stays");
-    low_map.question.token = 0;
+    float value[64 * (1 + CANDIDATES)] = {0};
+    low.direct = (struct direct_row[]){{0}, {(size_t)blue + 1, value}};
+    low.direct_count = 2; /* token 1's is known */
     CHECK(!isnan(map_value(&low_map, blue)) && map_estimated(&low_map, blue));
     CHECK(map_value(&map, blue) == 2 && map_position(&map, blue) == 1 && map_rank(&map, blue) == 1);
     CHECK(map.measured == e->unit_count - 1);

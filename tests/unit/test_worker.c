@@ -177,11 +177,12 @@ static void test_retarget(void)
     worker_free(w);
 }
 
-/* As read_all(), and a copy of what is shown when the preview is there and no probe has been run; malloced. */
-static float *read_preview(struct worker *w, struct explanation *e)
+/* As read_all(), and a copy of what is shown when the preview is there and no probe has been run; malloced [units,
+ * outputs, 1 + CANDIDATES], NAN where nothing is. */
+static double *read_preview(struct worker *w, struct explanation *e)
 {
     enum event_kind kind = EVENT_PROMPT;
-    float *preview = NULL;
+    double *preview = NULL;
     while (kind != EVENT_DONE && kind != EVENT_CANCELLED && kind != EVENT_FAILED) {
         struct pollfd wait = {worker_fd(w), POLLIN, 0};
         if (poll(&wait, 1, 60000) <= 0)
@@ -189,14 +190,16 @@ static float *read_preview(struct worker *w, struct explanation *e)
         while (worker_next(w, e, &kind)) {
             if (kind == EVENT_UNITS) /* to be answered before the probes, by what is known then */
                 worker_retarget(w, 0, e->output[0].candidates[3].id);
-            if (kind != EVENT_RELEVANCE || e->cost.probes > 0)
+            if (kind != EVENT_DIRECT || e->cost.probes > 0)
                 continue;
-            size_t bytes = e->unit_count * e->output_count * (1 + CANDIDATES) * sizeof *preview;
             free(preview);
-            preview = malloc(bytes);
-            memcpy(preview, e->relevance, bytes);
+            double *value = preview = malloc(e->unit_count * e->output_count * (1 + CANDIDATES) * sizeof *preview);
             for (size_t u = 0; u < e->unit_count; u++)
-                CHECK(e->measured[u] == e->previewed[u] && e->estimated[u] == e->previewed[u], "unit %zu", u);
+                for (size_t t = 0; t < e->output_count; t++)
+                    for (int c = 0; c <= CANDIDATES; c++)
+                        *value++ = explanation_knows(e, u, t) ? explanation_relevance(e, u, t, c) : NAN;
+            for (size_t u = 0; u < e->unit_count; u++)
+                CHECK(!e->measured[u] && !e->estimated[u], "unit %zu", u);
         }
     }
     return preview;
@@ -221,24 +224,73 @@ static void test_preview(void)
     struct explanation *wanted = run(&direct, EVENT_DONE), *e = explanation_new();
     struct worker *w = new_worker();
     worker_submit(w, &all);
-    float *preview = read_preview(w, e);
+    double *preview = read_preview(w, e);
     CHECK(e->complete && preview && e->output_count == wanted->output_count, "complete");
-    CHECK(e->preview_first == 0 && e->preview_end >= 1 && e->preview_end < e->output_count, "%zu tokens are previewed",
-          e->preview_end);
+    CHECK(e->direct_count >= 1 && e->direct_count < e->output_count, "%zu tokens are previewed", e->direct_count);
     size_t row = 1 + CANDIDATES;
     for (size_t u = 0; preview && u < e->unit_count; u++) {
-        CHECK(e->measured[u] && !e->previewed[u] && !e->estimated[u], "unit %zu at the end", u);
+        CHECK(e->measured[u] && !e->estimated[u], "unit %zu at the end", u);
         for (size_t t = 0; t < e->output_count; t++)
             for (size_t c = 0; c < row; c++) {
-                double x = (double)preview[(u * e->output_count + t) * row + c];
-                double y = t < e->preview_end ? explanation_relevance(wanted, u, t, (int)c) : 0;
-                CHECK(x == y, "unit %zu, token %zu, choice %zu: %g in the preview, %g by direct paths", u, t, c, x, y);
+                double x = preview[(u * e->output_count + t) * row + c];
+                double y = t < e->direct_count ? explanation_relevance(wanted, u, t, (int)c) : NAN;
+                CHECK(isnan(y) ? isnan(x) : fabs(x - y) < 1e-5,
+                      "unit %zu, token %zu, choice %zu: %g in the preview, %g by direct paths", u, t, c, x, y);
+                double kept = explanation_direct(e, u, t, (int)c);
+                CHECK(isnan(y) ? isnan(kept) : kept == x, "unit %zu, token %zu, choice %zu: %g is kept", u, t, c, kept);
+                CHECK(explanation_direct(wanted, u, t, (int)c) == explanation_relevance(wanted, u, t, (int)c));
             }
         CHECK(e->chosen && fabs((double)e->chosen[u] - explanation_relevance(e, u, 0, 4)) < 1e-5, "unit %zu chosen", u);
+        CHECK(fabs((double)e->chosen_direct[u] - explanation_direct(e, u, 0, 4)) < 1e-5, "unit %zu chosen, direct", u);
     }
     CHECK(most_apart(e, wanted) > 1e-3, "direct paths are not all");
-    CHECK(wanted->preview_end == 0, "direct paths need no preview");
+    CHECK(wanted->direct_count == 0, "direct paths need no preview");
     free(preview);
+    explanation_free(wanted);
+    explanation_free(e);
+    worker_free(w);
+}
+
+/* What direct paths do to every output token: told from the first one on, in their order, and measured once. */
+static void test_direct(void)
+{
+    struct request all = ask_long(), direct = all;
+    all.direct = true;
+    direct.method.paths = PATHS_DIRECT;
+    struct explanation *wanted = run(&direct, EVENT_DONE), *e = explanation_new();
+    struct worker *w = new_worker();
+    enum event_kind kind = EVENT_PROMPT;
+    size_t early = 0, last = 0, rows = 0, tokens = 0;
+    for (worker_submit(w, &all); kind != EVENT_DONE && kind != EVENT_FAILED;) {
+        if (!worker_next(w, e, &kind)) {
+            CHECK(poll(&(struct pollfd){worker_fd(w), POLLIN, 0}, 1, 60000) > 0, "no event for a minute");
+            continue;
+        }
+        tokens += kind == EVENT_TOKEN;
+        if (kind == EVENT_DIRECT) {
+            CHECK(e->direct_count >= last, "in their order");
+            last = e->direct_count;
+            early += !e->relevance && e->unit_count >= e->token_count && explanation_knows(e, e->token_count - 1, 0);
+            CHECK(e->direct_count <= tokens, "%zu tokens said, %zu measured", tokens, e->direct_count);
+            rows = e->cost.probes == 0 ? (size_t)e->cost.rows : rows;
+        }
+    }
+    CHECK(e->complete && e->direct_count == e->output_count, "%zu of %zu tokens", e->direct_count, e->output_count);
+    CHECK(early > 0, "something is known before the output ends");
+    size_t once = 0;
+    for (size_t t = 0; t < e->output_count; t++)
+        once += e->token_count + t;
+    CHECK(rows <= once && rows + e->output_count * e->token_count / 2 > once, "%zu rows, each once makes %zu", rows, once);
+    for (size_t u = 0; u < e->unit_count; u++)
+        for (size_t t = 0; t < e->output_count; t++)
+            for (int c = 0; c <= CANDIDATES; c++) {
+                double x = explanation_direct(e, u, t, c), y = explanation_relevance(wanted, u, t, c);
+                CHECK(fabs(x - y) < 1e-4, "unit %zu, token %zu, choice %d: %g for %g", u, t, c, x, y);
+            }
+    struct request plain = ask_long();
+    struct explanation *without = run(&plain, EVENT_DONE);
+    CHECK(most_apart(e, without) < 1e-5, "what is measured is the same");
+    explanation_free(without);
     explanation_free(wanted);
     explanation_free(e);
     worker_free(w);
@@ -258,7 +310,7 @@ static void test_cancel_preview(void)
     if (read_all(w, e) == EVENT_CANCELLED) {
         CHECK(!e->complete && isnan(e->noise_floor), "noise floor %g", e->noise_floor);
         for (size_t u = 0; u < e->unit_count; u++)
-            CHECK(!e->measured[u] || e->previewed[u] || e->cost.probes > 0, "unit %zu is measured", u);
+            CHECK(!e->measured[u] || e->cost.probes > 0, "unit %zu is measured", u);
     } else
         SKIP("the probes were faster than the cancel");
     worker_submit(w, &r);
@@ -278,8 +330,9 @@ static void test_preview_of_foil(void)
     struct worker *w = new_worker();
     worker_submit(w, &r);
     free(read_preview(w, e));
-    CHECK(e->foil.token + 1 == (int)e->output_count && e->preview_end == e->output_count && e->preview_first > 0,
-          "foil at %d, preview of %zu to %zu", e->foil.token, e->preview_first, e->preview_end);
+    CHECK(e->foil.token + 1 == (int)e->output_count && isnan(explanation_direct(e, 1, 0, 0)) &&
+              !isnan(explanation_direct(e, 1, e->output_count - 1, 0)),
+          "foil at %d, %zu tokens", e->foil.token, e->direct_count);
     explanation_free(e);
     worker_free(w);
 }
@@ -345,9 +398,8 @@ static void test_budget(void)
           e->cost.probes_total);
     int full = 0;
     for (size_t u = 0; u < e->unit_count; u++) {
-        full += e->measured[u] && !e->previewed[u];
-        CHECK(e->previewed[u] == e->estimated[u], "unit %zu", u);
-        CHECK(explanation_knows(e, u, e->output_count - 1) == (e->measured[u] && !e->previewed[u]), "unit %zu", u);
+        full += e->measured[u];
+        CHECK(explanation_knows(e, u, e->output_count - 1) == e->measured[u], "unit %zu", u);
     }
     CHECK(full == e->cost.probes, "%d probes, %d of them run", full, e->cost.probes);
     explanation_free(e);
@@ -579,6 +631,7 @@ int main(int count, char **argument)
     test_reuse();
     test_retarget();
     test_preview();
+    test_direct();
     test_cancel_preview();
     test_preview_of_foil();
     test_foil();
