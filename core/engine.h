@@ -117,6 +117,9 @@ struct request {
                               * only as far as that is cheap, see explanation.direct */
     const char *units;       /* granularity, as units_cut() */
     const char *image_units; /* granularity of pictures, as units_tile(); NULL: "auto" */
+    const struct zoom *zooms; /* where units are cut finer, as units_zoom() has it */
+    size_t zoom_count;
+    bool fresh;               /* measure also what is known from the request before */
     enum map_kind map;
     struct method method;    /* of MAP_ATMAN */
     double budget;           /* seconds for the probes; 0: no limit */

@@ -176,6 +176,8 @@ static int read_prompt(struct job *j, struct error *error)
     if ((status = check_length(j, error)) == 0)
         status = sequence_cut(&j->prompt, r->prompt, r->prompt_length, r->units ? r->units : "token",
                               r->image_units ? r->image_units : "auto", &j->units, &j->unit_count, error);
+    if (status == 0)
+        status = units_zoom(r->prompt, j->prompt.tokens, r->zooms, r->zoom_count, &j->units, &j->unit_count, error);
     return status < 0 ? status : post_prompt(j, error);
 }
 

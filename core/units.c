@@ -441,6 +441,82 @@ int units_tile(const struct picture *pictures, size_t count, const char *granula
     return 0;
 }
 
+/* -- zooms --------------------------------------------------------------------------------------------------------- */
+
+/* The unit's tokens, each with as much of it as the unit has. */
+static int split(const struct token *tokens, const struct unit *u, struct unit_list *list, struct error *error)
+{
+    int code = 0;
+    for (int i = u->first; !code && i <= u->last; i++) {
+        size_t start = tokens[i].start > u->start ? tokens[i].start : u->start;
+        size_t end = tokens[i].end < u->end ? tokens[i].end : u->end;
+        struct unit unit = unit_of(UNIT_TOKEN, i, i, start, end > start ? end : start);
+        unit.first_share = unit.last_share = i == u->first ? u->first_share : i == u->last ? u->last_share : 1;
+        code = units_add(list, unit, error);
+    }
+    return code;
+}
+
+/* The unit cut into units of a kind. */
+static int cut_unit(const char *text, const struct token *tokens, const struct unit *u, enum unit_kind kind,
+                    struct unit_list *list, struct error *error)
+{
+    if (kind == UNIT_TOKEN)
+        return split(tokens, u, list, error);
+    if (u->start == u->end)
+        return units_add(list, *u, error);
+    struct cuts cuts = {0};
+    int code = cut_text(text + u->start, u->end - u->start, kind, NULL, &cuts, error);
+    if (!code)
+        code = deal(text, tokens, u->first, u->last - u->first + 1, u->start, u->end, &cuts, kind, list, error);
+    free(cuts.at);
+    return code;
+}
+
+static bool is_text(const struct unit *u)
+{
+    return u->kind <= UNIT_CUSTOM;
+}
+
+int units_zoom(const char *text, const struct token *tokens, const struct zoom *zooms, size_t count,
+               struct unit **units, size_t *unit_count, struct error *error)
+{
+    int code = 0;
+    for (size_t z = 0; !code && z < count; z++) {
+        struct unit_list list = {0};
+        if (zooms[z].kind >= UNIT_PARAGRAPH)
+            return error_set(error, ERROR_ARGUMENT, "units cannot be zoomed into by %s",
+                             unit_kind_name(zooms[z].kind));
+        for (size_t i = 0; !code && i < *unit_count; i++) {
+            const struct unit *u = &(*units)[i];
+            bool inside = is_text(u) && u->start >= zooms[z].start && u->end <= zooms[z].end;
+            code = inside ? cut_unit(text, tokens, u, zooms[z].kind, &list, error) : units_add(&list, *u, error);
+        }
+        if (code) {
+            free(list.units);
+            break;
+        }
+        free(*units);
+        *units = list.units;
+        *unit_count = list.count;
+    }
+    return code;
+}
+
+enum unit_kind units_finer(const char *text, const struct token *tokens, const struct unit *u)
+{
+    int kind = u->kind == UNIT_CUSTOM ? UNIT_PARAGRAPH : (int)u->kind;
+    while (is_text(u) && --kind >= UNIT_TOKEN) {
+        struct unit_list list = {0};
+        int code = cut_unit(text, tokens, u, (enum unit_kind)kind, &list, NULL);
+        size_t parts = list.count;
+        free(list.units);
+        if (!code && parts > 1)
+            return (enum unit_kind)kind;
+    }
+    return UNIT_CUSTOM;
+}
+
 bool unit_holds(const struct unit *u, int token)
 {
     if (u->rows == 0)

@@ -55,6 +55,21 @@ int units_cut(const char *text, size_t length, const struct token *tokens, size_
 int units_tile(const struct picture *, size_t count, const char *granularity, struct unit **units, size_t *unit_count,
                struct error *);
 
+/* Where units are cut finer than elsewhere. */
+struct zoom {
+    size_t start, end;   /* bytes of the prompt */
+    enum unit_kind kind; /* UNIT_SENTENCE, UNIT_WORD or UNIT_TOKEN */
+};
+
+/* In place of each unit of text that lies within a zoom's span: the units of the zoom's kind that it is made of, whose
+ * shares of a token are as much as the unit itself has of it.  One zoom after the other, so that what a former one cut
+ * may be cut again.  All other units stay.  units [*unit_count] are as units_cut() made them (malloced, replaced); they
+ * stay as they are on errors.  ERROR_ARGUMENT for another kind. */
+int units_zoom(const char *text, const struct token *tokens, const struct zoom *, size_t count, struct unit **units,
+               size_t *unit_count, struct error *);
+/* The coarsest kind that cuts the unit into more than one; UNIT_CUSTOM: none does, or there is no memory. */
+enum unit_kind units_finer(const char *text, const struct token *tokens, const struct unit *);
+
 const char *unit_kind_name(enum unit_kind);
 
 #endif

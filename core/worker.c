@@ -19,6 +19,7 @@ struct order {
     char *prompt, *target, *foil, *units, *image_units;
     struct image **images; /* [request.image_count], an owner of each */
     struct steer *steers;
+    struct zoom *zooms;
     struct event *end; /* its last event, should there be no memory left for one then: a reader waits for it */
 };
 
@@ -59,6 +60,7 @@ static void order_free(struct order *o)
         image_release(o->images[i]);
     free(o->images);
     free(o->steers);
+    free(o->zooms);
     event_free(o->end);
     free(o);
 }
@@ -89,7 +91,8 @@ static struct order *order_new(const struct request *r)
         !copy_bytes(r->units, r->units ? strlen(r->units) : 0, &o->units) ||
         !copy_bytes(r->image_units, r->image_units ? strlen(r->image_units) : 0, &o->image_units) ||
         !copy_bytes(r->images, r->image_count * sizeof *r->images, &o->images) ||
-        !copy_bytes(r->steers, r->steer_count * sizeof *r->steers, &o->steers)) {
+        !copy_bytes(r->steers, r->steer_count * sizeof *r->steers, &o->steers) ||
+        !copy_bytes(r->zooms, r->zoom_count * sizeof *r->zooms, &o->zooms)) {
         order_free(o);
         return NULL;
     }
@@ -103,6 +106,7 @@ static struct order *order_new(const struct request *r)
     o->request.foil = o->foil;
     o->request.units = o->units;
     o->request.steers = o->steers;
+    o->request.zooms = o->zooms;
     return o;
 }
 

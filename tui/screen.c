@@ -111,6 +111,7 @@ static void set_up(struct screen *screen)
         .dialog = &screen->dialog,
         .focus = PLACE_EDITOR,
         .typed.id = -1,
+        .special = -1,
         .images = screen->images,
         .opacity = HEAT_OPACITY,
         .patch_column = -1,

@@ -22,6 +22,8 @@ static unsigned edit(struct screen *screen, enum action action)
                : action == ACTION_PAGE_UP   ? -page
                : action == ACTION_PAGE_DOWN ? page
                                             : 0;
+    if (screen_special_step(screen, action))
+        return DIRTY_DRAW | DIRTY_FOLLOW;
     if (rows != 0) {
         view_arrange(&screen->view); /* keys of the same burst may have changed the text */
         editor_move_rows(editor, &screen->view.prompt_layout, rows);
@@ -94,8 +96,11 @@ static unsigned click(struct screen *screen, const struct key *key)
     int choice;
     if (screen_picture_click(screen, key->row, key->column))
         return DIRTY_ALL;
-    if (view_prompt_at(view, key->row, key->column, &byte)) {
+    if (view_special_at(view, key->row, key->column, &view->special)) {
         view->focus = PLACE_EDITOR;
+    } else if (view_prompt_at(view, key->row, key->column, &byte)) {
+        view->focus = PLACE_EDITOR;
+        view->special = -1;
         editor_move_to(&screen->editor, byte);
     } else if (view_token_at(view, key->row, key->column, &token)) {
         view->focus = PLACE_OUTPUT;
@@ -208,6 +213,10 @@ static unsigned act(struct screen *screen, enum action action, int key)
     case ACTION_TOKENS_MORE:
     case ACTION_TOKENS_LESS:
         return screen_setting(screen, action);
+    case ACTION_ZOOM:
+        return screen_zoom(screen);
+    case ACTION_SPECIALS:
+        return screen_specials(screen);
     case ACTION_SAMPLE:
         if (screen_sample(screen)) {
             view_arrange(view);
@@ -290,6 +299,7 @@ unsigned screen_keys(struct screen *screen)
             dirty |= act(screen, action, key->key);
         else if (typing_is_text(key) && screen->view.focus == PLACE_EDITOR) {
             i += insert_text(screen, i) - 1;
+            screen->view.special = -1;
             dirty |= DIRTY_ALL;
         }
         if (asked)

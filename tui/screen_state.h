@@ -1,7 +1,7 @@
 /* screen_state.h: what the parts of the interactive screen share.
  *
  * screen.c has its life and its loop, screen_work.c talks to the worker, screen_contrast.c compares choices,
- * screen_mix.c turns units up and down, screen_picture.c has the pictures, screen_save.c writes files, screen_keys.c
+ * screen_mix.c turns units up and down, screen_units.c zooms into units and walks among the specials, screen_picture.c has the pictures, screen_save.c writes files, screen_keys.c
  * turns keys into actions.  None of their handlers draws: they return what has become dirty. */
 #ifndef TUI_SCREEN_STATE_H
 #define TUI_SCREEN_STATE_H
@@ -14,7 +14,7 @@
 #include "tui/screen.h"
 #include "tui/view.h"
 
-enum { MIX_UNITS = 32, SCREEN_IMAGES = SEQUENCE_PICTURES };
+enum { MIX_UNITS = 32, SCREEN_IMAGES = SEQUENCE_PICTURES, SCREEN_ZOOMS = 64 };
 
 enum dirty {
     DIRTY_NONE = 0,
@@ -44,6 +44,8 @@ struct screen {
     size_t image_count;
     char picture_name[PATHS_LENGTH]; /* the folder of the last picture that was added */
     struct request settings; /* prompt fields unused; units and method as chosen */
+    struct zoom zooms[SCREEN_ZOOMS]; /* where the prompt is cut finer than that */
+    size_t zoom_count;
     char save_name[PATHS_LENGTH];
     bool replace_asked;      /* Enter once on the name of a file that is there */
     uint64_t submitted;      /* number of the latest request, 0: none */
@@ -98,6 +100,16 @@ unsigned screen_mix_reset(struct screen *);
 void screen_mix_start(struct screen *);
 /* An event of the mix was folded. */
 unsigned screen_mix_event(struct screen *, enum event_kind);
+
+/* -- screen_units.c ------------------------------------------------------------------------------------------------ */
+
+/* Cut the unit under the cursor finer, in the output pane the strongest that can be; at the finest, back out. */
+unsigned screen_zoom(struct screen *);
+/* Show the special tokens, or fold them away. */
+unsigned screen_specials(struct screen *);
+/* The cursor goes among the specials, which stand before the text, or steps there, or comes back; false: the action is
+ * another one, and the cursor is in the text. */
+bool screen_special_step(struct screen *, enum action);
 
 /* -- screen_picture.c ---------------------------------------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@ void screen_say(struct screen *screen, bool bad, const char *format, ...)
 
 unsigned screen_submit(struct screen *screen)
 {
+    screen->zoom_count = 0;
     return screen_mix_reset(screen) | screen_measure(screen);
 }
 
@@ -37,10 +38,13 @@ unsigned screen_measure(struct screen *screen)
     request.images = screen->images;
     request.image_count = screen->image_count;
     request.explain = true;
-    if (view_is_stale(&screen->view))
+    if (view_is_stale(&screen->view)) {
         screen->view.token = 0;
-    if (view_is_stale(&screen->view))
         screen->view.typed.id = -1;
+        screen->zoom_count = 0;
+    }
+    request.zooms = screen->zooms;
+    request.zoom_count = screen->zoom_count;
     screen->view.choice = 0;
     screen->mix_latest = false;
     screen->submitted = worker_submit(screen->loaded.worker, &request);
@@ -117,6 +121,8 @@ static unsigned event(struct screen *screen, enum event_kind kind)
         screen_mix_start(screen);
     if (kind == EVENT_UNITS)
         screen_retarget(screen);
+    if (kind == EVENT_PROMPT)
+        screen->view.special = -1;
     if (kind == EVENT_PROMPT)
         screen->view.patch_column = screen->view.patch_row = -1;
     if (kind == EVENT_PROMPT || kind == EVENT_TOKEN)
@@ -260,5 +266,7 @@ unsigned screen_setting(struct screen *screen, enum action action)
     }
     if (action == ACTION_CHAT)
         screen->settings.chat = !screen->settings.chat;
-    return screen->editor.length > 0 ? screen_submit(screen) : DIRTY_DRAW;
+    if (action == ACTION_UNITS)
+        screen->zoom_count = 0;
+    return screen->editor.length > 0 ? screen_mix_reset(screen) | screen_measure(screen) : DIRTY_DRAW;
 }

@@ -9,6 +9,7 @@ void view_free(struct view *view)
     layout_free(&view->prompt_layout);
     words_free(&view->said);
     words_free(&view->remixed);
+    words_free(&view->strip_words);
     picture_canvas_free(&view->canvas);
 }
 
@@ -83,6 +84,7 @@ static void place_panes(struct view *view)
         output = panes - 1;
     view->prompt_title = 0;
     view->prompt = (struct area){1, 1, panes - output, columns - 2};
+    view_place_specials(view);
     view->output_title = panes - output + 1;
     view->output = (struct area){view->output_title + 1, 1, output, columns - side - 2};
     view->candidates = (struct area){view->output_title + 1, columns - side + 1, output, side - 2};
@@ -132,6 +134,7 @@ void view_follow(struct view *view)
         return;
     layout_place(&view->prompt_layout, view->editor->cursor, &row, &column);
     view->prompt_first = scroll_to(view->prompt_first, row, view->prompt.rows, view->prompt_layout.rows);
+    view_follow_special(view);
     bool any = view->token < view->said.count;
     layout_place(&view->said.layout, any && view->token > 0 ? view->said.ends[view->token - 1] : 0, &row, &column);
     view->output_first = scroll_to(view->output_first, row, view->output.rows, view->said.layout.rows);
@@ -196,6 +199,11 @@ static void place_cursor(const struct view *view)
         move(row, column);
         return;
     }
+    if (view->focus == PLACE_EDITOR && !dialog_is_open(view->dialog) && view_special_cell(view, &row, &column)) {
+        curs_set(0);
+        move(row, column);
+        return;
+    }
     bool writing = view->focus == PLACE_EDITOR && !dialog_is_open(view->dialog);
     struct area area = writing ? view->prompt : view->output;
     if (writing) {
@@ -226,6 +234,7 @@ void view_draw(struct view *view)
         int against = view_against(view);
         view->map = map_of(view->explanation, &(struct map_question){view->token, view->choice, against >= 0, against,
                                                                      view->typed.id, view->shared_scale});
+        view_draw_specials(view);
         view_draw_prompt(view);
         view_draw_output(view);
         view_draw_picture(view);

@@ -47,6 +47,8 @@ struct view {
         int32_t id; /* -1: none */
     } typed;        /* what could stand in place of a token */
     bool shared_scale;
+    bool specials; /* the special tokens are shown */
+    long special;  /* the one among them that the prompt's cursor is on, a token of the explanation; -1: it is in the text */
     bool pending; /* a request waits for its first event */
     bool mixing;  /* the mixed output is being written */
     char message[VIEW_MESSAGE];
@@ -66,6 +68,9 @@ struct view {
     int picture_border;       /* column of the line between words and picture; -1: it is below them */
     int picture_width, picture_height; /* its pixels, or its halves of cells */
     struct area mix; /* below the output, with a row for its title above; no rows: nothing is mixed */
+    struct area strip; /* of the specials, above the prompt; no rows: none is shown */
+    int strip_first;   /* first row shown of it */
+    struct words strip_words; /* what it is called, then a word for each token of the prompt: only specials have text */
     struct layout prompt_layout;
     struct words said, remixed;                 /* the output, the mixed one */
     int prompt_first, output_first, candidate_first; /* first rows shown */
@@ -109,6 +114,8 @@ bool view_prompt_at(const struct view *, int row, int column, size_t *byte);
 bool view_token_at(const struct view *, int row, int column, size_t *token);
 bool view_choice_at(const struct view *, int row, int column, int *choice);
 bool view_patch_at(const struct view *, int row, int column, int *patch_column, int *patch_row);
+/* The special that is drawn there, as a token of the explanation. */
+bool view_special_at(const struct view *, int row, int column, long *token);
 bool view_inside(struct area, int row, int column);
 
 /* There is a picture to show, whether or not there is room for it. */
@@ -133,6 +140,16 @@ int view_draw_key(const struct view *, int row, int column, int end, enum action
 void view_place_picture(struct view *); /* view_picture.c */
 void view_draw_picture(struct view *);
 void view_draw_prompt(struct view *); /* view_prompt.c */
+/* Take the specials' rows from the prompt's pane. */
+void view_place_specials(struct view *); /* view_specials.c */
+void view_follow_special(struct view *);
+void view_draw_specials(struct view *);
+/* The unit that is the chosen special, or -1. */
+long view_special_unit(const struct view *);
+/* The next special behind a token (by 1) or before it (by -1), as a token; -1: none. */
+long view_next_special(const struct view *, long token, int by);
+/* The cell of the chosen special; false: it is not seen. */
+bool view_special_cell(const struct view *, int *row, int *column);
 void view_draw_output(struct view *); /* view_output.c */
 void view_draw_lines(struct view *);  /* view_lines.c */
 

@@ -162,6 +162,8 @@ long view_unit(const struct view *view)
     size_t from = 0, cursor = view->editor->cursor, now = view->editor->length, then = view->explanation->prompt_length;
     if (view->focus == PLACE_PICTURE)
         return view_patch_unit(view);
+    if (view->focus == PLACE_EDITOR && view->special >= 0)
+        return view_special_unit(view);
     bool before = cursor < view->same_before, same = before || cursor >= now - view->same_behind;
     return same && then > 0 && cursor < now
                ? map_unit_at(view->explanation, before ? cursor : cursor + then - now, &from)
@@ -218,8 +220,10 @@ static void draw_unit(struct view *view, int row)
     colour_times(value, times, sizeof times);
     snprintf(text, sizeof text, " %s%s nats", map_estimated(&view->map, unit) ? "about " : "", nats);
     at += paint_string(row, at, columns - at, paint_plain(0), text);
-    int used = snprintf(text, sizeof text, ", rank %zu", map_rank(&view->map, unit));
-    if (columns >= 84 || view->focus != PLACE_PICTURE)
+    bool special = view->explanation->units[unit].kind == UNIT_SPECIAL;
+    int used = special ? snprintf(text, sizeof text, ", a special")
+                       : snprintf(text, sizeof text, ", rank %zu", map_rank(&view->map, unit));
+    if (!special && (columns >= 84 || view->focus != PLACE_PICTURE))
         used += snprintf(text + used, sizeof text - (size_t)used, " of %zu", view->map.measured);
     if ((against < 0 && columns - at - used >= words_width(view, times)) || columns >= 100)
         at += paint_string(row, at, columns - at, paint_plain(0), text);
@@ -382,7 +386,7 @@ void view_draw_lines(struct view *view)
     int row = view->lines;
     draw_legend(view, row++);
     bool patch = view->focus == PLACE_PICTURE && view_patch_unit(view) >= 0;
-    if (patch || (view->focus == PLACE_EDITOR && view->editor->cursor < view->editor->length))
+    if (patch || (view->focus == PLACE_EDITOR && (view->special >= 0 || view->editor->cursor < view->editor->length)))
         draw_unit(view, row++);
     else
         draw_top(view, row++);

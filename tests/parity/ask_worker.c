@@ -4,7 +4,8 @@
  *   ask_worker [-p PRECISION] [-t THREADS] MODEL [MMPROJ] < lines > lines
  *
  * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
- * "layers": [first, last], "foil" (or null), "images": [files] (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
+ * "layers": [first, last], "foil" (or null), "images": [files] (or not), "zooms": [[start, end, kind]...] (or not),
+ * "direct": true (or not), "fresh": true (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
  * [choices], "encoded": whether a picture had to be, and if the line says "shown": true, "shown": [["token", "units",
  * "relevance" or "done", seconds since the request, seconds of processors since then, probes run, [the strongest units by the values known then, best first]]...]},
@@ -21,7 +22,7 @@
 
 #include "core/engine.h"
 
-enum { STRONGEST = 5 };
+enum { STRONGEST = 5, ZOOMS = 16 };
 
 static double seconds(clockid_t clock)
 {
@@ -154,6 +155,16 @@ static json_t *explain(struct worker *worker, struct explanation *e, const json_
     for (size_t i = 0; i < json_array_size(files) && i < SEQUENCE_PICTURES; i++)
         images[request.image_count++] = read_picture(json_string_value(json_array_get(files, i)));
     request.images = images;
+    struct zoom zooms[ZOOMS];
+    json_t *spans = json_object_get(line, "zooms");
+    for (size_t i = 0; i < json_array_size(spans) && i < ZOOMS; i++) {
+        int start, end, kind;
+        if (json_unpack(json_array_get(spans, i), "[iii]", &start, &end, &kind) == 0)
+            zooms[request.zoom_count++] = (struct zoom){(size_t)start, (size_t)end, (enum unit_kind)kind};
+    }
+    request.zooms = zooms;
+    request.fresh = json_is_true(json_object_get(line, "fresh"));
+    request.method.paths = json_is_true(json_object_get(line, "direct")) ? PATHS_DIRECT : PATHS_ALL;
     json_t *layers = json_object_get(line, "layers");
     request.method.suppression = (enum suppression)json_integer_value(json_object_get(line, "suppression"));
     request.method.factor = (float)json_number_value(json_object_get(line, "factor"));

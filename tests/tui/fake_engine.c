@@ -101,6 +101,7 @@ struct job {
     char *prompt, *target, *units, *image_units;
     struct image **images;
     struct steer *steers;
+    struct zoom *zooms;
     struct request request;
 };
 
@@ -141,6 +142,7 @@ static void job_free(struct job *job)
         image_release(job->images[i]);
     free(job->images);
     free(job->steers);
+    free(job->zooms);
     free(job);
 }
 
@@ -255,6 +257,9 @@ static void cut_units(struct worker *worker, const struct job *job)
         units[n - 1].last = i;
         units[n - 1].end = token->end;
     }
+    if (units_zoom(worker->prompt, worker->tokens, job->zooms, job->request.zoom_count, &units, &n, NULL) != 0)
+        abort();
+    units = realloc(units, (n + worker->output_count + 1) * sizeof *units);
     for (size_t i = 0; i + 1 < worker->output_count; i++)
         units[n++] = (struct unit){.kind = UNIT_TARGET,
                                    .first = worker->token_count + i,
@@ -606,6 +611,8 @@ uint64_t worker_submit(struct worker *worker, const struct request *request)
     job->target = request->target ? copy(request->target, request->target_length) : NULL;
     if (request->steer_count > 0)
         job->steers = (struct steer *)copy((const char *)request->steers, request->steer_count * sizeof *job->steers);
+    if (request->zoom_count > 0)
+        job->zooms = (struct zoom *)copy((const char *)request->zooms, request->zoom_count * sizeof *job->zooms);
     job->units = request->units ? copy(request->units, strlen(request->units)) : NULL;
     job->image_units = request->image_units ? copy(request->image_units, strlen(request->image_units)) : NULL;
     job->images = calloc(request->image_count + 1, sizeof *job->images);

@@ -262,8 +262,89 @@ static void test_tiles(void)
     free(units);
 }
 
+/* -- zooms --------------------------------------------------------------------------------------------------------- */
+
+/* The units of a text of marked tokens after zooms, as "kind first-last share share text|...". */
+static void check_zoom(int line, const char *marked, const char *granularity, const struct zoom *zooms, size_t zoom_count,
+                       const char *expected)
+{
+    static const char letters[] = "twsp";
+    char text[200], got[1000] = "";
+    struct token tokens[100];
+    size_t count, tokens_count = split(marked, text, tokens);
+    struct unit *units;
+    struct error error;
+    int code = units_cut(text, strlen(text), tokens, tokens_count, granularity, &units, &count, &error);
+    if (code == 0)
+        code = units_zoom(text, tokens, zooms, zoom_count, &units, &count, &error);
+    CHECK(code == 0, "line %d: %s", line, code ? error.message : "");
+    for (size_t i = 0, at = 0; i < count && code == 0; i++) {
+        const struct unit *u = &units[i];
+        at += (size_t)snprintf(got + at, sizeof got - at, "%s%c%d-%d", i ? "|" : "",
+                               u->kind == UNIT_SPECIAL ? '~' : letters[u->kind], u->first, u->last);
+        if (u->first_share < 1 || u->last_share < 1)
+            at += (size_t)snprintf(got + at, sizeof got - at, " %.2f %.2f", (double)u->first_share, (double)u->last_share);
+        at += (size_t)snprintf(got + at, sizeof got - at, " %.*s", (int)(u->end - u->start), text + u->start);
+    }
+    CHECK(!strcmp(got, expected), "line %d:\n  got      %s\n  expected %s", line, got, expected);
+    free(units);
+}
+#define ZOOM(marked, granularity, expected, ...)                                                                       \
+    check_zoom(__LINE__, marked, granularity, (struct zoom[]){__VA_ARGS__},                                            \
+               sizeof(struct zoom[]){__VA_ARGS__} / sizeof(struct zoom), expected)
+
+static void test_zooms(void)
+{
+    const char *text = "~A| cat|. One| do|g.\n\nEnd|.";
+    ZOOM(text, "paragraph", "~0-0 |p1-5 1.00 0.57 A cat. One dog.\n\n|p5-6 0.43 1.00 End.", {40, 50, UNIT_WORD});
+    ZOOM(text, "paragraph", "~0-0 |s1-3 1.00 0.40 A cat. |s3-5 0.60 0.57 One dog.\n\n|p5-6 0.43 1.00 End.",
+         {0, 17, UNIT_SENTENCE});
+    ZOOM(text, "paragraph",
+         "~0-0 |s1-3 1.00 0.40 A cat. |w3-3 0.60 0.60 One |w4-5 1.00 0.57 dog.\n\n|p5-6 0.43 1.00 End.",
+         {0, 17, UNIT_SENTENCE}, {7, 17, UNIT_WORD});
+    ZOOM(text, "paragraph",
+         "~0-0 |s1-3 1.00 0.40 A cat. |w3-3 0.60 0.60 One |t4-4 do|t5-5 0.57 0.57 g.\n\n|p5-6 0.43 1.00 End.",
+         {0, 17, UNIT_SENTENCE}, {7, 17, UNIT_WORD}, {11, 17, UNIT_TOKEN});
+    ZOOM(text, "sentence", "~0-0 |t1-1 A|t2-2  cat|t3-3 0.40 0.40 . |s3-5 0.60 0.57 One dog.\n\n|s5-6 0.43 1.00 End.",
+         {0, 7, UNIT_TOKEN});
+    struct token tokens[] = {{.start = 0, .end = 3}, {.start = 3, .end = 6}};
+    struct unit *units;
+    size_t count;
+    struct error error;
+    CHECK(units_cut("one.", 4, tokens, 1, "paragraph", &units, &count, &error) == 0);
+    CHECK(units_zoom("one.", tokens, &(struct zoom){0, 4, UNIT_PARAGRAPH}, 1, &units, &count, &error) == ERROR_ARGUMENT);
+    CHECK(count == 1 && units[0].kind == UNIT_PARAGRAPH, "they stay");
+    free(units);
+}
+
+static struct unit one(enum unit_kind kind, int first, int last, float share, size_t start, size_t end)
+{
+    return (struct unit){
+        .kind = kind, .first = first, .last = last, .first_share = share, .last_share = 1, .start = start, .end = end};
+}
+
+/* From a paragraph down to tokens, leaving out what would cut nothing. */
+static void test_finer(void)
+{
+    char text[200];
+    struct token tokens[100];
+    size_t n = split("A| cat|. One| do|g.", text, tokens);
+    struct unit all = one(UNIT_PARAGRAPH, 0, (int)n - 1, 1, 0, strlen(text));
+    CHECK(units_finer(text, tokens, &all) == UNIT_SENTENCE);
+    struct unit sentence = one(UNIT_PARAGRAPH, 2, 4, 0.5f, 7, strlen(text));
+    CHECK(units_finer(text, tokens, &sentence) == UNIT_WORD, "one sentence: words");
+    struct unit word = one(UNIT_SENTENCE, 3, 4, 1, 11, strlen(text));
+    CHECK(units_finer(text, tokens, &word) == UNIT_TOKEN, "one word: tokens");
+    struct unit token = one(UNIT_WORD, 1, 1, 1, 1, 5), special = one(UNIT_SPECIAL, 0, 0, 1, 0, 0);
+    CHECK(units_finer(text, tokens, &token) == UNIT_CUSTOM && units_finer(text, tokens, &special) == UNIT_CUSTOM);
+    struct unit custom = one(UNIT_CUSTOM, 0, (int)n - 1, 1, 0, strlen(text));
+    CHECK(units_finer(text, tokens, &custom) == UNIT_SENTENCE);
+}
+
 int main(void)
 {
+    test_zooms();
+    test_finer();
     test_tiles();
     test_words();
     test_sentences();
