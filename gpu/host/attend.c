@@ -190,12 +190,7 @@ static void attend_tile(const struct call *call, int kv_head, const struct probe
         size_t row = (size_t)(span->query_row + first + i), position = (size_t)(span->query_position + first + i);
         const float *query = call->query + (call->difference ? position : row) * width + column;
         float *to = b->query + i * heads;
-        if (call->dquery)
-            call->kernels->sum(query, call->dquery + row * width + column, heads, to);
-        else
-            memcpy(to, query, heads * sizeof *to);
-        for (size_t d = 0; d < heads; d++)
-            to[d] *= a->scale;
+        call->kernels->scaled_sum(query, call->dquery ? call->dquery + row * width + column : NULL, a->scale, heads, to);
     }
     tile->position = span->query_position + first;
     tile->count = count;

@@ -74,6 +74,7 @@ struct kernels {
                        size_t n, float *dy);
     void (*add)(const float *x, float scale, size_t n, float *y);
     void (*sum)(const float *x, const float *y, size_t n, float *sum);
+    void (*scaled_sum)(const float *x, const float *y, float scale, size_t n, float *sum); /* scale (x + y); y NULL ok */
     void (*difference)(const float *x, const float *y, size_t n, float *difference);
     /* y[i] = row i of w [rows, columns] . x */
     void (*product)(const float *w, int rows, int columns, const float *x, float *y);

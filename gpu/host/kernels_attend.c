@@ -24,45 +24,55 @@ static void pack(const float *key, size_t stride, int count, int dim, int column
     }
 }
 
-/* score [rows, KERNEL_PANEL] = query [rows, dim] . panel [dim, KERNEL_PANEL] */
-static inline __attribute__((always_inline)) void score_tile(int rows, const float *query, int dim, const float *panel,
-                                                             float *score, size_t stride)
+/* score [rows, vectors * LANES] = query [rows, dim] . as many columns of panel [dim, KERNEL_PANEL] */
+static inline __attribute__((always_inline)) void score_tile(int rows, int vectors, const float *query, int dim,
+                                                             const float *panel, float *score, size_t stride)
 {
-    for (int column = 0; column < KERNEL_PANEL; column += VECTORS * LANES) {
-        vector sum[TILE_ROWS][VECTORS];
+    vector sum[TILE_ROWS][VECTORS];
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
-            for (int v = 0; v < VECTORS; v++)
-                sum[r][v] = vector_set(0);
-        for (int d = 0; d < dim; d++) {
-            const float *key = panel + (size_t)d * KERNEL_PANEL + column;
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = vector_set(0);
+    for (int d = 0; d < dim; d++) {
+        const float *key = panel + (size_t)d * KERNEL_PANEL;
 #pragma GCC unroll 8
-            for (int r = 0; r < rows; r++) {
-                vector q = vector_set(query[(size_t)r * dim + d]);
+        for (int r = 0; r < rows; r++) {
+            vector q = vector_set(query[(size_t)r * dim + d]);
 #pragma GCC unroll 8
-                for (int v = 0; v < VECTORS; v++)
-                    sum[r][v] = vector_madd(q, vector_load(key + v * LANES), sum[r][v]);
-            }
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = vector_madd(q, vector_load(key + v * LANES), sum[r][v]);
         }
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-#pragma GCC unroll 8
-            for (int v = 0; v < VECTORS; v++)
-                vector_store(score + r * stride + column + v * LANES, sum[r][v]);
     }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++)
+            vector_store(score + r * stride + v * LANES, sum[r][v]);
 }
 
-static void scores(int rows, const float *query, int dim, const float *panel, float *score, size_t stride)
+/* keys: so many of the panel's, rounded up to whole vectors */
+static inline __attribute__((always_inline)) void score_strips(int rows, const float *query, int dim,
+                                                               const float *panel, int keys, float *score,
+                                                               size_t stride)
+{
+    int column = 0;
+    for (; column + (VECTORS - 1) * LANES < keys; column += VECTORS * LANES)
+        score_tile(rows, VECTORS, query, dim, panel + column, score + column, stride);
+    for (; column < keys; column += LANES)
+        score_tile(rows, 1, query, dim, panel + column, score + column, stride);
+}
+
+static void scores(int rows, const float *query, int dim, const float *panel, int keys, float *score, size_t stride)
 {
     for (; rows >= TILE_ROWS; rows -= TILE_ROWS, query += (size_t)TILE_ROWS * dim, score += TILE_ROWS * stride)
-        score_tile(TILE_ROWS, query, dim, panel, score, stride);
+        score_strips(TILE_ROWS, query, dim, panel, keys, score, stride);
     switch (rows) {
-    case 5: score_tile(5, query, dim, panel, score, stride); break;
-    case 4: score_tile(4, query, dim, panel, score, stride); break;
-    case 3: score_tile(3, query, dim, panel, score, stride); break;
-    case 2: score_tile(2, query, dim, panel, score, stride); break;
-    case 1: score_tile(1, query, dim, panel, score, stride); break;
+    case 5: score_strips(5, query, dim, panel, keys, score, stride); break;
+    case 4: score_strips(4, query, dim, panel, keys, score, stride); break;
+    case 3: score_strips(3, query, dim, panel, keys, score, stride); break;
+    case 2: score_strips(2, query, dim, panel, keys, score, stride); break;
+    case 1: score_strips(1, query, dim, panel, keys, score, stride); break;
     }
 }
 
@@ -71,16 +81,16 @@ static void scores(int rows, const float *query, int dim, const float *panel, fl
 static float least(const float *x, int n)
 {
     vector low = vector_set(INFINITY);
-    float lane[LANES], out = INFINITY;
+    float out = INFINITY;
     int i = 0;
     for (; i + LANES <= n; i += LANES)
         low = vector_min(low, vector_load(x + i));
     for (; i < n; i++)
         out = x[i] < out ? x[i] : out;
-    vector_store(lane, low);
-    for (int k = 0; k < LANES; k++)
-        out = lane[k] < out ? lane[k] : out;
-    return out;
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half; half /= 2)
+        low = vector_min(low, vector_partner(low, half));
+    return low[0] < out ? low[0] : out;
 }
 
 static void suppress(enum suppression suppression, const float *factor, float low, int n, float *score)
@@ -111,8 +121,16 @@ static bool all_erased(const float *score, int n)
     return true;
 }
 
-/* score[0 .. n - 1] becomes exp(score - greatest), n a multiple of KERNEL_PANEL; returns 1 / their sum, or 0 where
- * every score is -inf. */
+/* A vector of scores becomes exp(score - high). */
+static inline vector exponential(float *score, float high)
+{
+    vector e = vector_exp(vector_load(score) - high);
+    vector_store(score, e);
+    return e;
+}
+
+/* score[0 .. n - 1] becomes exp(score - greatest), n a multiple of LANES, score[0] that of a panel's first key; returns
+ * 1 / their sum, or 0 where every score is -inf. */
 static float exponentials(float *score, int n)
 {
     enum { WAYS = KERNEL_PANEL / LANES };
@@ -121,15 +139,19 @@ static float exponentials(float *score, int n)
         memset(score, 0, (size_t)n * sizeof *score);
         return 0;
     }
-    for (int j = 0; j < n; j++)
-        score[j] = fast_exp(score[j] - high);
     /* A lane takes every 64th key: the order does not depend on where the first panel starts. */
     vector sum[WAYS];
     for (int k = 0; k < WAYS; k++)
         sum[k] = vector_set(0);
-    for (int j = 0; j < n; j += KERNEL_PANEL)
+    int j = 0;
+    for (; j + KERNEL_PANEL <= n; j += KERNEL_PANEL)
+#pragma GCC unroll 16
         for (int k = 0; k < WAYS; k++)
-            sum[k] += vector_load(score + j + k * LANES);
+            sum[k] += exponential(score + j + k * LANES, high);
+#pragma GCC unroll 16
+    for (int k = 0; k < WAYS; k++)
+        if (j + k * LANES < n)
+            sum[k] += exponential(score + j + k * LANES, high);
     for (int k = 1; k < WAYS; k++)
         sum[0] += sum[k];
     return 1.0f / vector_sum(sum[0]);
@@ -143,7 +165,7 @@ static void fill(float *score, int first, int end, float value)
 
 /* One row's scores into weights that are not yet normalised.
  *   see           the query sees keys see[0] .. see[1] - 1
- *   first, end    the keys of the tile's panels: outside of what the query sees its weights become 0
+ *   first, end    the keys of the tile: outside of what the query sees its weights become 0
  * Returns what the weights have to be multiplied by. */
 static float weights(const struct attend_tile *tile, const int see[2], int first, int end, float *score)
 {
@@ -230,18 +252,41 @@ static void values(int rows, const float *weight, size_t stride, int keys, const
 
 /* -- a tile -------------------------------------------------------------------------------------------------------- */
 
+static int round_up(int n, int step)
+{
+    return (n + step - 1) / step * step;
+}
+
+/* The tile's output, not yet normalised, for keys first .. end - 1.  A panel's values serve all rows while they are in the
+ * nearest cache. */
+static void add_values(const struct attend_tile *tile, int rows, int first, int end)
+{
+    int dim = tile->attention->head_dim;
+    memset(tile->output, 0, (size_t)rows * (size_t)dim * sizeof *tile->output);
+    for (int from = first, to; from < end; from = to) {
+        int part = from >= tile->split;
+        to = from / KERNEL_PANEL * KERNEL_PANEL + KERNEL_PANEL;
+        to = to < end ? to : end;
+        to = part || to < tile->split ? to : tile->split;
+        values(rows, tile->score + from, tile->score_stride, to - from,
+               tile->value[part] + (size_t)(from - (part ? tile->split : 0)) * tile->value_stride[part],
+               tile->value_stride[part], tile->output, dim);
+    }
+}
+
 static void attend(const struct attend_tile *tile)
 {
     const struct attention *a = tile->attention;
     int dim = a->head_dim, rows = tile->count * tile->group;
     int key_first = attend_first(a, tile->position), key_end = attend_end(a, tile->position + tile->count - 1);
-    int first = key_first / KERNEL_PANEL * KERNEL_PANEL;
-    int end = (key_end + KERNEL_PANEL - 1) / KERNEL_PANEL * KERNEL_PANEL;
+    int first = key_first / KERNEL_PANEL * KERNEL_PANEL, end = round_up(key_end, LANES);
     bool suppressed = tile->factor && tile->touched[0] < key_end && tile->touched[1] > key_first;
     bool whole = suppressed && a->suppression == SUPPRESS_ROW_MIN;
 
-    for (int key = whole ? 0 : first; key < (whole ? a->positions : end); key += KERNEL_PANEL)
-        scores(rows, tile->query, dim, tile->panel[key / KERNEL_PANEL], tile->score + key, tile->score_stride);
+    int last = whole ? a->positions : end;
+    for (int key = whole ? 0 : first; key < last; key += KERNEL_PANEL)
+        scores(rows, tile->query, dim, tile->panel[key / KERNEL_PANEL],
+               last - key < KERNEL_PANEL ? last - key : KERNEL_PANEL, tile->score + key, tile->score_stride);
 
     for (int r = 0; r < rows; r++) {
         int position = tile->position + r / tile->group;
@@ -249,15 +294,7 @@ static void attend(const struct attend_tile *tile)
         tile->share[r] = weights(tile, see, first, end, tile->score + r * tile->score_stride);
     }
 
-    memset(tile->output, 0, (size_t)rows * dim * sizeof *tile->output);
-    for (int part = 0; part < 2; part++) {
-        int from = part == 0 ? key_first : tile->split > key_first ? tile->split : key_first;
-        int to = part == 0 && tile->split < key_end ? tile->split : key_end;
-        if (from < to)
-            values(rows, tile->score + from, tile->score_stride, to - from,
-                   tile->value[part] + (size_t)(from - (part ? tile->split : 0)) * tile->value_stride[part],
-                   tile->value_stride[part], tile->output, dim);
-    }
+    add_values(tile, rows, key_first, key_end);
     for (int r = 0; r < rows; r++)
         for (int d = 0; d < dim; d++)
             tile->output[(size_t)r * dim + d] *= tile->share[r];

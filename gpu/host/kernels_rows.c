@@ -111,45 +111,76 @@ static void rope_row(const struct rope *rope, const float *cos, const float *sin
 
 /* -- gates --------------------------------------------------------------------------------------------------------- */
 
-/* One loop for each activation, with and without the second factor. */
-#define GATE_LOOPS(kind, function)                                                                                     \
-    case kind:                                                                                                         \
-        if (up) {                                                                                                      \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < n; i++) y[i] = function(gate[i]) * up[i];                      \
-        } else {                                                                                                       \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < n; i++) y[i] = function(gate[i]);                              \
-        }                                                                                                              \
-        break
+/* x[0 .. n - 1] + dx (NULL: nothing), n <= LANES, then zeros */
+static inline __attribute__((always_inline)) vector load_some(const float *x, const float *dx, size_t n)
+{
+    vector v = {0}, dv = {0};
+    memcpy(&v, x, n * sizeof *x);
+    if (dx)
+        memcpy(&dv, dx, n * sizeof *dx);
+    return dx ? v + dv : v;
+}
+
+/* activation(gate + dgate) (up + dup) of n elements, n <= LANES; up NULL: no such factor */
+static inline __attribute__((always_inline)) vector gate_some(vector (*function)(vector), const float *gate,
+                                                              const float *dgate, const float *up, const float *dup,
+                                                              size_t n)
+{
+    vector y = function(load_some(gate, dgate, n));
+    return up ? y * load_some(up, dup, n) : y;
+}
+
+/* The last elements go through a whole vector too: the same element comes out the same to the bit wherever it stands. */
+static inline __attribute__((always_inline)) void gate_loop(vector (*function)(vector), const float *gate,
+                                                            const float *up, size_t n, float *y)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vector_store(y + i, gate_some(function, gate + i, NULL, up ? up + i : NULL, NULL, LANES));
+    if (i < n) {
+        vector v = gate_some(function, gate + i, NULL, up ? up + i : NULL, NULL, n - i);
+        memcpy(y + i, &v, (n - i) * sizeof *y);
+    }
+}
+
+static inline __attribute__((always_inline)) vector gate_change(vector (*function)(vector), const float *gate,
+                                                                const float *up, const float *dgate,
+                                                                const float *dup, size_t n)
+{
+    return gate_some(function, gate, dgate, up, dup, n) - gate_some(function, gate, NULL, up, NULL, n);
+}
+
+static inline __attribute__((always_inline)) void gate_delta_loop(vector (*function)(vector), const float *gate,
+                                                                  const float *up, const float *dgate,
+                                                                  const float *dup, size_t n, float *dy)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vector_store(dy + i, gate_change(function, gate + i, up ? up + i : NULL, dgate + i, up ? dup + i : NULL, LANES));
+    if (i < n) {
+        vector v = gate_change(function, gate + i, up ? up + i : NULL, dgate + i, up ? dup + i : NULL, n - i);
+        memcpy(dy + i, &v, (n - i) * sizeof *dy);
+    }
+}
 
 static void gate_row(enum activation activation, const float *gate, const float *up, size_t n, float *y)
 {
     switch (activation) {
-        GATE_LOOPS(ACTIVATION_SILU, fast_silu);
-        GATE_LOOPS(ACTIVATION_GELU_TANH, fast_gelu_tanh);
-        GATE_LOOPS(ACTIVATION_GELU_ERF, fast_gelu_erf);
-        GATE_LOOPS(ACTIVATION_GELU_QUICK, fast_gelu_quick);
+    case ACTIVATION_SILU: gate_loop(vector_silu, gate, up, n, y); break;
+    case ACTIVATION_GELU_TANH: gate_loop(vector_gelu_tanh, gate, up, n, y); break;
+    case ACTIVATION_GELU_ERF: gate_loop(vector_gelu_erf, gate, up, n, y); break;
+    case ACTIVATION_GELU_QUICK: gate_loop(vector_gelu_quick, gate, up, n, y); break;
     }
 }
-
-#define GATE_DELTA_LOOPS(kind, function)                                                                               \
-    case kind:                                                                                                         \
-        if (up) {                                                                                                      \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < n; i++) dy[i] =                                                \
-                function(gate[i] + dgate[i]) * (up[i] + dup[i]) - function(gate[i]) * up[i];                           \
-        } else {                                                                                                       \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < n; i++) dy[i] =                                                \
-                function(gate[i] + dgate[i]) - function(gate[i]);                                                      \
-        }                                                                                                              \
-        break
 
 static void gate_delta_row(enum activation activation, const float *gate, const float *up, const float *dgate,
                            const float *dup, size_t n, float *dy)
 {
     switch (activation) {
-        GATE_DELTA_LOOPS(ACTIVATION_SILU, fast_silu);
-        GATE_DELTA_LOOPS(ACTIVATION_GELU_TANH, fast_gelu_tanh);
-        GATE_DELTA_LOOPS(ACTIVATION_GELU_ERF, fast_gelu_erf);
-        GATE_DELTA_LOOPS(ACTIVATION_GELU_QUICK, fast_gelu_quick);
+    case ACTIVATION_SILU: gate_delta_loop(vector_silu, gate, up, dgate, dup, n, dy); break;
+    case ACTIVATION_GELU_TANH: gate_delta_loop(vector_gelu_tanh, gate, up, dgate, dup, n, dy); break;
+    case ACTIVATION_GELU_ERF: gate_delta_loop(vector_gelu_erf, gate, up, dgate, dup, n, dy); break;
+    case ACTIVATION_GELU_QUICK: gate_delta_loop(vector_gelu_quick, gate, up, dgate, dup, n, dy); break;
     }
 }
 
@@ -167,6 +198,19 @@ static void sum_row(const float *x, const float *y, size_t n, float *sum)
 #pragma GCC ivdep
     for (size_t i = 0; i < n; i++)
         sum[i] = x[i] + y[i];
+}
+
+static void scaled_sum_row(const float *x, const float *y, float scale, size_t n, float *sum)
+{
+    if (y) {
+#pragma GCC ivdep
+        for (size_t i = 0; i < n; i++)
+            sum[i] = scale * (x[i] + y[i]);
+    } else {
+#pragma GCC ivdep
+        for (size_t i = 0; i < n; i++)
+            sum[i] = scale * x[i];
+    }
 }
 
 static void difference_row(const float *x, const float *y, size_t n, float *difference)
@@ -207,6 +251,7 @@ void NAMED(kernels_rows_, KERNELS)(struct kernels *kernels)
     kernels->gate_delta = gate_delta_row;
     kernels->add = add_row;
     kernels->sum = sum_row;
+    kernels->scaled_sum = scaled_sum_row;
     kernels->difference = difference_row;
     kernels->product = product_rows;
 }

@@ -1,8 +1,8 @@
 /* bench_device.c: how fast a device is at what a probe engine asks of it, at the shapes of a model of 135 million weights.
  *
- * `bench_device [DEVICE [THREADS]]` prints a line for each operation: in one wide stream, and in as many ordinary streams
- * as the device likes, side by side.  "a core" is the work by seconds of processor time, which tells more on a busy
- * machine.  No test: it only measures. */
+ * `bench_device [DEVICE [THREADS [NAME]]]` prints a line for each operation (those whose name begins so): in one wide
+ * stream, and in as many ordinary streams as the device likes, side by side.  "a core" is the work by seconds of processor
+ * time, which tells more on a busy machine.  No test: it only measures. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +90,16 @@ static void run_down(struct task *t)
     t->model->ops->linear_delta(t->stream, t->model->down, PRECISION_F32, t->y, ROWS, t->x);
 }
 
+static void run_up_int8(struct task *t)
+{
+    t->model->ops->linear_delta(t->stream, t->model->up, PRECISION_INT8, t->x, ROWS, t->y);
+}
+
+static void run_down_int8(struct task *t)
+{
+    t->model->ops->linear_delta(t->stream, t->model->down, PRECISION_INT8, t->y, ROWS, t->x);
+}
+
 static void run_attend(struct task *t)
 {
     const struct model *m = t->model;
@@ -136,6 +146,8 @@ static const struct operation {
 } operations[] = {
     {"linear_delta 1024 x 576 x 1536", run_up, 2e-9 * ROWS * WIDTH * HIDDEN, "GFLOP/s", true},
     {"linear_delta 1024 x 1536 x 576", run_down, 2e-9 * ROWS * WIDTH * HIDDEN, "GFLOP/s", true},
+    {"the same in int8, x 576 x 1536", run_up_int8, 2e-9 * ROWS * WIDTH * HIDDEN, "GFLOP/s", true},
+    {"the same in int8, x 1536 x 576", run_down_int8, 2e-9 * ROWS * WIDTH * HIDDEN, "GFLOP/s", true},
     {"attend_delta 8 probes of 128 / 256", run_attend, 4e-9 * HEADS * HEAD_DIM * PROBES * POSITIONS * POSITIONS * 3 / 8, "GFLOP/s", true},
     {"gate_delta 1024 x 1536", run_gate, 1e-9 * ROWS * HIDDEN, "G elements/s", true},
     {"norm_delta 1024 x 576", run_norm, 1e-9 * ROWS * WIDTH, "G elements/s", true},
@@ -252,6 +264,8 @@ int main(int argc, char **argv)
         task_start(&ordinary[i], &m, false);
 
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if (argc > 3 && strncmp(operations[i].name, argv[3], strlen(argv[3])))
+            continue;
         report(&operations[i], &wide, 1);
         if (operations[i].ordinary)
             report(&operations[i], ordinary, streams);
