@@ -106,20 +106,36 @@ static int grow(struct job *j, const struct aim *aim, const int *unit, int count
         int status = try(j, aim, sets, n, outcome, error);
         if (status < 0)
             return status;
-        for (int i = 0; i < n; i++)
-            if (reaches(aim, &outcome[i])) {
+        for (int i = 0; i < n && flip->state != FLIP_FOUND; i++)
+            if (reaches(aim, &outcome[i]))
                 note(flip, FLIP_FOUND, unit, done + i + 1, &outcome[i]);
-                return 0;
-            }
-        if (done + n == count)
+        if (flip->state != FLIP_FOUND && done + n == count)
             note(flip, FLIP_NONE, unit, count, &outcome[n - 1]);
         job_answer_step(j, INQUIRY_PROOF);
+        if (flip->state == FLIP_FOUND)
+            break;
     }
     return 0;
 }
 
-/* Leave out the unit that is missed least, again and again; a unit that could not be left out of a set is not tried with
- * the smaller ones. */
+/* Sets that lack one of the flip set's units each, of those that are not marked; without: which.  Returns how many. */
+static int list_smaller(const struct flip *flip, const bool *needed, int rest[][FLIP_UNITS], struct plan_set *sets,
+                        int *without)
+{
+    int n = 0, left = flip->count - 1;
+    for (int i = 0; i < flip->count; i++) {
+        if (needed[i])
+            continue;
+        memcpy(rest[n], flip->unit, (size_t)i * sizeof(int));
+        memcpy(rest[n] + i, flip->unit + i + 1, (size_t)(left - i) * sizeof(int));
+        sets[n] = (struct plan_set){rest[n], left};
+        without[n++] = i;
+    }
+    return n;
+}
+
+/* Leave out the unit that is missed least, again and again.  Who could not be left out of a set will hardly be so of a
+ * smaller one, and is tried with it only when nobody else is left. */
 static int prune(struct job *j, const struct aim *aim, struct error *error)
 {
     struct flip *flip = &j->proof.flip;
@@ -127,29 +143,24 @@ static int prune(struct job *j, const struct aim *aim, struct error *error)
     bool needed[FLIP_UNITS] = {false};
     struct plan_set sets[FLIP_UNITS];
     struct outcome outcome[FLIP_UNITS];
-    for (int best = 0; best >= 0 && flip->count > 1;) {
-        int n = 0, status, left = flip->count - 1;
-        for (int i = 0; i < flip->count; i++) {
-            if (needed[i])
-                continue;
-            memcpy(rest[n], flip->unit, (size_t)i * sizeof(int));
-            memcpy(rest[n] + i, flip->unit + i + 1, (size_t)(left - i) * sizeof(int));
-            sets[n] = (struct plan_set){rest[n], left};
-            without[n++] = i;
-        }
-        if ((status = try(j, aim, sets, n, outcome, error)) < 0)
+    while (flip->count > 1) {
+        int n = list_smaller(flip, needed, rest, sets, without), best = -1, left = flip->count - 1;
+        int status = n == 0 ? 0 : try(j, aim, sets, n, outcome, error);
+        if (status < 0)
             return status;
-        best = -1;
         for (int i = 0; i < n; i++) {
             needed[without[i]] = !reaches(aim, &outcome[i]);
             if (!needed[without[i]] && (best < 0 || outcome[i].margin >= outcome[best].margin))
                 best = i;
         }
+        job_answer_step(j, INQUIRY_PROOF);
         if (best >= 0) {
             memmove(needed + without[best], needed + without[best] + 1, (size_t)(left - without[best]) * sizeof(bool));
             note(flip, FLIP_FOUND, rest[best], left, &outcome[best]);
-        }
-        job_answer_step(j, INQUIRY_PROOF);
+        } else if (n == flip->count)
+            break;
+        else
+            memset(needed, 0, sizeof needed);
     }
     return 0;
 }

@@ -9,16 +9,17 @@ double pair_interaction(const struct pair *p)
     return p->both - p->alone[0] - p->alone[1];
 }
 
-/* 1: beyond the noise it supports; -1: it opposes; 0: neither. */
-static int side_of(double relevance, double noise)
+/* 1: it supports by more than `slight`; -1: it opposes; 0: neither. */
+static int side_of(double relevance, double slight)
 {
-    return relevance > noise ? 1 : relevance < -noise ? -1 : 0;
+    return relevance > slight ? 1 : relevance < -slight ? -1 : 0;
 }
 
 enum pair_bond pair_bond(const struct pairs *pairs, const struct pair *p)
 {
     double noise = isnan(pairs->noise) ? 0 : pairs->noise, more = pair_interaction(p);
-    int first = side_of(p->alone[0], noise), second = side_of(p->alone[1], noise);
+    double slight = fmax(noise, SLIGHT * fmax(fabs(p->alone[0]), fabs(p->alone[1])));
+    int first = side_of(p->alone[0], slight), second = side_of(p->alone[1], slight);
     if (first * second < 0)
         return PAIR_OPPOSED;
     if (fabs(more) <= fmax(noise, SLIGHT * (fabs(p->alone[0]) + fabs(p->alone[1]))))

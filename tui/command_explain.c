@@ -58,13 +58,35 @@ static void say_cost(const struct explanation *e)
             e->cost.expected_seconds, e->cost.tokens_per_second, (double)e->cost.peak_bytes / 1e6);
 }
 
+/* What --proof and --pairs ask. */
+static int inquire(struct run *run, struct error *error)
+{
+    const struct explanation *e = run->explanation;
+    const struct options *o = run->options;
+    int token = o->about >= 0 ? o->about : e->foil.token >= 0 ? e->foil.token : 0, code = 0;
+    if ((o->proof || o->pairs) && (size_t)token >= e->output_count)
+        return error_set(error, ERROR_ARGUMENT, "--about %d: the answer has %zu tokens, counted from 0", token,
+                         e->output_count);
+    for (int kind = INQUIRY_PROOF; code == 0 && kind <= INQUIRY_PAIRS; kind++)
+        if (kind == INQUIRY_PROOF ? o->proof : o->pairs)
+            code = run_inquire(run,
+                               &(struct inquiry){.kind = (enum inquiry_kind)kind,
+                                                 .token = token,
+                                                 .id = e->output[token].id,
+                                                 .unit = {-1, -1}},
+                               error);
+    return code;
+}
+
 static int explain(struct run *run, const char *prompt, size_t length, struct error *error)
 {
     struct request request = run_request(run, prompt, length);
     request.explain = true;
-    int code = run_submit(run, &request, NULL, NULL, error);
-    /* cancelled: what was measured so far is worth having, as soon as there is a prompt and an answer */
-    if (code && (code != ERROR_CANCELLED || run->explanation->output_count == 0))
+    int asked = 0, code = run_submit(run, &request, NULL, NULL, error);
+    if (code == 0)
+        code = asked = inquire(run, error);
+    /* cancelled, or more was asked in vain: what was measured is worth having, as soon as there is a prompt and an answer */
+    if (code && !asked && (code != ERROR_CANCELLED || run->explanation->output_count == 0))
         return code;
     struct error written;
     int failed = write_report(run, &written);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/answers.h"
 #include "tui/text.h"
 
 enum { RANKED = 12, RANKED_A_TOKEN = 4, UNIT_WIDTH = 40, GRID = 40 };
@@ -343,5 +344,6 @@ int format_ansi(const struct report *r, FILE *out, struct error *error)
         code = put_ranking(out, r, limit);
     if (code == 0 && e->output_count > 1)
         code = put_tokens(out, r);
+    answers_put(r, out);
     return code ? error_set(error, code, "out of memory") : 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/answers.h"
 #include "tui/format_json.h"
 #include "tui/page.h"
 #include "tui/text.h"
@@ -159,6 +160,25 @@ static void put_legend(FILE *out, double limit)
             size, nats, nats, times);
 }
 
+/* What was asked beyond the map, as it is told on a terminal. */
+static int put_answers(FILE *out, const struct report *r, struct error *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *lines = open_memstream(&text, &size);
+    if (!lines)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    answers_put(r, lines);
+    int code = fclose(lines) == 0 ? 0 : error_set(error, ERROR_MEMORY, "out of memory");
+    if (code == 0 && size > 0) {
+        fputs("<h2>Proof</h2>\n<pre>", out);
+        put_escaped(out, text + 1); /* without the line that parts it from what is above */
+        fputs("</pre>\n", out);
+    }
+    free(text);
+    return code;
+}
+
 static void put_footer(FILE *out, const struct report *r)
 {
     static const char *const names[] = {"row-min", "row-min-causal", "product", "log-additive"};
@@ -221,8 +241,11 @@ int format_html(const struct report *r, FILE *out, struct error *error)
     put_legend(out, limit);
     fputs("<h2>Strongest units</h2>\n<table><thead><tr><th>nats</th><th>without it the answer "
           "is</th><th>unit</th></tr></thead>"
-          "<tbody id=\"ranking\"></tbody></table>\n</main>\n",
+          "<tbody id=\"ranking\"></tbody></table>\n",
           out);
+    if (code == 0)
+        code = put_answers(out, r, error);
+    fputs("</main>\n", out);
     put_footer(out, r);
     if (code == 0)
         code = put_data(out, r, error);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/answers.h"
 #include "tui/options.h"
 #include "tui/text.h"
 
@@ -229,6 +230,8 @@ json_t *format_json_explanation(const struct report *r)
         json_object_set_new(json, "foil",
                             json_pack("{si si so so}", "token", e->foil.token, "id", (int)e->foil.id, "text",
                                       token_text(r, e->foil.id), "logprob", format_json_number(e->foil.logprob)));
+    json_object_set_new(json, "proof", answers_proof_json(r)); /* NULL where it was not asked for: sets nothing */
+    json_object_set_new(json, "pairs", answers_pairs_json(r));
     return json;
 }
 

@@ -15,6 +15,7 @@ static void set_defaults(struct options *o)
     memset(o, 0, sizeof *o);
     o->precision = -1;
     o->generate = 1;
+    o->about = -1;
     o->method = method_default();
     o->length = 256;
     o->target_length = 1;
@@ -192,6 +193,8 @@ static int check(const struct options *o, struct error *error)
                          "--target: the text is empty; leave it out to explain the model's own answer");
     if (o->foil && !*o->foil)
         return error_set(error, ERROR_ARGUMENT, "--foil: the text is empty; leave it out to compare with nothing");
+    if (o->about >= 0 && !o->proof && !o->pairs)
+        return error_set(error, ERROR_ARGUMENT, "--about says what --proof and --pairs ask about; give one of them");
     if (o->units && !*o->units)
         return error_set(error, ERROR_ARGUMENT,
                          "--units: the kind is empty; use token, word, sentence, paragraph, auto or a "

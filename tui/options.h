@@ -51,6 +51,8 @@ struct options {
     const char *chat_template, *system, *chat_file;
 
     const char *target, *foil;
+    bool proof, pairs;
+    int about; /* the output token that these ask about; -1: the foil's, else the first */
     int generate;
     const char *units;   /* NULL: the screen's default */
     const char *patches; /* NULL: auto */

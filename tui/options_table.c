@@ -270,6 +270,15 @@ static const struct option_row target_rows[] = {
      .high = 1 << 20, .help = "where a case has no target, explain the model's own answer of up to N tokens (default: 32)"},
     {.commands = EXPLAIN, .name = "foil", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(foil),
      .help = "explain why the target rather than TEXT, at the first token where they differ"},
+    {.commands = EXPLAIN, .name = "proof", .kind = OPTION_FLAG, .offset = AT(proof),
+     .help = "then delete the text of the strongest units, and of others at random, and tell how the answer's probability "
+             "falls; and find a small set of units without which the answer is another"},
+    {.commands = EXPLAIN, .name = "pairs", .kind = OPTION_FLAG, .offset = AT(pairs),
+     .help = "then suppress the strongest units two at a time, and tell which back each other up or stand in for each "
+             "other"},
+    {.commands = EXPLAIN, .name = "about", .value = "N", .kind = OPTION_COUNT, .offset = AT(about), .low = 0,
+     .high = 1 << 20, .help = "output token that --proof and --pairs ask about, from 0 on (default: the one where target "
+                              "and foil differ, else the first)"},
     {.commands = GENERATE, .letter = 'n', .name = "tokens", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate),
      .low = 1, .high = 1 << 20, .help = "continue by up to N tokens (default: 64)"},
     {.commands = GENERATE, .name = "steer", .value = "UNIT=FACTOR", .kind = OPTION_OWN, .read = read_steer,

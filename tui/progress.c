@@ -35,6 +35,17 @@ void progress_show(struct progress *progress, const struct explanation *e)
     progress_say(progress, line);
 }
 
+void progress_answer(struct progress *progress, const struct answer *answer)
+{
+    double t = clock_now();
+    char line[80];
+    if (!progress->on || t - progress->last < 0.1)
+        return;
+    progress->last = t;
+    snprintf(line, sizeof line, "asking more, step %d of about %d", answer->steps + 1, answer->steps_total);
+    progress_say(progress, line);
+}
+
 void progress_case(struct progress *progress, size_t done, size_t count, double started)
 {
     char line[160];

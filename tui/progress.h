@@ -13,6 +13,7 @@ struct progress {
 
 /* At most ten times a second. */
 void progress_show(struct progress *, const struct explanation *);
+void progress_answer(struct progress *, const struct answer *);
 /* The line with `text` in place of what it said (loading). */
 void progress_say(struct progress *, const char *text);
 /* The line of a command that runs one case after the other, of which `done` are done; started: clock_now() before the

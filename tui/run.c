@@ -196,6 +196,30 @@ int run_submit(struct run *run, const struct request *request, run_listener *lis
     }
 }
 
+int run_inquire(struct run *run, const struct inquiry *inquiry, struct error *error)
+{
+    const struct explanation *e = run->explanation;
+    const struct answer *answer = inquiry->kind == INQUIRY_PROOF ? &e->proof.answer : &e->pairs.answer;
+    if (!worker_inquire(run->worker, inquiry))
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    bool cancelled = false;
+    do {
+        enum event_kind kind;
+        if (wait_for_event(run, !cancelled)) {
+            worker_cancel(run->worker);
+            cancelled = true;
+        }
+        while (worker_next(run->worker, run->explanation, &kind))
+            progress_answer(&run->progress, answer);
+    } while (answer->state == ANSWER_NONE || answer->state == ANSWER_BUSY);
+    progress_clear(&run->progress);
+    if (answer->state == ANSWER_STOPPED)
+        return error_set(error, ERROR_CANCELLED, "cancelled");
+    if (answer->state == ANSWER_FAILED && error)
+        *error = answer->error;
+    return answer->state == ANSWER_FAILED ? answer->error.code : 0;
+}
+
 int run_restart(struct run *run, struct error *error)
 {
     worker_free(run->worker);

@@ -124,6 +124,35 @@ def foil():
     check(f"{best:.3f} nats" in shown and "against the foil" in shown, f"{best} is not the scale of {shown}")
 
 
+def answers():
+    """--proof and --pairs add their objects, and lines for people."""
+    e = explain("--generate", "3", "--units", "word", "--proof", "--pairs", "--about", "1")
+    keys("the explanation", {k: 0 for k in list(e)[-2:]}, "proof", "pairs")
+    keys("a proof", e["proof"], "token", "id", "text", "complete", "logprob", "units", "orders", "points", "area", "flip")
+    keys("a flip", e["proof"]["flip"], "found", "units", "id", "text", "logprob", "asked_logprob")
+    keys("pairs", e["pairs"], "token", "id", "text", "complete", "noise_floor", "bonds")
+    for point in e["proof"]["points"]:
+        keys("a point", point, "deleted", "ranked", "random")
+        check(point["ranked"] < 0 and point["random"] < 0, point)
+    for bond in e["pairs"]["bonds"]:
+        keys("a bond", bond, "units", "alone", "both", "interaction", "bond")
+        check(bond["bond"] in ("independent", "backing", "standing-in", "opposed"), bond)
+        check(abs(bond["interaction"] - bond["both"] + sum(bond["alone"])) < 1e-12, bond)
+    check(e["proof"]["token"] == e["pairs"]["token"] == 1, "another token")
+    check(e["proof"]["id"] == e["target"]["tokens"][1]["id"], "another token of the answer")
+    for form in ("ansi", "html"):
+        code, out, _ = run("explain", *GIVEN, "--units", "word", "--proof", "--pairs", "--format", form)
+        check(code == 0, f"{form}: status {code}")
+        for words in (b"strongest first", b"nats", b"together, less what each does alone"):
+            check(words in out, f"{form}: {words} is missing")
+    refused("nothing is asked about", 2, "--about", "explain", *GIVEN, "--about", "1")
+    code, out, said = run("explain", *GIVEN, "--pairs", "--about", "7", "--format", "json")
+    check(code != 0 and b"--about 7" in said and "pairs" not in json.loads(out), f"an answer too short: {code}, {said!r}")
+    code, out, said = run("explain", *GIVEN, "--units", "paragraph", "--pairs", "--format", "json")
+    check(code != 0 and b"two units" in said, f"one unit: {code}, {said!r}")
+    check("two units" in json.loads(out)["pairs"]["error"], "the answer does not say why it is none")
+
+
 def reference():
     for units, kind in (("token", int), ("word", list)):
         arguments = ["--generate", "3", "--units", units]
@@ -264,6 +293,7 @@ def info_and_bench():
 
 json_explanation()
 foil()
+answers()
 reference()
 page()
 ansi()

@@ -1,0 +1,236 @@
+/* Inquiries as a front end makes them, on the shipped model: when they are answered, what ends them, and what they leave
+ * alone. */
+#include <math.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine.h"
+
+#include "tests/test.h"
+
+static const char story[] = "Anna has a red ball. Tom has a blue hat. Mia has a green car. What does Tom have? A";
+
+static struct engine *engine;
+
+struct session {
+    struct worker *w;
+    struct explanation *e;
+    int seen[EVENT_FAILED + 1]; /* events of each kind */
+};
+
+static struct session session_new(void)
+{
+    struct session s = {.e = explanation_new()};
+    struct error error = {0};
+    CHECK(worker_new(engine, &s.w, &error) == 0, "%s", error.message);
+    return s;
+}
+
+static void session_free(struct session *s)
+{
+    worker_free(s->w);
+    explanation_free(s->e);
+}
+
+/* Take the next event, whatever it is. */
+static enum event_kind next(struct session *s)
+{
+    enum event_kind kind;
+    while (!worker_next(s->w, s->e, &kind)) {
+        struct pollfd wait = {worker_fd(s->w), POLLIN, 0};
+        if (poll(&wait, 1, 60000) <= 0) {
+            CHECK(false, "no event for a minute");
+            exit(test_end());
+        }
+    }
+    s->seen[kind]++;
+    return kind;
+}
+
+static void wait_for(struct session *s, enum event_kind wanted)
+{
+    while (next(s) != wanted)
+        ;
+}
+
+static bool is_over(const struct answer *a)
+{
+    return a->state != ANSWER_NONE && a->state != ANSWER_BUSY;
+}
+
+/* Until the answer is over; returns how. */
+static enum answer_state finish(struct session *s, const struct answer *a)
+{
+    do
+        next(s);
+    while (!is_over(a));
+    return a->state;
+}
+
+static void submit(struct session *s, const char *prompt, bool explain, enum map_kind map)
+{
+    struct request r = {.prompt = prompt, .prompt_length = strlen(prompt), .generate = 3, .explain = explain,
+                        .units = "word", .map = map, .method = method_default()};
+    CHECK(worker_submit(s->w, &r) > 0, "not accepted");
+}
+
+static void ask(struct session *s, enum inquiry_kind kind, int token, int32_t id)
+{
+    CHECK(worker_inquire(s->w, &(struct inquiry){kind, token, id, {-1, -1}}), "no memory");
+}
+
+static void test_nothing_to_ask_about(void)
+{
+    struct session s = session_new();
+    ask(&s, INQUIRY_PROOF, 0, 1);
+    CHECK(finish(&s, &s.e->proof.answer) == ANSWER_FAILED && s.e->proof.answer.error.message[0], "before any request");
+    submit(&s, story, false, MAP_ATMAN);
+    wait_for(&s, EVENT_DONE);
+    ask(&s, INQUIRY_PAIRS, 0, 1);
+    CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_FAILED, "an output without an explanation");
+    submit(&s, story, true, MAP_ROLLOUT);
+    wait_for(&s, EVENT_DONE);
+    ask(&s, INQUIRY_PAIRS, 0, 1);
+    CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_FAILED, "rollout has no probes");
+    submit(&s, story, true, MAP_ATMAN);
+    wait_for(&s, EVENT_DONE);
+    ask(&s, INQUIRY_PROOF, (int)s.e->output_count, 1);
+    CHECK(finish(&s, &s.e->proof.answer) == ANSWER_FAILED, "a token that is not there");
+    ask(&s, INQUIRY_PROOF, 0, -1);
+    CHECK(finish(&s, &s.e->proof.answer) == ANSWER_FAILED, "no token at all");
+    worker_inquire(s.w, &(struct inquiry){INQUIRY_PAIRS, 0, 1, {2, 2}});
+    CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_FAILED, "a unit is no pair");
+    worker_inquire(s.w, &(struct inquiry){INQUIRY_PAIRS, 0, 1, {2, (int)s.e->unit_count}});
+    CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_FAILED, "a unit that is not there");
+    session_free(&s);
+}
+
+/* The explanation stays as it is, and the same question has the same answer. */
+static void test_proof(void)
+{
+    struct session s = session_new();
+    submit(&s, story, true, MAP_ATMAN);
+    wait_for(&s, EVENT_DONE);
+    size_t bytes = s.e->unit_count * s.e->output_count * (1 + CANDIDATES) * sizeof(float);
+    float *before = malloc(bytes);
+    memcpy(before, s.e->relevance, bytes);
+    struct cost cost = s.e->cost;
+    ask(&s, INQUIRY_PROOF, 1, s.e->output[1].id);
+    CHECK(finish(&s, &s.e->proof.answer) == ANSWER_DONE, "%s", s.e->proof.answer.error.message);
+    struct proof first = s.e->proof;
+    CHECK(s.seen[EVENT_PROOF] > first.point_count && first.point_count > 3, "%d events", s.seen[EVENT_PROOF]);
+    CHECK(first.orders == PROOF_ORDERS && isfinite(first.area), "%d orders, area %g", first.orders, first.area);
+    CHECK(fabs(first.logprob - s.e->output[1].logprob) < 1e-5, "the whole prompt: %g", first.logprob);
+    CHECK(first.flip.state != FLIP_UNKNOWN, "the flip set is not known");
+    CHECK(memcmp(before, s.e->relevance, bytes) == 0 && s.e->complete && !s.e->busy, "the explanation is another");
+    CHECK(memcmp(&cost, &s.e->cost, sizeof cost) == 0, "its cost is another");
+    ask(&s, INQUIRY_PROOF, 1, s.e->output[1].id);
+    finish(&s, &s.e->proof.answer);
+    CHECK(s.e->proof.area == first.area && s.e->proof.flip.count == first.flip.count, "another answer");
+    for (int i = 0; i < first.point_count; i++)
+        CHECK(s.e->proof.point[i].ranked == first.point[i].ranked && s.e->proof.point[i].random == first.point[i].random,
+              "point %d", i);
+    free(before);
+    session_free(&s);
+}
+
+/* What is not the most probable is to become so. */
+static void test_flip_to_candidate(void)
+{
+    struct session s = session_new();
+    submit(&s, story, true, MAP_ATMAN);
+    wait_for(&s, EVENT_DONE);
+    int32_t id = s.e->output[0].candidates[1].id;
+    ask(&s, INQUIRY_PROOF, 0, id);
+    finish(&s, &s.e->proof.answer);
+    const struct flip *flip = &s.e->proof.flip;
+    CHECK(fabs(s.e->proof.logprob - s.e->output[0].candidates[1].logprob) < 1e-5, "another's probability");
+    CHECK(flip->state != FLIP_UNKNOWN && (flip->state == FLIP_NONE || flip->id == id), "it says %d, not %d", flip->id, id);
+    session_free(&s);
+}
+
+/* An inquiry waits for the probes; a wish for another target is granted meanwhile. */
+static void test_waits(void)
+{
+    struct session s = session_new();
+    submit(&s, story, true, MAP_ATMAN);
+    ask(&s, INQUIRY_PAIRS, 0, 1);
+    wait_for(&s, EVENT_DONE);
+    CHECK(!is_over(&s.e->pairs.answer), "answered before the map");
+    CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_DONE, "%s", s.e->pairs.answer.error.message);
+    CHECK(s.e->pairs.count == PAIR_MOST, "%d pairs", s.e->pairs.count);
+    ask(&s, INQUIRY_PROOF, 0, s.e->output[0].id);
+    worker_retarget(s.w, 0, 5);
+    wait_for(&s, EVENT_CHOSEN);
+    CHECK(s.e->chosen_id == 5, "another target");
+    CHECK(finish(&s, &s.e->proof.answer) == ANSWER_DONE, "%s", s.e->proof.answer.error.message);
+    session_free(&s);
+}
+
+static void test_two_units(void)
+{
+    struct session s = session_new();
+    submit(&s, story, true, MAP_ATMAN);
+    wait_for(&s, EVENT_DONE);
+    CHECK(worker_inquire(s.w, &(struct inquiry){INQUIRY_PAIRS, 0, s.e->output[0].id, {4, 2}}), "no memory");
+    CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_DONE, "%s", s.e->pairs.answer.error.message);
+    const struct pair *pair = &s.e->pairs.pair[0];
+    CHECK(s.e->pairs.count == 1 && pair->unit[0] == 4 && pair->unit[1] == 2, "another pair");
+    for (int i = 0; i < 2; i++)
+        CHECK(fabs(pair->alone[i] - explanation_relevance(s.e, (size_t)pair->unit[i], 0, 0)) < 1e-4, "alone: %g",
+              pair->alone[i]);
+    session_free(&s);
+}
+
+static void test_ends(void)
+{
+    struct session s = session_new();
+    submit(&s, story, true, MAP_ATMAN);
+    ask(&s, INQUIRY_PROOF, 0, 1);
+    worker_cancel(s.w);
+    CHECK(finish(&s, &s.e->proof.answer) == ANSWER_STOPPED, "cancelled while it waited");
+    submit(&s, story, true, MAP_ATMAN);
+    wait_for(&s, EVENT_DONE);
+    ask(&s, INQUIRY_PROOF, 0, s.e->output[0].id);
+    while (s.e->proof.point_count == 0)
+        next(&s);
+    worker_cancel(s.w);
+    CHECK(finish(&s, &s.e->proof.answer) == ANSWER_STOPPED, "cancelled while it ran");
+    CHECK(s.e->proof.point_count > 0 && isnan(s.e->proof.area), "what was there is gone");
+    ask(&s, INQUIRY_PROOF, 0, s.e->output[0].id);
+    while (s.e->proof.point_count == 0)
+        next(&s);
+    ask(&s, INQUIRY_PAIRS, 0, s.e->output[0].id);
+    CHECK(finish(&s, &s.e->proof.answer) == ANSWER_STOPPED, "another inquiry came");
+    CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_DONE, "%s", s.e->pairs.answer.error.message);
+    ask(&s, INQUIRY_PROOF, 0, s.e->output[0].id);
+    while (s.e->proof.point_count == 0)
+        next(&s);
+    submit(&s, "The cat has a", true, MAP_ATMAN);
+    s.seen[EVENT_PROOF] = 0;
+    wait_for(&s, EVENT_DONE);
+    CHECK(s.e->proof.answer.state == ANSWER_NONE && s.seen[EVENT_PROOF] == 0, "of an older request");
+    ask(&s, INQUIRY_PROOF, 0, s.e->output[0].id);
+    session_free(&s); /* while it is under way */
+}
+
+int main(void)
+{
+    char path[4096];
+    struct error error = {0};
+    snprintf(path, sizeof path, "%s/assets/demo.gguf", getenv("srcdir") ? getenv("srcdir") : ".");
+    struct engine_options options = {.model = path, .precision = PRECISION_F32};
+    if (engine_open(&options, &engine, &error) < 0) {
+        CHECK(false, "%s", error.message);
+        return test_end();
+    }
+    test_nothing_to_ask_about();
+    test_proof();
+    test_flip_to_candidate();
+    test_waits();
+    test_two_units();
+    test_ends();
+    engine_close(engine);
+    return test_end();
+}
