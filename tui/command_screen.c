@@ -47,6 +47,8 @@ int command_screen(const struct options *o, const struct context *context, int *
         .prompt = prompt,
         .prompt_length = length,
         .images = images,
+        .image_paths = o->images,
+        .history = o->no_history ? NULL : context->history,
         .image_count = o->image_count,
         .units = o->units,
         .image_units = o->patches,

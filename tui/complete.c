@@ -19,7 +19,7 @@ static bool is_picture_name(const char *name)
 }
 
 /* Whether a folder's entry fits what is typed of its name; folders get a slash behind their names. */
-static bool fits(const char *folder, const char *entry, const char *typed, char *name, size_t size)
+static bool fits(const char *folder, const char *entry, const char *typed, bool pictures, char *name, size_t size)
 {
     char path[4096];
     struct stat found;
@@ -31,10 +31,10 @@ static bool fits(const char *folder, const char *entry, const char *typed, char 
         return false;
     bool is_folder = S_ISDIR(found.st_mode);
     snprintf(name, size, "%s%s", entry, is_folder ? "/" : "");
-    return is_folder || (S_ISREG(found.st_mode) && is_picture_name(entry));
+    return is_folder || (S_ISREG(found.st_mode) && (!pictures || is_picture_name(entry)));
 }
 
-size_t complete_picture(const char *typed, char *path, size_t size, char *choices, size_t choices_size)
+size_t complete_path(const char *typed, bool pictures, char *path, size_t size, char *choices, size_t choices_size)
 {
     char folder[4096], name[300], common[300] = "";
     const char *slash = strrchr(typed, '/'), *rest = slash ? slash + 1 : typed;
@@ -46,7 +46,7 @@ size_t complete_picture(const char *typed, char *path, size_t size, char *choice
     int entry_count = scandir(*folder ? folder : ".", &entries, NULL, alphasort);
     for (int i = 0; i < entry_count; i++) {
         size_t same = 0;
-        bool fit = fits(folder, entries[i]->d_name, rest, name, sizeof name);
+        bool fit = fits(folder, entries[i]->d_name, rest, pictures, name, sizeof name);
         free(entries[i]);
         if (!fit)
             continue;

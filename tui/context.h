@@ -9,6 +9,7 @@
 
 struct context {
     struct paths paths;
+    char history[PATHS_LENGTH]; /* file of former prompts; "": there is no home */
     const char *term;        /* $TERM or NULL */
     enum colour_depth depth; /* of the terminal that the environment describes, whether or not output goes there */
     enum colour_ground ground;

@@ -2,6 +2,7 @@
 
 #include <curses.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tui/complete.h"
@@ -18,8 +19,10 @@ bool dialog_is_open(const struct dialog *dialog)
 
 void dialog_close(struct dialog *dialog)
 {
-    paths_list_free(dialog->entries, dialog->count);
+    if (dialog->kind == DIALOG_OPEN)
+        paths_list_free(dialog->entries, dialog->count);
     editor_free(&dialog->line);
+    free(dialog->matches);
     *dialog = (struct dialog){.kind = DIALOG_NONE};
 }
 
@@ -67,7 +70,7 @@ static void scroll_by(struct dialog *dialog, int by)
         dialog->first = 0;
 }
 
-static void choose(struct dialog *dialog, long to)
+void dialog_choose(struct dialog *dialog, long to)
 {
     if (dialog->count == 0)
         return;
@@ -81,7 +84,7 @@ static void choose(struct dialog *dialog, long to)
 static void move_by(struct dialog *dialog, int by)
 {
     if (dialog->kind == DIALOG_OPEN)
-        choose(dialog, (long)dialog->chosen + by);
+        dialog_choose(dialog, (long)dialog->chosen + by);
     else
         scroll_by(dialog, by);
 }
@@ -94,13 +97,15 @@ static void complete(struct dialog *dialog)
     if (line->length >= sizeof typed)
         return;
     snprintf(typed, sizeof typed, "%.*s", (int)line->length, line->length ? line->text : "");
-    size_t count = complete_picture(typed, path, sizeof path, choices, sizeof choices);
+    bool picture = dialog->kind == DIALOG_PICTURE;
+    size_t count = complete_path(typed, picture, path, sizeof path, choices, sizeof choices);
     editor_set(line, path, strlen(path));
     editor_move(line, MOTION_TEXT_END);
     snprintf(dialog->hint, sizeof dialog->hint, " %s ",
-             count == 0   ? "no such picture"
+             count == 0   ? picture ? "no such picture" : "no such file"
              : choices[0] ? choices
-                          : "Enter: add; Esc: close");
+             : picture    ? "Enter: add; Esc: close"
+                          : "Enter: read; Esc: close");
 }
 
 /* A key for the line of a question; an end of line that is pasted is left out. */
@@ -110,7 +115,7 @@ static const char *line_key(struct dialog *dialog, const struct key *key)
     struct editor *line = &dialog->line;
     if (typing_is_text(key) && (key->key & KEY_CHARACTER) >= ' ')
         typing_insert(line, key, 1);
-    else if (action == ACTION_PANE && dialog->kind == DIALOG_PICTURE)
+    else if (action == ACTION_PANE && (dialog->kind == DIALOG_PICTURE || dialog->kind == DIALOG_PROMPT))
         complete(dialog);
     else if (action == ACTION_CANCEL)
         dialog_close(dialog);
@@ -128,6 +133,8 @@ const char *dialog_key(struct dialog *dialog, const struct key *key)
 {
     if (is_question(dialog))
         return line_key(dialog, key);
+    if (dialog->kind == DIALOG_HISTORY)
+        return dialog_history_key(dialog, key);
     int row = key->row - dialog->area.row - 1 + dialog->first, page = dialog->rows > 1 ? dialog->rows - 1 : 1;
     bool pick = key->key == '\r' || key->key == KEY_ENTER;
     if (key->key == KEY_UP || key->key == 'k' || key->key == KEY_WHEEL_UP)
@@ -145,7 +152,7 @@ const char *dialog_key(struct dialog *dialog, const struct key *key)
     else if (key->key == KEY_CLICK && dialog->kind == DIALOG_OPEN && row >= 0 && row < (int)dialog->count &&
              key->row > dialog->area.row && key->row < dialog->area.row + dialog->area.rows - 1) {
         pick = dialog->chosen == (size_t)row;
-        choose(dialog, row);
+        dialog_choose(dialog, row);
     } else if (!pick) {
         dialog_close(dialog);
         return NULL;
@@ -160,9 +167,7 @@ const char *dialog_key(struct dialog *dialog, const struct key *key)
 
 /* -- drawing ------------------------------------------------------------------------------------------------------- */
 
-/* A box in the middle for `total` rows of text, with a title above and a hint below. */
-static struct area draw_box(struct dialog *dialog, int rows, int columns, int width, const char *title,
-                            const char *hint)
+struct area dialog_box(struct dialog *dialog, int rows, int columns, int width, const char *title, const char *hint)
 {
     int high = dialog->total + 2 < rows - 2 ? dialog->total + 2 : rows - 2,
         wide = width < columns - 2 ? width : columns - 2;
@@ -219,9 +224,9 @@ static int draw_help_rows(struct area area, int first, bool draw)
 
 static void draw_help(struct dialog *dialog, int rows, int columns)
 {
-    int width = (HELP_WIDTH < columns - 2 ? HELP_WIDTH : columns - 2) - 4; /* as draw_box() will leave */
+    int width = (HELP_WIDTH < columns - 2 ? HELP_WIDTH : columns - 2) - 4; /* as dialog_box() will leave */
     dialog->total = draw_help_rows((struct area){0, 0, 0, width}, 0, false);
-    struct area area = draw_box(dialog, rows, columns, HELP_WIDTH, " Keys ",
+    struct area area = dialog_box(dialog, rows, columns, HELP_WIDTH, " Keys ",
                                 columns < 60 ? " Esc: close " : " Down, Page Down: more; Esc: close ");
     draw_help_rows(area, dialog->first, true);
 }
@@ -238,7 +243,7 @@ static void draw_models(struct dialog *dialog, int rows, int columns)
 {
     char size[32], text[PATHS_LENGTH + 64];
     dialog->total = dialog->count > 0 ? (int)dialog->count : 2;
-    struct area area = draw_box(dialog, rows, columns, OPEN_WIDTH, " Open a model ", " Enter: open; Esc: close ");
+    struct area area = dialog_box(dialog, rows, columns, OPEN_WIDTH, " Open a model ", " Enter: open; Esc: close ");
     if (dialog->count == 0) {
         snprintf(text, sizeof text, "There is no model in %s.", dialog->folder);
         paint_string(area.row, area.column, area.columns, paint_plain(0), text);
@@ -258,11 +263,11 @@ static void draw_models(struct dialog *dialog, int rows, int columns)
 static void draw_question(struct dialog *dialog, int rows, int columns)
 {
     struct layout layout = {0};
-    int row, column, width = (OPEN_WIDTH < columns - 2 ? OPEN_WIDTH : columns - 2) - 4; /* as draw_box() will leave */
+    int row, column, width = (OPEN_WIDTH < columns - 2 ? OPEN_WIDTH : columns - 2) - 4; /* as dialog_box() will leave */
     layout_text(&layout, dialog->line.text, dialog->line.length, width, L' ');
     layout_place(&layout, dialog->line.cursor, &row, &column);
     dialog->total = layout.rows;
-    struct area area = draw_box(dialog, rows, columns, OPEN_WIDTH, dialog->title, dialog->hint);
+    struct area area = dialog_box(dialog, rows, columns, OPEN_WIDTH, dialog->title, dialog->hint);
     int first = row < area.rows ? 0 : row - area.rows + 1;
     for (size_t i = 0; i < layout.count; i++)
         paint_glyph(area, first, &layout.glyphs[i], paint_plain(0));
@@ -275,7 +280,7 @@ bool dialog_cursor(const struct dialog *dialog, int *row, int *column)
 {
     *row = dialog->cursor_row;
     *column = dialog->cursor_column;
-    return is_question(dialog);
+    return is_question(dialog) || dialog->kind == DIALOG_HISTORY;
 }
 
 void dialog_draw(struct dialog *dialog, int rows, int columns)
@@ -284,6 +289,8 @@ void dialog_draw(struct dialog *dialog, int rows, int columns)
         draw_help(dialog, rows, columns);
     else if (dialog->kind == DIALOG_OPEN)
         draw_models(dialog, rows, columns);
+    else if (dialog->kind == DIALOG_HISTORY)
+        dialog_history_draw(dialog, rows, columns);
     else if (is_question(dialog))
         draw_question(dialog, rows, columns);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tui/command.h"
+#include "tui/history.h"
 #include "tui/output.h"
 #include "tui/text.h"
 
@@ -47,6 +48,7 @@ static void look_around(struct context *c)
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     memset(c, 0, sizeof *c);
     paths_init(&c->paths, getenv("HOME"), getenv("XDG_DATA_HOME"));
+    history_path(c->history, sizeof c->history, getenv("HOME"), getenv("XDG_STATE_HOME"));
     c->term = term;
     c->depth = colour_depth_from(term, getenv("COLORTERM"), no_color);
     c->tmux = getenv("TMUX") || (term && (strncmp(term, "tmux", 4) == 0 || strncmp(term, "screen", 6) == 0));

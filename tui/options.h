@@ -74,7 +74,7 @@ struct options {
     int graphics; /* enum terminal_graphics */
     int scale;    /* enum scale */
     const char *output;
-    bool verbose, quiet;
+    bool verbose, quiet, no_history;
 };
 
 /* Read the command line.  0, or ERROR_ARGUMENT with one line that says what is wrong and what would be right. */

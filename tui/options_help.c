@@ -193,8 +193,11 @@ static void man_rest(FILE *out)
           ".TP\n.B 2\nwrong usage; of guard also: its file is wrong\n"
           ".TP\n.B 130\ncancelled by ^C; a result begun is written with \"complete\": false\n"
           ".SH FILES\n.TP\n.I ~/.local/share/atmanscope/models\nGGUF files that \\-m finds by name\n"
+          ".TP\n.I ~/.local/state/atmanscope/history\nthe last 1,000 prompts measured on the screen, readable by their owner "
+          "only; \\-\\-no\\-history leaves it alone\n"
           ".SH ENVIRONMENT\n"
           ".TP\n.B XDG_DATA_HOME\nused in place of ~/.local/share\n"
+          ".TP\n.B XDG_STATE_HOME\nused in place of ~/.local/state\n"
           ".TP\n.B NO_COLOR\nif not empty: no colours\n"
           ".TP\n.B TERM\\fR, \\fBCOLORTERM\\fR, \\fBCOLORFGBG\nthe terminal's colours and ground\n",
           out);

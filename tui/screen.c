@@ -113,18 +113,21 @@ static void set_up(struct screen *screen)
         .typed.id = -1,
         .special = -1,
         .images = screen->images,
+        .offer = &screen->offer,
         .opacity = HEAT_OPACITY,
         .patch_column = -1,
         .patch_row = -1,
     };
     samples_read(&screen->samples, options->samples);
     for (size_t i = 0; i < options->image_count && i < SCREEN_IMAGES; i++)
-        screen_picture_put(screen, image_keep(options->images[i]));
+        screen_picture_put(screen, image_keep(options->images[i]), options->image_paths ? options->image_paths[i] : NULL);
     screen->view.shown = 0;
     if (options->prompt_length > 0)
         editor_set(&screen->editor, options->prompt, options->prompt_length);
     else if (options->image_count == 0)
-        screen_sample(screen);
+        offer_make(&screen->offer, &screen->samples);
+    history_open(&screen->history, options->history);
+    screen->recalled = screen->history.count;
     screen->first_load = true;
     paint_begin(&screen->terminal);
     screen_load(screen, options->engine.model);
@@ -161,6 +164,7 @@ int screen_run(const struct screen_options *options, struct error *error)
     fetcher_free(&screen.fetcher);
     loaded_close(&screen.loaded);
     dialog_close(&screen.dialog);
+    screen_history_free(&screen);
     samples_free(&screen.samples);
     screen_pictures_clear(&screen);
     graphics_free(&screen.graphics);

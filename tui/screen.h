@@ -14,10 +14,12 @@ struct screen_options {
     struct terminal_options terminal; /* what the environment says */
     const struct paths *paths;        /* where the open dialog looks for models */
     const char *samples;              /* file of sample prompts or NULL */
-    const char *prompt;               /* to begin with, explained at once; if empty, the first sample */
+    const char *prompt;               /* to begin with, explained at once; if empty, samples are offered */
     size_t prompt_length;
     struct image *const *images; /* of that prompt; the caller's, who keeps them as long */
+    const char *const *image_paths; /* their files; NULL: not known */
     size_t image_count;
+    const char *history;     /* file of former prompts; NULL: they are not kept */
     const char *units;       /* granularity; NULL: "word" */
     const char *image_units; /* of pictures, as request.image_units */
     struct method method;

@@ -198,7 +198,6 @@ static unsigned act_on_text(struct screen *screen, enum action action)
 
 static unsigned act(struct screen *screen, enum action action, int key)
 {
-    struct view *view = &screen->view;
     switch (action) {
     case ACTION_CONTINUE:
         return screen_submit(screen);
@@ -218,12 +217,15 @@ static unsigned act(struct screen *screen, enum action action, int key)
     case ACTION_SPECIALS:
         return screen_specials(screen);
     case ACTION_SAMPLE:
-        if (screen_sample(screen)) {
-            view_arrange(view);
-            return screen_submit(screen);
-        }
-        screen_say(screen, true, "there are no sample prompts beside the shipped model");
-        return DIRTY_DRAW;
+        return screen_sample(screen);
+    case ACTION_FORMER:
+        return screen_former(screen);
+    case ACTION_LATER:
+        return screen_later(screen);
+    case ACTION_HISTORY:
+        return screen_show_history(screen);
+    case ACTION_READ:
+        return screen_ask_prompt(screen);
     case ACTION_COLOURS:
         return screen_colours(screen);
     case ACTION_MIX_UP:
@@ -269,6 +271,10 @@ static unsigned dialog_takes(struct screen *screen, const struct key *key)
         return screen_foil(screen, answer);
     if (screen->dialog.kind == DIALOG_PICTURE)
         return screen_picture_add(screen, answer);
+    if (screen->dialog.kind == DIALOG_PROMPT)
+        return screen_read_prompt(screen, answer);
+    if (screen->dialog.kind == DIALOG_HISTORY)
+        return screen_history_picked(screen);
     unsigned dirty = screen_load(screen, answer);
     dialog_close(&screen->dialog);
     return dirty | DIRTY_DRAW;
@@ -281,6 +287,7 @@ unsigned screen_keys(struct screen *screen)
     for (size_t i = 0; i < count && !screen->quit; i++) {
         const struct key *key = &screen->terminal.keys[i];
         bool asked = screen->quit_asked;
+        unsigned taken;
         if (screen->view.message[0])
             dirty |= DIRTY_DRAW;
         screen->view.message[0] = '\0';
@@ -291,6 +298,8 @@ unsigned screen_keys(struct screen *screen)
             screen->quit = true;
         else if (dialog_is_open(&screen->dialog))
             dirty |= dialog_takes(screen, key);
+        else if (screen_offer_key(screen, key, &taken))
+            dirty |= taken;
         else if (key->key == KEY_CLICK)
             dirty |= click(screen, key);
         else if (key->key == KEY_WHEEL_UP || key->key == KEY_WHEEL_DOWN)

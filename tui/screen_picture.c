@@ -1,6 +1,7 @@
 /* screen_picture.c: the prompt's pictures: adding, removing, walking over them, and how they are shown. */
 #include "tui/screen_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static unsigned changed(struct screen *screen)
@@ -17,16 +18,19 @@ static unsigned changed(struct screen *screen)
 
 void screen_pictures_clear(struct screen *screen)
 {
-    while (screen->image_count > 0)
+    while (screen->image_count > 0) {
         image_release(screen->images[--screen->image_count]);
+        free(screen->image_paths[screen->image_count]);
+    }
     screen->view.shown = 0;
     changed(screen);
 }
 
-bool screen_picture_put(struct screen *screen, struct image *image)
+bool screen_picture_put(struct screen *screen, struct image *image, const char *path)
 {
     if (screen->image_count == SCREEN_IMAGES)
         return false;
+    screen->image_paths[screen->image_count] = path ? realpath(path, NULL) : NULL;
     screen->images[screen->image_count++] = image;
     screen->view.shown = screen->image_count - 1;
     changed(screen);
@@ -72,7 +76,7 @@ unsigned screen_picture_fetched(struct screen *screen)
         screen_say(screen, true, "%s", error.message + (named ? folder : 0));
         return DIRTY_DRAW;
     }
-    if (!screen_picture_put(screen, image)) {
+    if (!screen_picture_put(screen, image, path)) {
         image_release(image);
         return DIRTY_DRAW;
     }
@@ -90,8 +94,11 @@ static unsigned take_out(struct screen *screen)
     if (at >= screen->image_count)
         return DIRTY_NONE;
     image_release(screen->images[at]);
-    for (screen->image_count--; at < screen->image_count; at++)
+    free(screen->image_paths[at]);
+    for (screen->image_count--; at < screen->image_count; at++) {
         screen->images[at] = screen->images[at + 1];
+        screen->image_paths[at] = screen->image_paths[at + 1];
+    }
     screen_say(screen, false, "taken out; Enter measures without it, ^G adds one");
     return changed(screen);
 }

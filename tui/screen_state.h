@@ -1,15 +1,24 @@
 /* screen_state.h: what the parts of the interactive screen share.
  *
- * screen.c has its life and its loop, screen_work.c talks to the worker, screen_contrast.c compares choices,
- * screen_mix.c turns units up and down, screen_units.c zooms into units and walks among the specials, screen_picture.c has the pictures, screen_save.c writes files, screen_keys.c
- * turns keys into actions.  None of their handlers draws: they return what has become dirty. */
+ * screen.c has its life and its loop,
+ * screen_work.c talks to the worker,
+ * screen_contrast.c compares choices,
+ * screen_mix.c turns units up and down,
+ * screen_units.c zooms into units and walks among the specials,
+ * screen_picture.c has the pictures,
+ * screen_prompt.c puts other prompts in the place of the one that is written,
+ * screen_save.c writes files,
+ * screen_keys.c turns keys into actions.
+ * None of their handlers draws: they return what has become dirty. */
 #ifndef TUI_SCREEN_STATE_H
 #define TUI_SCREEN_STATE_H
 
 #include "tui/dialog.h"
 #include "tui/fetcher.h"
 #include "tui/graphics.h"
+#include "tui/history.h"
 #include "tui/loader.h"
+#include "tui/offer.h"
 #include "tui/samples.h"
 #include "tui/screen.h"
 #include "tui/view.h"
@@ -22,6 +31,15 @@ enum dirty {
     DIRTY_TEXT = 2,   /* the prompt, the output or their places changed: arrange, then draw */
     DIRTY_FOLLOW = 4, /* the cursor or the choice moved: scroll to it */
     DIRTY_ALL = 7,
+};
+
+/* A whole prompt that is put aside. */
+struct screen_prompt {
+    char *text; /* NULL: none is */
+    size_t length;
+    struct image *images[SCREEN_IMAGES]; /* an owner of each */
+    char *image_paths[SCREEN_IMAGES];
+    size_t image_count;
 };
 
 struct screen {
@@ -38,10 +56,16 @@ struct screen {
     struct fetcher fetcher;
     struct dialog dialog;
     struct samples samples;
+    struct offer offer;         /* what an empty start offers */
+    struct history history;     /* the prompts that were measured */
+    size_t recalled;            /* the one that stands in the prompt; history.count: none */
+    struct screen_prompt draft; /* what was typed before one was recalled */
     struct view view;
     struct graphics graphics;
     struct image *images[SCREEN_IMAGES]; /* of the prompt; an owner of each */
+    char *image_paths[SCREEN_IMAGES];    /* absolute; NULL: not known */
     size_t image_count;
+    char prompt_name[PATHS_LENGTH];  /* the last file that a prompt was read from */
     char picture_name[PATHS_LENGTH]; /* the folder of the last picture that was added */
     struct request settings; /* prompt fields unused; units and method as chosen */
     struct zoom zooms[SCREEN_ZOOMS]; /* where the prompt is cut finer than that */
@@ -66,8 +90,6 @@ unsigned screen_submit(struct screen *);
 unsigned screen_colours(struct screen *);
 /* The same again: the mix stays. */
 unsigned screen_measure(struct screen *);
-/* Put the next sample prompt in the place of the prompt; false: there is none. */
-bool screen_sample(struct screen *);
 unsigned screen_cancel(struct screen *);
 /* Take all events that wait. */
 unsigned screen_events(struct screen *);
@@ -113,8 +135,8 @@ bool screen_special_step(struct screen *, enum action);
 
 /* -- screen_picture.c ---------------------------------------------------------------------------------------------- */
 
-/* Add an image to the prompt's; false: there are too many.  Takes it over. */
-bool screen_picture_put(struct screen *, struct image *);
+/* Add an image to the prompt's; false: there are too many.  Takes it over.  path: its file's, or NULL. */
+bool screen_picture_put(struct screen *, struct image *, const char *path);
 void screen_pictures_clear(struct screen *);
 /* Ask for the name of a picture's file. */
 unsigned screen_ask_picture(struct screen *);
@@ -127,6 +149,25 @@ unsigned screen_picture_focus(struct screen *);
 bool screen_picture_click(struct screen *, int row, int column);
 /* What is done in the picture's pane, and with pictures. */
 unsigned screen_picture_act(struct screen *, enum action);
+
+/* -- screen_prompt.c ----------------------------------------------------------------------------------------------- */
+
+/* Put the next sample in the place of the prompt, and measure it. */
+unsigned screen_sample(struct screen *);
+/* A key for the samples that an empty start offers; false: it is none of theirs, or they are not shown. */
+bool screen_offer_key(struct screen *, const struct key *, unsigned *dirty);
+/* The prompt is going to be measured: keep it. */
+void screen_history_add(struct screen *);
+void screen_history_free(struct screen *);
+/* The prompt before the one that stands there, or behind it. */
+unsigned screen_former(struct screen *);
+unsigned screen_later(struct screen *);
+/* The list of them, and what was picked there. */
+unsigned screen_show_history(struct screen *);
+unsigned screen_history_picked(struct screen *);
+/* Ask for the name of a text file; put its text in the place of the prompt. */
+unsigned screen_ask_prompt(struct screen *);
+unsigned screen_read_prompt(struct screen *, const char *path);
 
 /* -- screen_save.c ------------------------------------------------------------------------------------------------- */
 

@@ -50,35 +50,10 @@ unsigned screen_measure(struct screen *screen)
     screen->submitted = worker_submit(screen->loaded.worker, &request);
     if (screen->submitted == 0)
         screen_say(screen, true, "there is no memory for this prompt; shorten it");
+    else
+        screen_history_add(screen);
     screen->view.pending = screen->submitted != 0;
     return DIRTY_ALL;
-}
-
-/* A sample's pictures, from beside the file of samples. */
-static void take_pictures(struct screen *screen, const struct sample *sample)
-{
-    struct error error = {.message = "the path of a sample's picture is too long"};
-    screen_pictures_clear(screen);
-    for (size_t i = 0; i < sample->image_count; i++) {
-        struct image *image;
-        char path[PATHS_LENGTH];
-        if (samples_path(&screen->samples, &sample->images[i], path, sizeof path) &&
-            image_read(path, &image, &error) == 0)
-            screen_picture_put(screen, image);
-        else
-            screen_say(screen, true, "%s", error.message);
-    }
-    screen->view.shown = 0;
-}
-
-bool screen_sample(struct screen *screen)
-{
-    struct sample sample;
-    if (!samples_next(&screen->samples, &sample))
-        return false;
-    take_pictures(screen, &sample);
-    editor_set(&screen->editor, sample.text, sample.length);
-    return true;
 }
 
 unsigned screen_cancel(struct screen *screen)

@@ -14,6 +14,7 @@
 #include "tui/keys.h"
 #include "tui/layout.h"
 #include "tui/map.h"
+#include "tui/offer.h"
 #include "tui/paint.h"
 #include "tui/picture.h"
 #include "tui/terminal.h"
@@ -36,6 +37,7 @@ struct view {
     size_t steer_count;
     struct image *const *images; /* of the edited prompt */
     size_t image_count;
+    const struct offer *offer;
 
     /* how */
     enum key_place focus;
@@ -117,6 +119,11 @@ bool view_patch_at(const struct view *, int row, int column, int *patch_column, 
 /* The special that is drawn there, as a token of the explanation. */
 bool view_special_at(const struct view *, int row, int column, long *token);
 bool view_inside(struct area, int row, int column);
+
+/* Samples are offered, as nothing is written and nothing was measured. */
+bool view_offers(const struct view *);
+/* Which of them stands in a row; -1: none. */
+int view_offer_at(const struct view *, int row);
 
 /* There is a picture to show, whether or not there is room for it. */
 bool view_has_picture(const struct view *);

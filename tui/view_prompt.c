@@ -84,6 +84,46 @@ static void draw_mark(const struct view *view, struct glyph glyph, float factor)
     paint_glyph(view->prompt, view->prompt_first, &glyph, paint_plain(COLOUR_REVERSE | COLOUR_BOLD));
 }
 
+/* -- the offer ----------------------------------------------------------------------------------------------------- */
+
+bool view_offers(const struct view *view)
+{
+    return view->offer->count > 0 && view->editor->length == 0 && view->image_count == 0 &&
+           view->explanation->token_count == 0 && !view->pending && view->focus == PLACE_EDITOR;
+}
+
+/* The row of the first sample: with an empty one above where there is room. */
+static int offer_row(const struct view *view)
+{
+    return view->prompt.row + (view->prompt.rows > (int)view->offer->count + 1 ? 2 : 1);
+}
+
+int view_offer_at(const struct view *view, int row)
+{
+    int at = row - offer_row(view);
+    return at >= 0 && at < (int)view->offer->count ? at : -1;
+}
+
+static void draw_offer(const struct view *view)
+{
+    const struct offer *offer = view->offer;
+    int end = view->prompt.column + view->prompt.columns;
+    paint_string(view->prompt.row, view->prompt.column, view->prompt.columns, paint_plain(COLOUR_DIM),
+                 end < 60 ? "Type a prompt, or take one:" : "Type a prompt, then Enter; or take one of these with Enter or its number:");
+    for (size_t i = 0; i < offer->count; i++) {
+        const struct sample *sample = &offer->samples[i];
+        int row = offer_row(view) + (int)i, at = view->prompt.column;
+        struct style style = paint_plain(i == offer->chosen ? COLOUR_REVERSE : 0);
+        char number[16];
+        if (row >= view->prompt.row + view->prompt.rows)
+            break;
+        snprintf(number, sizeof number, " %zu ", i + 1);
+        at += paint_string(row, at, end - at, paint_plain(COLOUR_BOLD), number);
+        at += paint_string(row, at, end - at, style, sample->image_count > 0 ? "[picture] " : "");
+        paint_text(row, at, end - at, style, sample->text, sample->length);
+    }
+}
+
 void view_draw_prompt(struct view *view)
 {
     const struct layout *layout = &view->prompt_layout;
@@ -106,7 +146,9 @@ void view_draw_prompt(struct view *view)
         if (steer)
             draw_mark(view, *glyph, steer->factor);
     }
-    if (view->editor->length == 0)
+    if (view_offers(view))
+        draw_offer(view);
+    else if (view->editor->length == 0)
         paint_string(view->prompt.row, view->prompt.column, view->prompt.columns, paint_plain(COLOUR_DIM),
                      "Type a prompt, then Enter.");
     if (layout->rows > last)

@@ -1,6 +1,7 @@
 /* fake_screen.c: the screen over the engine without a model, for tests to drive.  Settings come from the environment:
  * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_BATCH, FAKE_SPIN, FAKE_GATE as in fake_engine.h, FAKE_MODELS the
- * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_PICTURES how many made-up
+ * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_HISTORY one of
+ * former prompts, FAKE_PICTURES how many made-up
  * pictures there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks"
  * or "none", FAKE_TMUX a tmux.  TERM, COLORTERM and NO_COLOR count as they do for the program. */
 #include <signal.h>
@@ -53,6 +54,7 @@ int main(int count, char **arguments)
                      graphics_of(getenv("FAKE_GRAPHICS")), getenv("FAKE_TMUX") != NULL},
         .paths = &paths,
         .samples = getenv("FAKE_SAMPLES"),
+        .history = getenv("FAKE_HISTORY"),
         .prompt = prompt,
         .prompt_length = strlen(prompt),
         .images = images,

@@ -34,9 +34,12 @@ unset TMUX NO_COLOR COLORTERM
 export LC_ALL=C.UTF-8
 
 program=$PWD/atmanscope
+pictures=$(cd "${srcdir:-..}/assets/pictures" && pwd)
+question="--no-history -p 'What colour is the cat?' --image '$pictures/cat.png'"
+story="--no-history -p 'Anna has a red ball. Tom has a blue hat. What does Tom have?'"
 if ! [ -e assets/demo-mmproj.gguf ]; then
     echo "the shipped model sees no pictures: the engine without a model stands in for it"
-    program=$PWD/tests/tui/fake_screen
+    program=$PWD/tests/tui/fake_screen question='' story=''
     export FAKE_PICTURES=1 FAKE_BATCH=16
 fi
 
@@ -99,11 +102,10 @@ check() { # NAME COLOURS
 }
 
 tmux=$work/tmux
-shoot sixel black grey88 '-ti vt340 -tn xterm-256color' 'Tab' "$program"
-shoot light white black '-ti vt340 -tn xterm-256color' 'Tab Tab' "$program"
-shoot tmux black grey88 '-tn xterm-256color' 'Tab Tab' "tmux -f /dev/null -S $tmux new-session $program"
+shoot sixel black grey88 '-ti vt340 -tn xterm-256color' 'Tab' "$program $question"
+shoot light white black '-ti vt340 -tn xterm-256color' 'Tab Tab' "$program $question"
+shoot tmux black grey88 '-tn xterm-256color' 'Tab Tab' "tmux -f /dev/null -S $tmux new-session $program $question"
 tmux -S "$tmux" kill-server 2>/dev/null
 unset FAKE_PICTURES
-story="-p 'Anna has a red ball. Tom has a blue hat. What does Tom have?'"
 shoot words black grey88 '-tn xterm-256color' 'Tab' "$program $story"
 end

@@ -518,6 +518,8 @@ static void test_files(void)
     CHECK(file && fputs("The first\n--\nimage: red dot.png\nThe second\n", file) >= 0 && fclose(file) == 0);
     snprintf(setting, sizeof setting, "FAKE_SAMPLES=%s", path);
     struct pty *pty = guest_start(&(struct guest){.settings = {setting, "FAKE_PROMPT="}});
+    CHECK(pty_wait(pty, "[picture] The second"), "the picture is offered at the start");
+    pty_send(pty, "\r");
     CHECK(pty_wait(pty, "The first") && pty_wait(pty, "probes in") && pty_wait_gone(pty, "Picture"));
     pty_send(pty, CONTROL('T'));
     CHECK(pty_wait(pty, "The second") && pty_wait(pty, "Picture") && pty_wait_gone(pty, "edited"));

@@ -16,7 +16,7 @@ static double now_ms(void)
 static struct pty *start(const char *model)
 {
     const char *arguments[] = {
-        "./atmanscope",      "-p",  "Anna has a red ball. Tom has a blue hat. What does Tom have?",
+        "./atmanscope",      "--no-history", "-p",  "Anna has a red ball. Tom has a blue hat. What does Tom have?",
         model ? "-m" : NULL, model, NULL};
     const char *environment[] = {
         "TERM=xterm-256color", "LC_ALL=C.UTF-8", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES", NULL};

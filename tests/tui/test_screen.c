@@ -495,23 +495,6 @@ static void test_save(void)
     CHECK(system(command) == 0);
 }
 
-static void test_samples(void)
-{
-    char path[] = "/tmp/atmanscope-samples-XXXXXX", setting[64];
-    int fd = mkstemp(path);
-    CHECK(write(fd, "The first hat\n--\nThe second ball,\nof two rows\n", 47) == 47);
-    snprintf(setting, sizeof setting, "FAKE_SAMPLES=%s", path);
-    struct pty *pty = guest_start(&(struct guest){.settings = {setting, "FAKE_PROMPT="}});
-    CHECK(pty_wait(pty, "The first hat") && pty_wait(pty, "probes in"));
-    pty_send(pty, CONTROL('T'));
-    CHECK(pty_wait(pty, "The second ball,") && pty_wait(pty, "of two rows") && pty_wait_gone(pty, "edited"));
-    pty_send(pty, CONTROL('T'));
-    CHECK(pty_wait(pty, "The first hat"));
-    pty_stop(pty);
-    close(fd);
-    unlink(path);
-}
-
 /* -- work ---------------------------------------------------------------------------------------------------------- */
 
 static void test_cancel(void)
@@ -678,7 +661,6 @@ int main(void)
     test_help();
     test_open();
     test_save();
-    test_samples();
     test_cancel();
     test_failures();
     test_resize();
