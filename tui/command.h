@@ -5,6 +5,7 @@
 
 #include "tui/context.h"
 #include "tui/options.h"
+#include "tui/terminal.h"
 
 enum { COMMAND_FAILED = -101 }; /* all has been said: leave quietly with status 1 */
 
@@ -18,5 +19,8 @@ int command_eval(const struct options *, const struct context *, struct error *)
 int command_guard(const struct options *, const struct context *, struct error *);
 /* *signal: the one that ended the screen, to be raised again; else 0. */
 int command_screen(const struct options *, const struct context *, int *signal, struct error *);
+int command_replay(const struct options *, const struct context *, int *signal, struct error *);
+/* What the screen is told of its terminal. */
+struct terminal_options command_terminal(const struct options *, const struct context *);
 
 #endif

@@ -9,6 +9,16 @@
 #include "tui/run.h"
 #include "tui/screen.h"
 
+struct terminal_options command_terminal(const struct options *o, const struct context *context)
+{
+    return (struct terminal_options){.term = context->term,
+                                     .depth = context->depth,
+                                     .ground = context->ground,
+                                     .scale = (enum scale)o->scale,
+                                     .graphics = o->graphics,
+                                     .tmux = context->tmux};
+}
+
 int command_screen(const struct options *o, const struct context *context, int *signal, struct error *error)
 {
     char model[PATHS_LENGTH], mmproj[PATHS_LENGTH], *prompt;
@@ -36,12 +46,7 @@ int command_screen(const struct options *o, const struct context *context, int *
                    .weights = o->weights,
                    .precision = o->precision,
                    .tf32 = o->tf32},
-        .terminal = {.term = context->term,
-                     .depth = context->depth,
-                     .ground = context->ground,
-                     .scale = (enum scale)o->scale,
-                     .graphics = o->graphics,
-                     .tmux = context->tmux},
+        .terminal = command_terminal(o, context),
         .paths = &context->paths,
         .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */
         .prompt = prompt,
@@ -55,6 +60,7 @@ int command_screen(const struct options *o, const struct context *context, int *
         .method = o->method,
         .raw = o->raw,
         .chat = o->chat || o->system || o->chat_file,
+        .record = o->record,
     };
     code = screen_run(&screen, error);
     prompt_release_images(images, o->image_count);

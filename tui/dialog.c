@@ -26,10 +26,11 @@ void dialog_close(struct dialog *dialog)
     *dialog = (struct dialog){.kind = DIALOG_NONE};
 }
 
-void dialog_show_help(struct dialog *dialog)
+void dialog_show_help(struct dialog *dialog, bool (*shows)(const struct key_binding *))
 {
     dialog_close(dialog);
     dialog->kind = DIALOG_HELP;
+    dialog->shows = shows;
 }
 
 int dialog_show_models(struct dialog *dialog, const struct paths *paths, struct error *error)
@@ -204,20 +205,23 @@ static int draw_binding(struct area area, int first, int line, const struct key_
 }
 
 /* The whole table: a heading for each place, with an empty line before it.  Returns how many lines there are. */
-static int draw_help_rows(struct area area, int first, bool draw)
+static int draw_help_rows(const struct dialog *dialog, struct area area, int first, bool draw)
 {
     size_t count;
-    const struct key_binding *table = keys_table(&count);
+    const struct key_binding *table = keys_table(&count), *above = NULL;
     int line = 0;
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || table[i].place != table[i - 1].place) {
-            line += i > 0;
+        if (dialog->shows ? !dialog->shows(&table[i]) : table[i].place == PLACE_REPLAY)
+            continue;
+        if (!above || table[i].place != above->place) {
+            line += above != NULL;
             if (draw && line >= first && line < first + area.rows)
                 paint_string(area.row + line - first, area.column, area.columns,
                              paint_plain(COLOUR_BOLD | COLOUR_UNDERLINE), keys_place_name(table[i].place));
             line++;
         }
         line += draw_binding(area, first, line, &table[i], draw);
+        above = &table[i];
     }
     return line;
 }
@@ -225,10 +229,10 @@ static int draw_help_rows(struct area area, int first, bool draw)
 static void draw_help(struct dialog *dialog, int rows, int columns)
 {
     int width = (HELP_WIDTH < columns - 2 ? HELP_WIDTH : columns - 2) - 4; /* as dialog_box() will leave */
-    dialog->total = draw_help_rows((struct area){0, 0, 0, width}, 0, false);
+    dialog->total = draw_help_rows(dialog, (struct area){0, 0, 0, width}, 0, false);
     struct area area = dialog_box(dialog, rows, columns, HELP_WIDTH, " Keys ",
                                 columns < 60 ? " Esc: close " : " Down, Page Down: more; Esc: close ");
-    draw_help_rows(area, dialog->first, true);
+    draw_help_rows(dialog, area, dialog->first, true);
 }
 
 static void format_size(size_t bytes, char *text, size_t size)

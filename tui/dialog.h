@@ -10,13 +10,15 @@
 
 #include "tui/editor.h"
 #include "tui/history.h"
+#include "tui/keys.h"
 #include "tui/paint.h"
 #include "tui/paths.h"
 
 /* DIALOG_SAVE: the name of a file.  DIALOG_PICTURE: that of a picture, which Tab completes.
- * DIALOG_PROMPT: that of a text file, which Tab completes too.  DIALOG_FOIL: what could stand in place of an output
- * token. */
-enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_HISTORY, DIALOG_SAVE, DIALOG_FOIL, DIALOG_PICTURE, DIALOG_PROMPT };
+ * DIALOG_PROMPT: that of a text file, which Tab completes too.  DIALOG_RECORD: that of a recording.
+ * DIALOG_FOIL: what could stand in place of an output token. */
+enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_HISTORY, DIALOG_SAVE, DIALOG_FOIL, DIALOG_PICTURE, DIALOG_PROMPT,
+                   DIALOG_RECORD };
 
 struct dialog {
     enum dialog_kind kind;
@@ -24,6 +26,7 @@ struct dialog {
     int first, rows, total;      /* of the list: first row shown, rows that fit, rows there are */
     struct paths_entry *entries; /* DIALOG_OPEN */
     size_t count, chosen;
+    bool (*shows)(const struct key_binding *); /* DIALOG_HELP */
     const char *folder; /* where models are looked for; borrowed */
     const struct history *history; /* DIALOG_HISTORY: borrowed */
     size_t *matches;               /* [count] entries that are shown */
@@ -34,7 +37,8 @@ struct dialog {
 };
 
 bool dialog_is_open(const struct dialog *);
-void dialog_show_help(struct dialog *);
+/* shows: which rows of the table are listed; NULL: all but those for recordings that are played. */
+void dialog_show_help(struct dialog *, bool (*shows)(const struct key_binding *));
 /* List the models again and show them; ERROR_* of paths_list(). */
 int dialog_show_models(struct dialog *, const struct paths *, struct error *);
 /* Show the former prompts, which must stay as they are while they are shown; false: no memory. */

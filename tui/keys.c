@@ -26,6 +26,7 @@ static const struct key_binding table[] = {
     {ACTION_DEVICE, PLACE_ANY, {CONTROL('X')}, "compute on the CPU, or on the card again"},
     {ACTION_PICTURE_ADD, PLACE_ANY, {CONTROL('G')}, "add a picture to the prompt"},
     {ACTION_PICTURE_MODE, PLACE_ANY, {CONTROL('V')}, "picture and heat, the picture alone, the heat alone"},
+    {ACTION_RECORD, PLACE_ANY, {ALT('a')}, "record what happens to a file; again: stop"},
     {ACTION_SAVE, PLACE_ANY, {CONTROL('S')}, "save the explanation: .html, .json, .txt or .ansi"},
     {ACTION_SAMPLE, PLACE_ANY, {CONTROL('T')}, "try the next sample prompt"},
     {ACTION_FORMER, PLACE_ANY, {ALT('p')}, "the prompt measured before this one"},
@@ -59,6 +60,7 @@ static const struct key_binding table[] = {
     {ACTION_SIMILARITY, PLACE_OUTPUT, {'s'}, "similarity"},
     {ACTION_TOKENS_LESS, PLACE_OUTPUT, {'-'}, "shorter output"},
     {ACTION_TOKENS_MORE, PLACE_OUTPUT, {'+', '='}, "longer output"},
+    {ACTION_RECORD, PLACE_OUTPUT, {'R'}, "record, or stop"},
     {ACTION_OPEN, PLACE_OUTPUT, {'o'}, "open another model"},
     {ACTION_HELP, PLACE_OUTPUT, {'?'}, "this list"},
     {ACTION_QUIT, PLACE_OUTPUT, {'q'}, "quit"},
@@ -106,6 +108,18 @@ static const struct key_binding table[] = {
     {ACTION_YANK, PLACE_EDITOR, {CONTROL('Y')}, "paste what was cut"},
     {ACTION_UNDO, PLACE_EDITOR, {CONTROL('_'), ALT('u')}, "undo"},
     {ACTION_REDO, PLACE_EDITOR, {ALT('r')}, "do again"},
+
+    {ACTION_REPLAY_PAUSE, PLACE_REPLAY, {' '}, "pause, and look around with all keys that need no model; go on"},
+    {ACTION_REPLAY_BACK, PLACE_REPLAY, {'[', KEY_LEFT}, "5 seconds back; paused, Left looks around"},
+    {ACTION_REPLAY_ON, PLACE_REPLAY, {']', KEY_RIGHT}, "5 seconds on"},
+    {ACTION_REPLAY_FORMER, PLACE_REPLAY, {KEY_PPAGE, '{'}, "back to the end of the explanation before"},
+    {ACTION_REPLAY_NEXT, PLACE_REPLAY, {KEY_NPAGE, '}'}, "on to the end of the next explanation"},
+    {ACTION_REPLAY_START, PLACE_REPLAY, {KEY_HOME, '0'}, "to the beginning"},
+    {ACTION_REPLAY_END, PLACE_REPLAY, {KEY_END, '$'}, "to the end"},
+    {ACTION_REPLAY_FASTER, PLACE_REPLAY, {'+', '='}, "faster, up to 16 times"},
+    {ACTION_REPLAY_SLOWER, PLACE_REPLAY, {'-'}, "slower, down to a quarter"},
+    {ACTION_HELP, PLACE_REPLAY, {'?'}, "this list"},
+    {ACTION_QUIT, PLACE_REPLAY, {'q'}, "quit"},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
@@ -117,7 +131,8 @@ const struct key_binding *keys_table(size_t *count)
 
 const char *keys_place_name(enum key_place place)
 {
-    static const char *const names[] = {"Everywhere", "In the output", "In the picture", "In the prompt"};
+    static const char *const names[] = {"Everywhere", "In the output", "In the picture", "In the prompt",
+                                        "While a recording is played"};
     return names[place];
 }
 
@@ -138,7 +153,7 @@ void keys_name(int key, char *name, size_t size)
         int key;
         const char *name;
     } names[] = {
-        {ENTER, "Enter"}, {ESCAPE, "Esc"}, {DELETE, "Backspace"}, {KEY_BACKSPACE, "Backspace"}, {'\t', "Tab"},
+        {ENTER, "Enter"}, {ESCAPE, "Esc"}, {' ', "Space"}, {DELETE, "Backspace"}, {KEY_BACKSPACE, "Backspace"}, {'\t', "Tab"},
         {KEY_BTAB, "Shift-Tab"}, {KEY_LEFT, "Left"}, {KEY_RIGHT, "Right"}, {KEY_UP, "Up"}, {KEY_DOWN, "Down"},
         {KEY_HOME, "Home"}, {KEY_END, "End"}, {KEY_PPAGE, "Page Up"}, {KEY_NPAGE, "Page Down"}, {KEY_DC, "Delete"},
         {KEY_CONTROL_LEFT, "Ctrl-Left"}, {KEY_CONTROL_RIGHT, "Ctrl-Right"}, {KEY_CONTROL_HOME, "Ctrl-Home"},

@@ -74,7 +74,7 @@ static int print_own(FILE *out, const void *data, struct error *error)
     return 0;
 }
 
-/* signal: as command_screen() says */
+/* signal: as command_screen() and command_replay() say */
 static int run(const struct options *o, const struct context *c, int *signal, struct error *error)
 {
     if (o->help || o->version || o->man || o->completion)
@@ -94,6 +94,8 @@ static int run(const struct options *o, const struct context *c, int *signal, st
         return command_eval(o, c, error);
     case COMMAND_GUARD:
         return command_guard(o, c, error);
+    case COMMAND_REPLAY:
+        return command_replay(o, c, signal, error);
     case COMMAND_SCREEN:
     case COMMANDS:
         break;
@@ -118,7 +120,7 @@ int main(int argc, char **argv)
     struct options options;
     struct context context;
     int ended_by = 0, code = options_parse(&options, argc, argv, &error);
-    if (code == 0 && options.command != COMMAND_SCREEN) /* which has its own use for ^C */
+    if (code == 0 && options.command != COMMAND_SCREEN && options.command != COMMAND_REPLAY) /* which has its own use for ^C */
         code = watch_interrupt(&error);
     look_around(&context);
     if (code == 0)

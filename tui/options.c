@@ -154,7 +154,7 @@ static int parse_letters(struct options *o, struct arguments *a, const char *arg
 
 static int parse_operand(struct options *o, const char *argument, struct error *error)
 {
-    if ((o->command == COMMAND_EVAL || o->command == COMMAND_GUARD) && !o->dataset) {
+    if ((o->command == COMMAND_EVAL || o->command == COMMAND_GUARD || o->command == COMMAND_REPLAY) && !o->dataset) {
         o->dataset = argument;
         return 0;
     }
@@ -186,6 +186,8 @@ static int check(const struct options *o, struct error *error)
         return error_set(error, ERROR_ARGUMENT, "eval: the data set is missing; write atmanscope eval DATASET.jsonl");
     if (c == COMMAND_GUARD && !o->dataset)
         return error_set(error, ERROR_ARGUMENT, "guard: the file is missing; write atmanscope guard FILE.jsonl");
+    if (c == COMMAND_REPLAY && !o->dataset)
+        return error_set(error, ERROR_ARGUMENT, "replay: the file is missing; write atmanscope replay FILE");
     if (o->update && strcmp(o->dataset, "-") == 0)
         return error_set(error, ERROR_ARGUMENT, "--update rewrites a file; give one in place of standard input");
     if (o->target && !*o->target)

@@ -21,6 +21,7 @@ enum command {
     COMMAND_BENCH,
     COMMAND_EVAL,
     COMMAND_GUARD,
+    COMMAND_REPLAY,
     COMMANDS,
 };
 
@@ -65,7 +66,7 @@ struct options {
     const char *jsonl;
     int length, target_length, repeat;
 
-    const char *dataset; /* of eval; of guard: its file */
+    const char *dataset; /* of eval; of guard and replay: the file */
     int limit; /* 0: none */
     bool per_case, variants, leave_one_out;
     bool update;
@@ -73,6 +74,9 @@ struct options {
     int format;   /* enum format */
     int graphics; /* enum terminal_graphics */
     int scale;    /* enum scale */
+    const char *record; /* NULL: nothing is */
+    double speed;       /* of a replay */
+    const char *to;     /* a replay's end goes to this file, without a screen; or NULL */
     const char *output;
     bool verbose, quiet, no_history;
 };

@@ -22,6 +22,7 @@ enum {
     BENCH = 1 << COMMAND_BENCH,
     EVAL = 1 << COMMAND_EVAL,
     GUARD = 1 << COMMAND_GUARD,
+    REPLAY = 1 << COMMAND_REPLAY,
     ALL = (1 << COMMANDS) - 1,
     COMPUTING = SCREEN | EXPLAIN | GENERATE | BENCH | EVAL | GUARD,
     PROMPTED = SCREEN | EXPLAIN | GENERATE | TOKENIZE | BENCH,
@@ -172,7 +173,7 @@ static int read_steer(struct options *o, const char *value, struct error *error)
 /* -- the table -------------------------------------------------------------------------------------------------- */
 
 static const struct option_row model_rows[] = {
-    {.commands = ALL,
+    {.commands = ALL & ~REPLAY,
      .letter = 'm',
      .name = "model",
      .value = "FILE",
@@ -369,12 +370,24 @@ static const struct option_row result_rows[] = {
     {0},
 };
 
+static const struct option_row recording_rows[] = {
+    {.commands = SCREEN, .name = "record", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(record),
+     .help = "record what happens on the screen to FILE, a new one, for atmanscope replay: texts, maps and pictures, "
+             "written as they come (default: nothing is recorded; a key begins it at any time)"},
+    {.commands = REPLAY, .name = "speed", .value = "N", .kind = OPTION_NUMBER, .offset = AT(speed), .low = 0.25, .high = 16,
+     .help = "play N times as fast; pauses of more than 2 seconds are always shortened to that (default: 1)"},
+    {.commands = REPLAY, .name = "to", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(to),
+     .help = "no screen: write the last explanation to FILE, in the format that its ending says: .html, .json, .txt or "
+             ".ansi"},
+    {0},
+};
+
 static const struct option_row common_rows[] = {
-    {.commands = SCREEN, .name = "graphics", .value = "NAME", .kind = OPTION_WORD, .offset = AT(graphics),
+    {.commands = SCREEN | REPLAY, .name = "graphics", .value = "NAME", .kind = OPTION_WORD, .offset = AT(graphics),
      .words = graphics_words, .base = GRAPHICS_AUTO,
      .help = "how the screen draws pictures: sixel, blocks (halves of characters), none, or auto, sixel where the terminal "
              "says that it knows it (default: auto)"},
-    {.commands = SCREEN | EXPLAIN, .name = "scale", .value = "NAME", .kind = OPTION_WORD, .offset = AT(scale),
+    {.commands = SCREEN | EXPLAIN | REPLAY, .name = "scale", .value = "NAME", .kind = OPTION_WORD, .offset = AT(scale),
      .words = scale_names, .base = SCALE_BLUE_ORANGE,
      .help = "colours of what contradicts and of what supports: blue-orange, blue-red, purple-green, or grey, whose "
              "brightness says how much, and where a word is underlined that it contradicts (default: blue-orange)"},
@@ -392,7 +405,8 @@ static const struct option_row common_rows[] = {
 
 const struct option_group options_groups[] = {
     {"Model", model_rows},   {"Prompt", prompt_rows}, {"Answer", target_rows}, {"Method", method_rows},
-    {"Measure", bench_rows}, {"Cases", eval_rows},   {"Result", result_rows}, {"Common", common_rows}, {NULL, NULL},
+    {"Measure", bench_rows}, {"Cases", eval_rows},   {"Result", result_rows},
+    {"Recording", recording_rows}, {"Common", common_rows}, {NULL, NULL},
 };
 
 static const char *const screen_examples[] = {
@@ -432,6 +446,12 @@ static const char *const bench_examples[] = {
 static const char *const eval_examples[] = {
     "atmanscope eval cases.jsonl --format text",
     "atmanscope eval -m smollm2 cases.jsonl --units word --leave-one-out --per-case -o result.json",
+    NULL,
+};
+static const char *const replay_examples[] = {
+    "atmanscope --record session.atman",
+    "atmanscope replay session.atman --speed 4",
+    "atmanscope replay session.atman --to why.html",
     NULL,
 };
 static const char *const guard_examples[] = {
@@ -476,4 +496,5 @@ const struct command_row options_commands[COMMANDS] = {
     [COMMAND_EVAL] = {"eval", "DATASET.jsonl", "how often maps point at what is known to decide, over a data set", eval_examples},
     [COMMAND_GUARD] = {"guard", "FILE.jsonl", "check that answers still rest on what they should, for scripts and CI",
                        guard_examples, "A line of FILE.jsonl", guard_notes},
+    [COMMAND_REPLAY] = {"replay", "FILE", "play a recorded session, without model or device", replay_examples},
 };

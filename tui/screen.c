@@ -14,7 +14,7 @@
 
 enum { FRAME_MS = 30, OUTPUT_TOKENS = 12, RESET_ON_FORK = 1 /* of sched_setattr() */ };
 
-static int64_t now_ms(void)
+int64_t screen_now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -50,6 +50,12 @@ static void draw(struct screen *screen, unsigned dirty)
     refresh();
 }
 
+/* The sooner of two times to wait, -1 of which is for ever. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* Keys are shown at once; what the worker says at most every FRAME_MS, however fast it is. */
 static void run(struct screen *screen)
 {
@@ -57,16 +63,20 @@ static void run(struct screen *screen)
     int64_t drawn = 0;
     bool hurry = true;
     while (!screen->quit) {
-        int64_t due = drawn + FRAME_MS - now_ms();
+        int64_t due = drawn + FRAME_MS - screen_now();
         if (dirty && (hurry || due <= 0)) {
             draw(screen, dirty);
-            drawn = now_ms();
+            drawn = screen_now();
             dirty = DIRTY_NONE;
+            screen_record_frame(screen, hurry);
         }
-        int picture = dirty ? -1 : graphics_show(&screen->graphics, &screen->terminal, &screen->view, now_ms());
+        int picture = dirty ? -1 : graphics_show(&screen->graphics, &screen->terminal, &screen->view, screen_now());
         int others[3] = {screen->loader.errand.fd, screen->loaded.worker ? worker_fd(screen->loaded.worker) : -1,
                          screen->fetcher.errand.fd};
-        unsigned woke = terminal_wait(&screen->terminal, others, 3, !dirty ? picture : due > 0 ? (int)due : 0);
+        int rest = !dirty ? picture : due > 0 ? (int)due : 0;
+        rest = sooner(rest, screen->replay ? screen_replay_due(screen) : screen_record_due(screen));
+        unsigned woke = terminal_wait(&screen->terminal, others, 3, rest);
+        dirty |= screen->replay ? screen_replay_tick(screen) : screen_record_tick(screen);
         hurry = woke & ~(unsigned)(WOKE_OTHER << 1);
         if (woke & WOKE_END)
             break;
@@ -118,6 +128,11 @@ static void set_up(struct screen *screen)
         .patch_column = -1,
         .patch_row = -1,
     };
+    if (screen->replay) {
+        paint_begin(&screen->terminal);
+        screen_replay_begin(screen);
+        return;
+    }
     samples_read(&screen->samples, options->samples);
     for (size_t i = 0; i < options->image_count && i < SCREEN_IMAGES; i++)
         screen_picture_put(screen, image_keep(options->images[i]), options->image_paths ? options->image_paths[i] : NULL);
@@ -129,6 +144,11 @@ static void set_up(struct screen *screen)
     history_open(&screen->history, options->history);
     screen->recalled = screen->history.count;
     screen->first_load = true;
+    if (options->record && screen_record_start(screen, options->record, &screen->error) != 0) {
+        screen->code = screen->error.code;
+        screen->quit = true;
+        return;
+    }
     paint_begin(&screen->terminal);
     screen_load(screen, options->engine.model);
 }
@@ -147,12 +167,15 @@ int screen_run(const struct screen_options *options, struct error *error)
         explanation_free(screen.mixed);
         return error_set(error, ERROR_MEMORY, "there is no memory for the screen");
     }
-    int code = terminal_open(&screen.terminal, &options->terminal, error);
+    int code = options->replay ? screen_replay_open(&screen, options->replay, options->speed, error) : 0;
+    if (code == 0)
+        code = terminal_open(&screen.terminal, &options->terminal, error);
     if (code == 0) {
         set_up(&screen);
         take_short_turns();
         run(&screen);
         int signal = terminal_signal();
+        screen_record_end(&screen);
         terminal_close(&screen.terminal);
         code = signal ? signal : screen.code;
         if (signal)
@@ -160,6 +183,7 @@ int screen_run(const struct screen_options *options, struct error *error)
         if (screen.code != 0 && error)
             *error = screen.error;
     }
+    screen_replay_close(&screen);
     loader_free(&screen.loader);
     fetcher_free(&screen.fetcher);
     loaded_close(&screen.loaded);

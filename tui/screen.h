@@ -25,6 +25,9 @@ struct screen_options {
     struct method method;
     bool raw, chat; /* prompts are never, or always, conversations; else where the model has a chat template */
     int generate; /* tokens of output; 0: 12 */
+    const char *record; /* a file to record to from the start, which must not be there; or NULL */
+    const char *replay; /* a recording to play in place of a model, or NULL: of the rest only `terminal` counts then */
+    double speed;       /* at which it is played */
 };
 
 /* Run until the person leaves.  The screen is there at once and the first model is loaded behind it.

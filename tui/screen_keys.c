@@ -242,8 +242,10 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return show_models(screen);
     case ACTION_SAVE:
         return screen_ask_save(screen);
+    case ACTION_RECORD:
+        return screen_ask_record(screen);
     case ACTION_HELP:
-        dialog_show_help(&screen->dialog);
+        dialog_show_help(&screen->dialog, screen->replay ? screen_replay_shows : NULL);
         return DIRTY_DRAW;
     case ACTION_REDRAW:
         clearok(curscr, TRUE);
@@ -275,6 +277,8 @@ static unsigned dialog_takes(struct screen *screen, const struct key *key)
         return screen_read_prompt(screen, answer);
     if (screen->dialog.kind == DIALOG_HISTORY)
         return screen_history_picked(screen);
+    if (screen->dialog.kind == DIALOG_RECORD)
+        return screen_record(screen, answer);
     unsigned dirty = screen_load(screen, answer);
     dialog_close(&screen->dialog);
     return dirty | DIRTY_DRAW;
@@ -291,7 +295,8 @@ unsigned screen_keys(struct screen *screen)
         if (screen->view.message[0])
             dirty |= DIRTY_DRAW;
         screen->view.message[0] = '\0';
-        enum action action = typing_is_text(key) && screen->view.focus == PLACE_EDITOR
+        enum action action = screen->replay ? screen_replay_action(screen, key, &dirty)
+                             : typing_is_text(key) && screen->view.focus == PLACE_EDITOR
                                  ? ACTION_NONE
                                  : keys_action(key->key, screen->view.focus);
         if (action == ACTION_QUIT && (key->key < ' ' || !dialog_is_open(&screen->dialog)))
@@ -306,7 +311,7 @@ unsigned screen_keys(struct screen *screen)
             dirty |= wheel(screen, key);
         else if (action != ACTION_NONE)
             dirty |= act(screen, action, key->key);
-        else if (typing_is_text(key) && screen->view.focus == PLACE_EDITOR) {
+        else if (!screen->replay && typing_is_text(key) && screen->view.focus == PLACE_EDITOR) {
             i += insert_text(screen, i) - 1;
             screen->view.special = -1;
             dirty |= DIRTY_ALL;

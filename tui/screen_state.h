@@ -19,6 +19,8 @@
 #include "tui/history.h"
 #include "tui/loader.h"
 #include "tui/offer.h"
+#include "tui/player.h"
+#include "tui/recorder.h"
 #include "tui/samples.h"
 #include "tui/screen.h"
 #include "tui/view.h"
@@ -40,6 +42,14 @@ struct screen_prompt {
     struct image *images[SCREEN_IMAGES]; /* an owner of each */
     char *image_paths[SCREEN_IMAGES];
     size_t image_count;
+};
+
+/* A recording that is played in place of a worker. */
+struct replay {
+    struct player player;
+    bool showing; /* the screen's explanations are the player's */
+    char units[256], image_units[32], loading[256]; /* texts of the settings, and of the view */
+    char line[80];                                  /* in place of the hints */
 };
 
 struct screen {
@@ -70,6 +80,8 @@ struct screen {
     struct request settings; /* prompt fields unused; units and method as chosen */
     struct zoom zooms[SCREEN_ZOOMS]; /* where the prompt is cut finer than that */
     size_t zoom_count;
+    struct recorder *recorder; /* NULL: nothing is recorded */
+    struct replay *replay;     /* NULL: there is a worker, or will be */
     char save_name[PATHS_LENGTH];
     bool replace_asked;      /* Enter once on the name of a file that is there */
     uint64_t submitted;      /* number of the latest request, 0: none */
@@ -79,6 +91,9 @@ struct screen {
     int code;                /* why we quit, if that is an error */
     struct error error;
 };
+
+/* Milliseconds of a clock that only goes forward. */
+int64_t screen_now(void);
 
 /* -- screen_work.c: what is asked of the worker, and what it says -------------------------------------------------- */
 
@@ -175,6 +190,38 @@ unsigned screen_read_prompt(struct screen *, const char *path);
 unsigned screen_ask_save(struct screen *);
 /* Write the explanation to it, in the format that its ending says; what is there is replaced when asked twice. */
 unsigned screen_save(struct screen *, const char *path);
+
+/* -- screen_record.c ----------------------------------------------------------------------------------------------- */
+
+/* Record from here on, into a new file; with `replace_asked` into one that is there. */
+int screen_record_start(struct screen *, const char *path, struct error *);
+/* The screen is another: keep what it is now, at once (hurry) or soon. */
+void screen_record_frame(struct screen *, bool hurry);
+/* Do what is due: keep what the screen is, write what was kept. */
+unsigned screen_record_tick(struct screen *);
+/* Milliseconds until that has something to do; -1: nothing. */
+int screen_record_due(const struct screen *);
+/* Write the rest, without a word. */
+void screen_record_end(struct screen *);
+/* Ask for the name of a file to record to; or stop recording. */
+unsigned screen_ask_record(struct screen *);
+unsigned screen_record(struct screen *, const char *path);
+
+/* -- screen_replay.c ----------------------------------------------------------------------------------------------- */
+
+/* Open a recording.  Errors of player_open(). */
+int screen_replay_open(struct screen *, const char *path, double speed, struct error *);
+/* Show its beginning. */
+void screen_replay_begin(struct screen *);
+void screen_replay_close(struct screen *); /* its explanations are the screen's: they are gone with it */
+/* Go on playing. */
+unsigned screen_replay_tick(struct screen *);
+/* Milliseconds until it goes on; -1: it does not. */
+int screen_replay_due(const struct screen *);
+/* Act on a key that controls the replay; else the action that it may have here. */
+enum action screen_replay_action(struct screen *, const struct key *, unsigned *dirty);
+/* Whether the list of keys has a row while a recording is played. */
+bool screen_replay_shows(const struct key_binding *);
 
 /* -- screen_keys.c ------------------------------------------------------------------------------------------------- */
 

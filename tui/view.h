@@ -38,8 +38,10 @@ struct view {
     struct image *const *images; /* of the edited prompt */
     size_t image_count;
     const struct offer *offer;
+    bool recording;     /* what happens goes to a file */
+    const char *replay; /* where a recording is that is played: in place of the hints; NULL: it is no recording */
 
-    /* how */
+    /* how: what of it is recorded, scene_layout.c says */
     enum key_place focus;
     size_t token;  /* the chosen output token */
     int choice;    /* as in map.h: 0: itself, 1 + k: candidate k, or what was typed */

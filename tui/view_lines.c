@@ -361,8 +361,11 @@ static void draw_status(struct view *view, int row)
     if (view->focus == PLACE_EDITOR && !busy && view_unit(view) >= 0)
         hint = "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
     char text[VIEW_MESSAGE];
+    hint = view->replay ? view->replay : hint;
     int hint_width = (int)strlen(hint);
-    if (columns < 60)
+    if (columns < 60 && view->replay)
+        hint_width = (int)strcspn(hint, " ");
+    else if (columns < 60)
         hint_width = (int)strlen(hint = view->focus == PLACE_EDITOR ? "F1 help" : "? help");
     if (view->message[0]) {
         struct style style = view->message_bad ? paint_error() : paint_plain(COLOUR_BOLD);

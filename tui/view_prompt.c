@@ -34,6 +34,8 @@ static void draw_title(struct view *view)
         snprintf(text, sizeof text, " %zu token%s ", e->token_count, plural(e->token_count));
     if (e->token_count > 0)
         left += paint_string(view->prompt_title, left, columns - 2 - left, paint_plain(0), text);
+    if (view->recording)
+        left += paint_string(view->prompt_title, left, columns - 2 - left, paint_plain(COLOUR_BOLD), " recording ");
     if (!info)
         return;
     const char *slash = strrchr(info->file, '/'), *name = slash ? slash + 1 : info->file, *end = strstr(name, ".gguf");

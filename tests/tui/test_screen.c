@@ -395,7 +395,8 @@ static void test_help(void)
     for (size_t i = 0; i < count; i++) {
         char names[96];
         keys_names(&table[i], names, sizeof names);
-        CHECK(sees(pty, table[i].help) && sees(pty, names), "%s: %s", names, table[i].help);
+        CHECK((sees(pty, table[i].help) && sees(pty, names)) || table[i].place == PLACE_REPLAY, "%s: %s", names,
+              table[i].help);
     }
     pty_send(pty, "\033");
     CHECK(pty_wait_gone(pty, "Everywhere"));

@@ -1,0 +1,53 @@
+/* atmanscope replay: a recorded session, on the screen or as a file. */
+#include "tui/command.h"
+
+#include "tui/export.h"
+#include "tui/output.h"
+#include "tui/player.h"
+#include "tui/screen.h"
+
+/* The explanation that the recording ends with, as a file. */
+static int write_end(const struct options *o, const struct context *context, struct error *error)
+{
+    static struct player player; /* large for a stack */
+    int code = output_check(o->to, error);
+    if (code == 0 && !export_knows(o->to))
+        code = error_set(error, ERROR_ARGUMENT, "--to %s: the ending says the format; use " EXPORT_ENDINGS, o->to);
+    if (code == 0)
+        code = player_open(o->dataset, &player, error);
+    if (code != 0)
+        return code;
+    player_seek(&player, player.end);
+    code = player_take(&player, error);
+    const struct explanation *e = player.explanations[0];
+    if (code == 0 && (!player.info || !player.tokenizer || e->unit_count == 0))
+        code = error_set(error, ERROR_FORMAT, "it ends before anything was explained");
+    if (code == 0) {
+        struct report report = {.info = player.info,
+                                .tokenizer = player.tokenizer,
+                                .explanation = e,
+                                .ground = context->ground,
+                                .scale = (enum scale)o->scale};
+        code = export_write(o->to, &report, context->depth, error);
+    } else {
+        error_add(error, code, "%s", o->dataset);
+    }
+    player_close(&player);
+    return code;
+}
+
+int command_replay(const struct options *o, const struct context *context, int *signal, struct error *error)
+{
+    if (o->to)
+        return write_end(o, context, error);
+    struct screen_options screen = {
+        .terminal = command_terminal(o, context),
+        .paths = &context->paths,
+        .replay = o->dataset,
+        .speed = o->speed > 0 ? o->speed : 1,
+        .method = o->method,
+    };
+    int code = screen_run(&screen, error);
+    *signal = code > 0 ? code : 0;
+    return code > 0 ? 0 : code;
+}
