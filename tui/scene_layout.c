@@ -27,10 +27,10 @@ static const struct shape_field picture_fields[] = {
 const struct shape layout_picture = SHAPE_OF(picture_fields);
 
 static const struct shape_field candidate_fields[] = {NUMBER(candidate, id), FLOAT(candidate, logprob)};
-static const struct shape candidate_shape = SHAPE_OF(candidate_fields);
+const struct shape layout_candidate = SHAPE_OF(candidate_fields);
 static const struct shape_field output_fields[] = {
     NUMBER(output_token, id), FLOAT(output_token, logprob),
-    SHAPE_INNER(struct output_token, candidates, CANDIDATES, candidate_shape),
+    SHAPE_INNER(struct output_token, candidates, CANDIDATES, layout_candidate),
 };
 const struct shape layout_output = SHAPE_OF(output_fields);
 
@@ -47,45 +47,45 @@ static const struct shape_field method_fields[] = {
     NUMBER(method, suppression), NUMBER(method, paths), FLOAT(method, factor), FLOAT(method, similarity),
     FLOAT(method, image_similarity), NUMBER(method, window), NUMBER(method, first_layer), NUMBER(method, last_layer),
 };
-static const struct shape method_shape = SHAPE_OF(method_fields);
+const struct shape layout_method = SHAPE_OF(method_fields);
 
 static const struct shape_field cost_fields[] = {
     NUMBER(cost, probes), NUMBER(cost, probes_total), NUMBER(cost, rows), FLOAT(cost, seconds),
     FLOAT(cost, expected_seconds), FLOAT(cost, vision_seconds), FLOAT(cost, prefill_seconds),
     FLOAT(cost, generate_seconds), FLOAT(cost, first_seconds), FLOAT(cost, tokens_per_second), NUMBER(cost, peak_bytes),
 };
-static const struct shape cost_shape = SHAPE_OF(cost_fields);
+const struct shape layout_cost = SHAPE_OF(cost_fields);
 
 static const struct shape_field error_fields[] = {NUMBER(error, code), TEXT(error, message)};
-static const struct shape error_shape = SHAPE_OF(error_fields);
+const struct shape layout_error = SHAPE_OF(error_fields);
 
 static const struct shape_field answer_fields[] = {
     NUMBER(answer, state), NUMBER(answer, token), NUMBER(answer, id), NUMBER(answer, steps),
-    NUMBER(answer, steps_total), INNER(answer, error, error_shape),
+    NUMBER(answer, steps_total), INNER(answer, error, layout_error),
 };
-static const struct shape answer_shape = SHAPE_OF(answer_fields);
+const struct shape layout_answer = SHAPE_OF(answer_fields);
 
 static const struct shape_field proof_point_fields[] = {
     NUMBER(proof_point, deleted), FLOAT(proof_point, ranked), FLOAT(proof_point, random),
 };
-static const struct shape proof_point_shape = SHAPE_OF(proof_point_fields);
+const struct shape layout_proof_point = SHAPE_OF(proof_point_fields);
 static const struct shape_field flip_fields[] = {
     NUMBER(flip, state), NUMBER(flip, count), NUMBERS(flip, unit, FLIP_UNITS), NUMBER(flip, id), FLOAT(flip, logprob),
     FLOAT(flip, asked_logprob),
 };
-static const struct shape flip_shape = SHAPE_OF(flip_fields);
+const struct shape layout_flip = SHAPE_OF(flip_fields);
 static const struct shape_field proof_fields[] = {
-    INNER(proof, answer, answer_shape), FLOAT(proof, logprob), NUMBER(proof, units), NUMBER(proof, orders),
-    NUMBER(proof, point_count), SHAPE_INNER(struct proof, point, PROOF_POINTS, proof_point_shape), FLOAT(proof, area),
-    INNER(proof, flip, flip_shape),
+    INNER(proof, answer, layout_answer), FLOAT(proof, logprob), NUMBER(proof, units), NUMBER(proof, orders),
+    NUMBER(proof, point_count), SHAPE_INNER(struct proof, point, PROOF_POINTS, layout_proof_point), FLOAT(proof, area),
+    INNER(proof, flip, layout_flip),
 };
 const struct shape layout_proof = SHAPE_OF(proof_fields);
 
 static const struct shape_field pair_fields[] = {NUMBERS(pair, unit, 2), FLOATS(pair, alone, 2), FLOAT(pair, both)};
-static const struct shape pair_shape = SHAPE_OF(pair_fields);
+const struct shape layout_pair = SHAPE_OF(pair_fields);
 static const struct shape_field pairs_fields[] = {
-    INNER(pairs, answer, answer_shape), FLOAT(pairs, noise), NUMBER(pairs, count),
-    SHAPE_INNER(struct pairs, pair, PAIR_MOST, pair_shape),
+    INNER(pairs, answer, layout_answer), FLOAT(pairs, noise), NUMBER(pairs, count),
+    SHAPE_INNER(struct pairs, pair, PAIR_MOST, layout_pair),
 };
 const struct shape layout_pairs = SHAPE_OF(pairs_fields);
 
@@ -93,8 +93,8 @@ static const struct shape_field explanation_fields[] = {
     NUMBER(explanation, request), TRUTH(explanation, stopped), NUMBER(explanation, foil.token),
     NUMBER(explanation, foil.id), FLOAT(explanation, foil.logprob), NUMBER(explanation, chosen_id),
     NUMBER(explanation, chosen_token),
-    INNER(explanation, method, method_shape), FLOAT(explanation, noise_floor), TRUTH(explanation, busy),
-    TRUTH(explanation, complete), INNER(explanation, cost, cost_shape), INNER(explanation, error, error_shape),
+    INNER(explanation, method, layout_method), FLOAT(explanation, noise_floor), TRUTH(explanation, busy),
+    TRUTH(explanation, complete), INNER(explanation, cost, layout_cost), INNER(explanation, error, layout_error),
     /* parts of their own */
     LEFT_OUT(explanation, prompt), LEFT_OUT(explanation, prompt_length), LEFT_OUT(explanation, tokens),
     LEFT_OUT(explanation, token_count), LEFT_OUT(explanation, pictures), LEFT_OUT(explanation, picture_count),
@@ -134,7 +134,7 @@ const struct shape layout_view = SHAPE_OF(view_fields);
 
 static const struct shape_field settings_fields[] = {
     TRUTH(request, chat), NUMBER(request, generate), TRUTH(request, explain), TRUTH(request, direct), NUMBER(request, map),
-    INNER(request, method, method_shape), FLOAT(request, budget), NUMBER(request, seed),
+    INNER(request, method, layout_method), FLOAT(request, budget), NUMBER(request, seed),
     /* texts of their own */
     LEFT_OUT(request, units), LEFT_OUT(request, image_units),
     /* not set in the screen's settings, or of no meaning without a model */

@@ -1,6 +1,6 @@
 /* scene_layout.h: which fields of the structs that the screen shows a recording keeps.
  *
- * A new field of one of these structs needs a row in scene_layout.c: tests/unit/test_recording.c fails without. */
+ * A new field of one of these structs needs a row in scene_layout.c: tests/tui/test_recording.c fails without. */
 #ifndef TUI_SCENE_LAYOUT_H
 #define TUI_SCENE_LAYOUT_H
 
@@ -8,6 +8,9 @@
 
 extern const struct shape layout_explanation, layout_token, layout_picture, layout_output, layout_unit, layout_alike;
 extern const struct shape layout_proof, layout_pairs;
+/* and what stands within them */
+extern const struct shape layout_candidate, layout_method, layout_cost, layout_error, layout_answer, layout_proof_point,
+    layout_flip, layout_pair;
 extern const struct shape layout_info, layout_view, layout_settings, layout_steer, layout_editor;
 
 /* The part of struct view that layout_view is about: what says how things are shown. */

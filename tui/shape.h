@@ -1,6 +1,6 @@
 /* shape.h: which fields a struct has, as a table, so that it can be written as bytes and read back.
  *
- * One row for each field; what is not to be kept has a row that says so.  tests/unit/test_recording.c fails where a
+ * One row for each field; what is not to be kept has a row that says so.  tests/tui/test_recording.c fails where a
  * struct has a field that no row names.  Reading checks kinds of fields (a truth is 0 or 1, a text is UTF-8 and ends),
  * not what values mean. */
 #ifndef TUI_SHAPE_H
