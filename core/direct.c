@@ -1,10 +1,11 @@
 /* direct.c: what direct paths do to the output tokens, and when that is measured.
  *
- * A token's rows are as many as there are units before it: about one plain pass of the prompt, while writing the token
- * takes one row.  Measured at once after each token they would slow the output several times, so the output runs ahead:
- * the first token is measured at once, for there to be a map; then tokens are measured in their order, and take as much
- * time as writing takes, no more.  Where writing is slower than reading, it has all the time.  What is left when the
- * output ends is measured then. */
+ * A token's rows are as many as there are units before it: about one plain pass of the prompt, where writing the token
+ * takes one row.  Measured at once after each token they would slow the output several times (SmolLM2 on 4 cores: twice
+ * to three times at 60 units, eight times at 256).  So the output runs ahead, and tokens are measured in their order:
+ * the first at once, for there to be a map; then some between two others, in all as long as writing has taken so far, so
+ * that the output has at least half its speed.  Nothing comes between tokens that come no faster than they are read, or
+ * that would be seen as a halt.  What is left when the output ends is measured then, in larger runs, which cost less. */
 #include "core/direct.h"
 
 #include <math.h>
@@ -15,10 +16,12 @@
 
 enum {
     CHOICES = 1 + CANDIDATES,
-    RUN_ROWS = 64,       /* a lane's share of a run: enough for products at speed, and few enough to be soon done */
-    READING_RATE = 8,    /* tokens a second: more than anybody reads */
+    RUN_ROWS = 128,        /* a lane's share of a run, for products at speed */
+    READING_RATE = 8,      /* tokens a second: more than anybody reads */
     STATE_BYTES = 1 << 26, /* kept for re-targeting, at most */
 };
+
+static const double PAUSE = 0.3; /* seconds that the output may wait at a time */
 
 /* -- the store ----------------------------------------------------------------------------------------------------- */
 
@@ -212,11 +215,11 @@ static bool may_follow(const struct job *j)
            j->method.suppression != SUPPRESS_ROW_MIN && j->baseline->kept;
 }
 
-/* The seconds that a run is expected to take; rows of probes are taken for as fast as those of a plain pass until some
- * have been seen. */
+/* The seconds that a run is expected to take; its rows are taken for as fast as those of a plain pass until some have been
+ * seen. */
 static double expect(const struct job *j, int tokens)
 {
-    double rate = j->probe_rate > 0 ? j->probe_rate : j->pass_rate;
+    double rate = j->direct_rate > 0 ? j->direct_rate : j->pass_rate;
     return rate > 0 ? (double)tokens * (double)j->unit_count / rate : 0;
 }
 
@@ -224,15 +227,20 @@ int job_follow_direct(struct job *j, double generating, struct error *error)
 {
     if (!may_follow(j))
         return 0;
-    int first = first_unknown(&j->direct), end = first + run_tokens(j);
-    if (end > j->output_count)
-        end = j->output_count;
-    double spent = j->direct.seconds + expect(j, end - first);
-    if (first > 0 && (spent > generating || generating + spent > (double)j->output_count / READING_RATE))
+    int first = first_unknown(&j->direct), tokens = j->output_count - first, most = run_tokens(j);
+    if (tokens > most)
+        tokens = most;
+    while (tokens > 1 && expect(j, tokens) > PAUSE)
+        tokens--;
+    double run = expect(j, tokens), spent = j->direct.seconds + run;
+    bool late = spent > generating || generating + spent > (double)j->output_count / READING_RATE;
+    if (run > PAUSE || (late && first > 0))
         return 0;
     double before = clock_now();
     j->probes_started = before - j->direct.seconds;
-    int status = job_measure_direct(j, first, end, error);
-    j->direct.seconds += clock_now() - before;
+    int status = job_measure_direct(j, first, first + tokens, error);
+    double seconds = clock_now() - before;
+    j->direct.seconds += seconds;
+    j->direct_rate = (double)tokens * (double)j->unit_count / seconds;
     return status;
 }

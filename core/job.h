@@ -30,6 +30,7 @@ struct job {
     struct gallery gallery;
     struct baseline *baseline; /* of the last sequence */
     double pass_rate, probe_rate; /* rows a second of the last plain pass, and of the last probes; 0: none yet */
+    double direct_rate; /* and of the last run of direct.c that the output waited for */
     struct lanes *lanes;
     int lane_capacity;
     struct plan *plan;
