@@ -205,9 +205,10 @@ static int note_preview(struct run *run, enum event_kind kind, void *data, struc
     const struct explanation *e = run->explanation;
     size_t known = 0;
     (void)error;
-    while (kind == EVENT_RELEVANCE && known < e->unit_count && e->measured[known])
+    bool more = kind == EVENT_DIRECT || kind == EVENT_RELEVANCE;
+    while (more && known < e->unit_count && explanation_knows(e, known, 0))
         known++;
-    if (kind == EVENT_RELEVANCE && known == e->unit_count && round->preview_seconds < 0)
+    if (more && known == e->unit_count && round->preview_seconds < 0)
         round->preview_seconds = now() + round->preview_seconds;
     return 0;
 }

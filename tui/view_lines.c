@@ -327,7 +327,7 @@ static void describe_work(const struct view *view, char *text, size_t size)
         snprintf(text, size, "mixing, %zu of %d tokens", view->mixed->output_count, view->settings->generate);
     else if (view->pending)
         snprintf(text, size, "starting");
-    else if (e->busy && e->unit_count == 0)
+    else if (e->busy && cost->probes_total == 0)
         snprintf(text, size, "writing, %zu of %d tokens", e->output_count, view->settings->generate);
     else if (e->busy && cost->probes == 0 && cost->expected_seconds > 0)
         snprintf(text, size, "measuring %d, about %.*f s", cost->probes_total, cost->expected_seconds < 9.5,

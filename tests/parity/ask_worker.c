@@ -46,7 +46,7 @@ static json_t *strongest(const struct explanation *e)
     size_t best[STRONGEST], found = 0;
     for (size_t u = 0; u < e->unit_count; u++) {
         size_t at = found;
-        if (e->units[u].kind == UNIT_SPECIAL || !e->measured[u])
+        if (e->units[u].kind == UNIT_SPECIAL || !explanation_knows(e, u, 0))
             continue;
         while (at > 0 && strength(e, best[at - 1]) < strength(e, u))
             at--;
@@ -65,7 +65,8 @@ static json_t *strongest(const struct explanation *e)
 static json_t *moment(const struct explanation *e, enum event_kind kind, double start, double busy)
 {
     static const char *const names[] = {
-        [EVENT_TOKEN] = "token", [EVENT_UNITS] = "units", [EVENT_RELEVANCE] = "relevance", [EVENT_DONE] = "done"};
+        [EVENT_TOKEN] = "token",         [EVENT_DIRECT] = "direct", [EVENT_UNITS] = "units",
+        [EVENT_RELEVANCE] = "relevance", [EVENT_DONE] = "done"};
     return json_pack("[sffio]", names[kind], seconds(CLOCK_MONOTONIC) - start, seconds(CLOCK_PROCESS_CPUTIME_ID) - busy,
                      e->cost.probes, strongest(e));
 }
@@ -79,7 +80,8 @@ static enum event_kind wait_for(struct worker *worker, struct explanation *e, en
         struct pollfd readable = {.fd = worker_fd(worker), .events = POLLIN};
         poll(&readable, 1, -1);
         while (worker_next(worker, e, &kind)) {
-            if (shown && (kind == EVENT_TOKEN || kind == EVENT_UNITS || kind == EVENT_RELEVANCE || kind == EVENT_DONE))
+            if (shown && (kind == EVENT_TOKEN || kind == EVENT_DIRECT || kind == EVENT_UNITS || kind == EVENT_RELEVANCE ||
+                          kind == EVENT_DONE))
                 json_array_append_new(shown, moment(e, kind, start, busy));
             if (kind == wanted || kind == EVENT_FAILED)
                 return kind;
