@@ -38,6 +38,10 @@ int loader_start(struct loader *loader, const struct engine_options *options, st
     loader->options = *options;
     snprintf(loader->path, sizeof loader->path, "%s", options->model);
     loader->options.model = loader->path;
+    if (options->mmproj) {
+        snprintf(loader->mmproj, sizeof loader->mmproj, "%s", options->mmproj);
+        loader->options.mmproj = loader->mmproj;
+    }
     return errand_start(&loader->errand, load, loader, error);
 }
 

@@ -19,8 +19,8 @@ void loaded_close(struct loaded *);
 
 struct loader {
     struct errand errand; /* its fd is readable when the model is open, or is not to be */
-    char path[PATHS_LENGTH];
-    struct engine_options options; /* model points to path */
+    char path[PATHS_LENGTH], mmproj[PATHS_LENGTH];
+    struct engine_options options; /* model points to path, mmproj to mmproj or is NULL */
     struct loaded loaded;
     int code;
     struct error error;
@@ -28,7 +28,7 @@ struct loader {
 
 /* Nothing runs.  Before anything else. */
 void loader_init(struct loader *);
-/* Open the model of options; its strings but the model's must outlive the loader. */
+/* Open the model of options; its strings but those two must outlive the loader. */
 int loader_start(struct loader *, const struct engine_options *, struct error *);
 /* When its fd is readable: take what was loaded.  0, or why it failed. */
 int loader_finish(struct loader *, struct loaded *, struct error *);

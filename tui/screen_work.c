@@ -122,11 +122,14 @@ unsigned screen_load(struct screen *screen, const char *path)
     struct engine_options options = screen->options->engine;
     struct error error;
     const char *slash = strrchr(path, '/');
+    char mmproj[PATHS_LENGTH];
     if (screen->loader.errand.running) {
         screen_say(screen, true, "%s is still being loaded; wait for it", screen->view.loading);
         return DIRTY_DRAW;
     }
     options.model = path;
+    if (strcmp(path, screen->options->engine.model) != 0) /* the first one's tower is not this one's */
+        options.mmproj = paths_mmproj(path, mmproj, sizeof mmproj, NULL) == 0 && mmproj[0] ? mmproj : NULL;
     if (screen->on_cpu) {
         options.device = "cpu";
         options.tf32 = false;

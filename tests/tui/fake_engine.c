@@ -51,6 +51,8 @@ int engine_open(const struct engine_options *options, struct engine **engine, st
     if (strstr(model, "broken"))
         return error_set(error, ERROR_FORMAT, "%s: not a GGUF file: it starts with something else; give another",
                          model);
+    if (options->mmproj && strncmp(options->mmproj, model, strlen(model) - strlen(".gguf")) != 0)
+        return error_set(error, ERROR_ARGUMENT, "%s: not the tower of %s", options->mmproj, model);
     *engine = calloc(1, sizeof **engine);
     struct engine_info *info = &(*engine)->info;
     *info = (struct engine_info){

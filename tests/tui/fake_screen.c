@@ -49,7 +49,9 @@ int main(int count, char **arguments)
     for (size_t i = 0; i < image_count; i++)
         images[i] = fake_picture(getenv("FAKE_NOISE") ? -1 : (int)i);
     struct screen_options options = {
-        .engine = {.model = count > 1 ? arguments[1] : "fake.gguf", .precision = -1},
+        .engine = {.model = count > 1 ? arguments[1] : "fake.gguf",
+                   .mmproj = count > 1 ? NULL : "fake-mmproj.gguf",
+                   .precision = -1},
         .terminal = {term, colour_depth_from(term, getenv("COLORTERM"), getenv("NO_COLOR")), GROUND_DARK, SCALE_BLUE_ORANGE,
                      graphics_of(getenv("FAKE_GRAPHICS")), getenv("FAKE_TMUX") != NULL},
         .paths = &paths,
