@@ -30,7 +30,9 @@ static void explanation_clear(struct explanation *e)
     explanation_clear_direct(e);
     free(e->chosen);
     free(e->chosen_direct);
-    *e = (struct explanation){.foil = {.token = -1}, .chosen_id = -1, .noise_floor = NAN};
+    explanation_free(e->former);
+    *e = (struct explanation){
+        .foil = {.token = -1}, .chosen_id = -1, .noise_floor = NAN, .keeps_former = e->keeps_former};
 }
 
 struct explanation *explanation_new(void)
@@ -89,9 +91,26 @@ static void out_of_memory(struct explanation *e)
     error_set(&e->error, ERROR_MEMORY, "out of memory for the result");
 }
 
+/* All that e says goes to an explanation of its own; without memory for that it goes nowhere. */
+static struct explanation *move_away(struct explanation *e)
+{
+    struct explanation *former = malloc(sizeof *former);
+    if (!former)
+        return NULL;
+    explanation_free(e->former);
+    *former = *e;
+    former->former = NULL;
+    former->keeps_former = false;
+    former->busy = false; /* the worker says no more of it */
+    *e = (struct explanation){.keeps_former = true};
+    return former;
+}
+
 static void apply_prompt(struct explanation *e, struct event *v)
 {
+    struct explanation *former = e->keeps_former && e->prompt ? move_away(e) : NULL;
     explanation_clear(e);
+    e->former = former;
     e->prompt = v->prompt;
     e->prompt_length = v->prompt_length;
     e->tokens = v->tokens;
