@@ -103,6 +103,7 @@ static const struct shape_field explanation_fields[] = {
     LEFT_OUT(explanation, measured), LEFT_OUT(explanation, estimated), LEFT_OUT(explanation, relevance),
     LEFT_OUT(explanation, direct), LEFT_OUT(explanation, direct_count), LEFT_OUT(explanation, chosen),
     LEFT_OUT(explanation, chosen_direct), LEFT_OUT(explanation, proof), LEFT_OUT(explanation, pairs),
+    LEFT_OUT(explanation, keeps_former), LEFT_OUT(explanation, former), /* what is compared is not recorded */
 };
 const struct shape layout_explanation = SHAPE_OF(explanation_fields);
 

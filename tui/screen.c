@@ -116,6 +116,7 @@ static void set_up(struct screen *screen)
         .explanation = screen->explanation,
         .mixed = screen->mixed,
         .steers = screen->steers,
+        .compare.about = &screen->about,
         .settings = &screen->settings,
         .loading = "",
         .dialog = &screen->dialog,
@@ -167,6 +168,7 @@ int screen_run(const struct screen_options *options, struct error *error)
         explanation_free(screen.mixed);
         return error_set(error, ERROR_MEMORY, "there is no memory for the screen");
     }
+    screen.explanation->keeps_former = true;
     int code = options->replay ? screen_replay_open(&screen, options->replay, options->speed, error) : 0;
     if (code == 0)
         code = terminal_open(&screen.terminal, &options->terminal, error);
@@ -196,5 +198,6 @@ int screen_run(const struct screen_options *options, struct error *error)
     editor_free(&screen.editor);
     explanation_free(screen.explanation);
     explanation_free(screen.mixed);
+    kept_free(screen.kept);
     return code;
 }

@@ -234,6 +234,10 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return screen_mix(screen, -1);
     case ACTION_MIX_RESET:
         return screen_mix_reset(screen);
+    case ACTION_COMPARE:
+        return screen_compare(screen);
+    case ACTION_PIN:
+        return screen_pin(screen);
     case ACTION_PANE:
         return next_pane(screen);
     case ACTION_DEVICE:

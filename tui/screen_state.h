@@ -3,6 +3,7 @@
  * screen.c has its life and its loop,
  * screen_work.c talks to the worker,
  * screen_contrast.c compares choices,
+ * screen_compare.c compares explanations,
  * screen_mix.c turns units up and down,
  * screen_units.c zooms into units and walks among the specials,
  * screen_picture.c has the pictures,
@@ -58,6 +59,8 @@ struct screen {
     struct editor editor;
     struct explanation *explanation;
     struct explanation *mixed;       /* the output with the units below turned up or down */
+    struct kept *kept;               /* to compare the explanation with; NULL: none */
+    struct about about, asked;       /* what it was asked; what the latest request asks */
     struct steer steers[MIX_UNITS];
     bool mix_latest; /* the worker's latest request is that of the mix: events are about it */
     bool mix_wanted; /* as soon as the measurement is done */
@@ -126,6 +129,17 @@ unsigned screen_ask_foil(struct screen *);
 unsigned screen_foil(struct screen *, const char *text);
 /* Ask the worker for what was typed, where that is needed: the answer is an EVENT_CHOSEN. */
 void screen_retarget(struct screen *);
+
+/* -- screen_compare.c ---------------------------------------------------------------------------------------------- */
+
+/* What was cycled through: the explanation alone, what changed, both side by side. */
+unsigned screen_compare(struct screen *);
+/* The one on the screen stays that with which all that follows is compared, or it does no more. */
+unsigned screen_pin(struct screen *);
+/* The explanation has changed: a new prompt may leave the former one to be kept. */
+unsigned screen_compare_event(struct screen *, enum event_kind);
+/* The explanation is about to leave the screen for another model.  true: it is kept, and not the caller's any more. */
+bool screen_compare_leave(struct screen *, const struct engine_info *next, bool chat);
 
 /* -- screen_mix.c -------------------------------------------------------------------------------------------------- */
 

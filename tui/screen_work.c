@@ -47,6 +47,7 @@ unsigned screen_measure(struct screen *screen)
     request.zoom_count = screen->zoom_count;
     screen->view.choice = 0;
     screen->mix_latest = false;
+    screen->asked = about_of(screen->view.info, &request);
     screen->submitted = worker_submit(screen->loaded.worker, &request);
     if (screen->submitted == 0)
         screen_say(screen, true, "there is no memory for this prompt; shorten it");
@@ -100,9 +101,10 @@ static unsigned event(struct screen *screen, enum event_kind kind)
         screen->view.special = -1;
     if (kind == EVENT_PROMPT)
         screen->view.patch_column = screen->view.patch_row = -1;
+    unsigned dirty = screen_compare_event(screen, kind);
     if (kind == EVENT_PROMPT || kind == EVENT_TOKEN)
-        return DIRTY_TEXT | (e->output_count == screen->view.token + 1 ? DIRTY_FOLLOW : 0);
-    return DIRTY_DRAW;
+        dirty |= DIRTY_TEXT | (e->output_count == screen->view.token + 1 ? DIRTY_FOLLOW : 0);
+    return dirty | DIRTY_DRAW;
 }
 
 unsigned screen_events(struct screen *screen)
@@ -178,14 +180,18 @@ unsigned screen_loaded(struct screen *screen)
     }
     screen_mix_reset(screen);
     screen->mix_latest = false;
+    bool chat = !screen->options->raw && (screen->options->chat || engine_info(loaded.engine)->chat[0]);
+    if (!screen_compare_leave(screen, engine_info(loaded.engine), chat))
+        explanation_free(screen->explanation);
     screen->view.info = engine_info(loaded.engine);
     screen->view.tokenizer = engine_tokenizer(loaded.engine);
     screen->view.explanation = explanation;
+    screen->view.compare.aligned = false;
     loaded_close(&screen->loaded);
-    explanation_free(screen->explanation);
     screen->explanation = explanation;
+    explanation->keeps_former = true;
     screen->loaded = loaded;
-    screen->settings.chat = !screen->options->raw && (screen->options->chat || engine_info(loaded.engine)->chat[0]);
+    screen->settings.chat = chat;
     screen->first_load = screen->view.pending = false;
     screen->view.typed.id = -1; /* another model's vocabulary is another */
     screen->view.token = 0;

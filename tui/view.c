@@ -10,6 +10,7 @@ void view_free(struct view *view)
     words_free(&view->said);
     words_free(&view->remixed);
     words_free(&view->strip_words);
+    view_free_compare(view);
     picture_canvas_free(&view->canvas);
 }
 
@@ -61,7 +62,6 @@ static void join_output(const struct view *view, const struct explanation *e, st
         if (!words_add(words, text, length))
             break;
     }
-    words_arrange(words, view->output.columns, view->terminal->ascii ? L'|' : L'↵');
 }
 
 /* -- places -------------------------------------------------------------------------------------------------------- */
@@ -84,7 +84,6 @@ static void place_panes(struct view *view)
         output = panes - 1;
     view->prompt_title = 0;
     view->prompt = (struct area){1, 1, panes - output, columns - 2};
-    view_place_specials(view);
     view->output_title = panes - output + 1;
     view->output = (struct area){view->output_title + 1, 1, output, columns - side - 2};
     view->candidates = (struct area){view->output_title + 1, columns - side + 1, output, side - 2};
@@ -98,25 +97,31 @@ static void place_panes(struct view *view)
         view->mix.row += upper + 1;
         view->mix.rows = output - upper - 1;
     }
+    view_place_compare(view);
+    view_place_specials(view);
 }
 
 void view_arrange(struct view *view)
 {
+    wchar_t newline = view->terminal->ascii ? L'|' : L'↵';
+    join_output(view, view->explanation, &view->said);
+    view_align_compare(view);
     place_panes(view);
     if (view->too_small)
         return;
     compare_prompts(view);
     layout_text(&view->prompt_layout, view->editor->text, view->editor->length, view->prompt.columns, L' ');
-    join_output(view, view->explanation, &view->said);
+    words_arrange(&view->said, view->output.columns, newline);
+    view_layout_compare(view);
     if (view->steer_count == 0)
         return;
     join_output(view, view->mixed, &view->remixed);
+    words_arrange(&view->remixed, view->mix.columns, newline);
     if (!view->mixing)
         words_align(&view->said, &view->remixed, NULL, NULL);
 }
 
-/* The first row to show so that `row` is among `rows`, moving no more than needed. */
-static int scroll_to(int first, int row, int rows, int total)
+int view_scroll(int first, int row, int rows, int total)
 {
     if (row < first)
         first = row;
@@ -133,15 +138,15 @@ void view_follow(struct view *view)
     if (view->too_small)
         return;
     layout_place(&view->prompt_layout, view->editor->cursor, &row, &column);
-    view->prompt_first = scroll_to(view->prompt_first, row, view->prompt.rows, view->prompt_layout.rows);
+    view->prompt_first = view_scroll(view->prompt_first, row, view->prompt.rows, view->prompt_layout.rows);
     view_follow_special(view);
     bool any = view->token < view->said.count;
     layout_place(&view->said.layout, any && view->token > 0 ? view->said.ends[view->token - 1] : 0, &row, &column);
-    view->output_first = scroll_to(view->output_first, row, view->output.rows, view->said.layout.rows);
+    view->output_first = view_scroll(view->output_first, row, view->output.rows, view->said.layout.rows);
     while (at + 1 < count && choices[at] != view->choice)
         at++;
     if (view->candidates.rows > 0)
-        view->candidate_first = scroll_to(view->candidate_first, at, view->candidates.rows, count);
+        view->candidate_first = view_scroll(view->candidate_first, at, view->candidates.rows, count);
 }
 
 /* -- clicks -------------------------------------------------------------------------------------------------------- */
@@ -234,9 +239,11 @@ void view_draw(struct view *view)
         int against = view_against(view);
         view->map = map_of(view->explanation, &(struct map_question){view->token, view->choice, against >= 0, against,
                                                                      view->typed.id, view->shared_scale});
+        view_ask_compare(view);
         view_draw_specials(view);
         view_draw_prompt(view);
         view_draw_output(view);
+        view_draw_compare(view);
         view_draw_picture(view);
         view_draw_lines(view);
         dialog_draw(view->dialog, view->terminal->rows, view->terminal->columns);

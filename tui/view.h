@@ -10,7 +10,9 @@
 
 #include "core/engine.h"
 #include "tui/dialog.h"
+#include "tui/difference.h"
 #include "tui/editor.h"
+#include "tui/kept.h"
 #include "tui/keys.h"
 #include "tui/layout.h"
 #include "tui/map.h"
@@ -21,6 +23,27 @@
 #include "tui/words.h"
 
 enum { VIEW_MESSAGE = 1024, VIEW_CHOICES = CANDIDATES + 2, VIEW_NAME = 40 };
+
+/* With what the explanation is compared. */
+struct view_compare {
+    /* set from outside */
+    const struct kept *kept;   /* borrowed; NULL: with nothing */
+    const struct about *about; /* the explanation's own; borrowed */
+    enum pin { PIN_NONE, PIN_SHOWN, PIN_KEPT } pin;
+    enum compare_mode { COMPARE_OFF, COMPARE_DIFFERENCE, COMPARE_BESIDE } mode;
+    bool aligned; /* false: units or outputs are others than when they were aligned */
+
+    /* made by view_arrange() and view_draw() */
+    struct difference difference;
+    struct words said; /* the kept output */
+    struct layout layout; /* the kept prompt */
+    struct area prompt, output; /* of the kept one, each with a row for its title above; no rows: it is not shown */
+    int removed; /* row of what is no more in the prompt; 0: none */
+    struct map before;
+    double limit;         /* nats at the ends of the scale of differences */
+    long token;           /* the kept output token that the chosen one is compared with; -1: none */
+    bool known;           /* the kept explanation knows the choice, and what it is contrasted with */
+};
 
 struct view {
     /* what is shown; borrowed */
@@ -80,6 +103,7 @@ struct view {
     int prompt_first, output_first, candidate_first; /* first rows shown */
     size_t same_before, same_behind; /* bytes of the edited prompt that are still those that were explained */
     struct map map;
+    struct view_compare compare;
     struct picture_canvas canvas; /* where it is drawn in halves of cells */
 };
 
@@ -127,6 +151,15 @@ bool view_offers(const struct view *);
 /* Which of them stands in a row; -1: none. */
 int view_offer_at(const struct view *, int row);
 
+/* How the explanation is compared: as wanted, if there is one to compare it with. */
+enum compare_mode view_compare_mode(const struct view *);
+/* The style of a unit of the explanation: its relevance, or what of it changed. */
+struct style view_unit_style(const struct view *, long unit);
+/* Whether the output token is not the one that was there before, where that is compared. */
+bool view_token_changed(const struct view *, size_t token);
+/* Whether the kept explanation's unit is a word that the prompt has no more. */
+bool view_is_removed(const struct view *, size_t unit_before);
+
 /* There is a picture to show, whether or not there is room for it. */
 bool view_has_picture(const struct view *);
 /* The shown picture's number in the explanation, or -1. */
@@ -144,6 +177,31 @@ const char *view_mode_name(enum picture_mode);
 /* "F2 word": the first key of an action that works in the focused pane, and its value, up to a column; all or nothing.
  * Returns the columns used. */
 int view_draw_key(const struct view *, int row, int column, int end, enum action, const char *value);
+
+/* A scale from -nats to +nats with its numbers.  Returns the columns used. */
+int view_draw_scale(const struct view *, int row, int column, int end, double nats);
+/* The text in quotes, without the spaces around it, of at most `most` columns.  Returns the columns used. */
+int view_draw_quoted(int row, int column, int end, int most, const char *text, size_t length);
+/* The same of a choice of the chosen token. */
+int view_draw_choice(const struct view *, int row, int column, int end, int most, int choice);
+/* The same of a unit; a patch's name without quotes. */
+int view_draw_unit_text(const struct view *, int row, int column, int end, int most, long unit);
+/* NAN for what was typed: only the likeliest are kept. */
+double view_choice_logprob(const struct view *, int choice);
+/* The first row to show so that `row` is among `rows` of `total`, moving no more than needed. */
+int view_scroll(int first, int row, int rows, int total);
+
+/* Join and align what is compared; find places for it among those of the panes; lay it out in them. */
+void view_align_compare(struct view *); /* view_compare.c */
+void view_place_compare(struct view *);
+void view_layout_compare(struct view *);
+/* Ask the kept explanation what the other is asked, and put both on one scale: when view.map is there. */
+void view_ask_compare(struct view *);
+void view_draw_compare(struct view *);
+/* Their line at the bottom; false: the usual ones are to be drawn. */
+bool view_draw_compare_legend(struct view *, int row);
+bool view_draw_compare_line(struct view *, int row);
+void view_free_compare(struct view *);
 
 /* Take the picture's pane out of the room of the words: sets columns, word_rows and picture_*. */
 void view_place_picture(struct view *); /* view_picture.c */

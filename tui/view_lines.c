@@ -34,8 +34,7 @@ static int draw_setting(const struct view *view, int row, int at, enum action ac
     return width > 0 ? width + 2 : 0;
 }
 
-/* Draw at most `most` columns of a text in quotes, without the spaces around it. */
-static int draw_quoted(int row, int at, int columns, int most, const char *text, size_t length)
+int view_draw_quoted(int row, int at, int columns, int most, const char *text, size_t length)
 {
     int from = at;
     for (; length > 1 && *text == ' '; text++)
@@ -49,61 +48,68 @@ static int draw_quoted(int row, int at, int columns, int most, const char *text,
     return at - from;
 }
 
-/* "blue" of a choice; at most `most` columns of it. */
-static int draw_choice(const struct view *view, int row, int at, int columns, int most, int choice)
+int view_draw_choice(const struct view *view, int row, int at, int columns, int most, int choice)
 {
     size_t length;
     const char *text = view_token_text(view, view_choice_id(view, choice), &length);
-    return draw_quoted(row, at, columns, most, text, length);
+    return view_draw_quoted(row, at, columns, most, text, length);
 }
 
 /* "blue", or in a contrast "blue" rather than "red". */
 static int draw_chosen(const struct view *view, int row, int at, int columns)
 {
     int from = at, against = view_against(view);
-    at += draw_choice(view, row, at, columns, 16, view->choice);
+    at += view_draw_choice(view, row, at, columns, 16, view->choice);
     if (against >= 0) {
         at += paint_string(row, at, columns - at, paint_plain(0), " rather than ");
-        at += draw_choice(view, row, at, columns, 16, against);
+        at += view_draw_choice(view, row, at, columns, 16, against);
     }
     return at - from;
 }
 
 /* -- the legend ---------------------------------------------------------------------------------------------------- */
 
+int view_draw_scale(const struct view *view, int row, int column, int end, double nats)
+{
+    int columns = view->terminal->columns, at = column, bar = columns >= 96 ? 21 : columns >= 60 ? 11 : 7;
+    bool coloured = view->terminal->depth >= COLOUR_256 && view->terminal->scale != SCALE_GREY;
+    char limit[32];
+    colour_nats(nats, limit, sizeof limit);
+    at += paint_string(row, at, end - at, paint_plain(0), " -");
+    at += paint_string(row, at, end - at, paint_plain(0), limit + 1);
+    at++;
+    for (int i = 0; i < bar; i++) {
+        double position = 2.0 * i / (bar - 1) - 1;
+        const char *sign = position < 0 ? "-" : position > 0 ? "+" : "0";
+        at += paint_string(row, at, end - at, paint_relevance(position), coloured && i != bar / 2 ? " " : sign);
+    }
+    at++;
+    at += paint_string(row, at, end - at, paint_plain(0), limit);
+    return at - column;
+}
+
 static void draw_legend(struct view *view, int row)
 {
-    int columns = view->terminal->columns, at = 1, bar = columns >= 96 ? 21 : columns >= 60 ? 11 : 7;
-    char limit[32], times[64];
+    int columns = view->terminal->columns, at = 1;
+    char times[64];
     double nats = view->map.limit;
     if (!(nats > 0)) {
         paint_string(row, 1, columns - 2, paint_plain(COLOUR_DIM), "The colours come with the first batch.");
         return;
     }
-    colour_nats(nats, limit, sizeof limit);
     colour_times(nats, times, sizeof times);
-    bool narrow = columns < 60, coloured = view->terminal->depth >= COLOUR_256 && view->terminal->scale != SCALE_GREY;
+    bool narrow = columns < 60;
     int against = view_against(view);
     if (against >= 0) {
         at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "" : "for ");
-        at += draw_choice(view, row, at, columns, narrow ? 6 : 14, against);
+        at += view_draw_choice(view, row, at, columns, narrow ? 6 : 14, against);
     } else {
         at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "against" : "contradicts");
     }
-    at += paint_string(row, at, columns - at, paint_plain(0), " -");
-    at += paint_string(row, at, columns - at, paint_plain(0), limit + 1);
-    at++;
-    for (int i = 0; i < bar; i++) {
-        double position = 2.0 * i / (bar - 1) - 1;
-        const char *sign = position < 0 ? "-" : position > 0 ? "+" : "0";
-        at += paint_string(row, at, columns - at, paint_relevance(position),
-                           coloured && i != bar / 2 ? " " : sign);
-    }
-    at++;
-    at += paint_string(row, at, columns - at, paint_plain(0), limit);
+    at += view_draw_scale(view, row, at, columns, nats);
     if (against >= 0) {
         at += paint_string(row, at, columns - at, paint_plain(0), narrow ? " " : " nats for ");
-        at += draw_choice(view, row, at, columns, narrow ? 6 : 14, view->choice);
+        at += view_draw_choice(view, row, at, columns, narrow ? 6 : 14, view->choice);
     } else {
         at += paint_string(row, at, columns - at, paint_plain(0), narrow ? " for" : " nats supports");
     }
@@ -178,12 +184,13 @@ static double steer_of(const struct view *view, long unit)
     return 1;
 }
 
-/* What a prompt or an output says is in quotes, a patch's name is not. */
-static int draw_unit_text(const struct view *view, int row, int at, int columns, int most, long unit, const char *text,
-                          size_t length)
+int view_draw_unit_text(const struct view *view, int row, int at, int columns, int most, long unit)
 {
+    char name[VIEW_NAME];
+    size_t length;
+    const char *text = view_unit_text(view, unit, name, &length);
     if ((size_t)unit >= view->explanation->unit_count || view->explanation->units[unit].kind != UNIT_PATCH)
-        return draw_quoted(row, at, columns, most, text, length);
+        return view_draw_quoted(row, at, columns, most, text, length);
     return paint_text(row, at, columns - at, paint_plain(COLOUR_BOLD), text, length);
 }
 
@@ -200,14 +207,12 @@ static int words_width(const struct view *view, const char *times)
 static void draw_unit(struct view *view, int row)
 {
     int columns = view->terminal->columns - 1, at = 1, against = view_against(view);
-    size_t length;
-    char nats[32], times[64], text[160], name[VIEW_NAME];
+    char nats[32], times[64], text[160];
     long unit = view_unit(view);
     if (unit < 0)
         return;
     double value = map_value(&view->map, unit);
-    const char *words = view_unit_text(view, unit, name, &length);
-    at += draw_unit_text(view, row, at, columns, 24, unit, words, length);
+    at += view_draw_unit_text(view, row, at, columns, 24, unit);
     if (steer_of(view, unit) != 1) {
         snprintf(text, sizeof text, " x%g", steer_of(view, unit));
         at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), text);
@@ -228,10 +233,10 @@ static void draw_unit(struct view *view, int row)
     if ((against < 0 && columns - at - used >= words_width(view, times)) || columns >= 100)
         at += paint_string(row, at, columns - at, paint_plain(0), text);
     at += paint_string(row, at, columns - at, paint_plain(0), ": without it ");
-    at += draw_choice(view, row, at, columns, 16, view->choice);
+    at += view_draw_choice(view, row, at, columns, 16, view->choice);
     if (against >= 0) {
         at += paint_string(row, at, columns - at, paint_plain(0), " over ");
-        at += draw_choice(view, row, at, columns, 16, against);
+        at += view_draw_choice(view, row, at, columns, 16, against);
     }
     at += paint_string(row, at, columns - at, paint_plain(0), " is ");
     paint_string(row, at, columns - at, paint_plain(0), times);
@@ -251,7 +256,7 @@ static size_t draw_list(const struct view *view, int row, int at, enum map_units
         int width = paint_width(words, length);
         if (columns - at < (width < 16 ? width : 16) + 10)
             break;
-        at += 1 + draw_unit_text(view, row, at + 1, columns, 16, units[i], words, length);
+        at += 1 + view_draw_unit_text(view, row, at + 1, columns, 16, units[i]);
         at += 1 + paint_string(row, at + 1, columns - at - 1, paint_plain(0), nats);
     }
     return count;
@@ -360,6 +365,9 @@ static void draw_status(struct view *view, int row)
                                     : "Tab: prompt  ? help  q quit";
     if (view->focus == PLACE_EDITOR && !busy && view_unit(view) >= 0)
         hint = "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
+    else if (!busy && view->compare.kept && view->compare.mode == COMPARE_OFF && view->focus != PLACE_PICTURE)
+        hint = view->focus == PLACE_EDITOR ? "Alt-w: what changed  Tab: output  F1 help"
+                                           : "w: what changed  Tab: prompt  ? help";
     char text[VIEW_MESSAGE];
     hint = view->replay ? view->replay : hint;
     int hint_width = (int)strlen(hint);
@@ -387,9 +395,14 @@ static void draw_status(struct view *view, int row)
 void view_draw_lines(struct view *view)
 {
     int row = view->lines;
-    draw_legend(view, row++);
     bool patch = view->focus == PLACE_PICTURE && view_patch_unit(view) >= 0;
-    if (patch || (view->focus == PLACE_EDITOR && (view->special >= 0 || view->editor->cursor < view->editor->length)))
+    if (!view_draw_compare_legend(view, row))
+        draw_legend(view, row);
+    row++;
+    if (view_draw_compare_line(view, row))
+        row++;
+    else if (patch ||
+             (view->focus == PLACE_EDITOR && (view->special >= 0 || view->editor->cursor < view->editor->length)))
         draw_unit(view, row++);
     else
         draw_top(view, row++);

@@ -63,8 +63,7 @@ int32_t view_choice_id(const struct view *view, int choice)
     return choice == 0 ? token->id : choice == MAP_TYPED ? view->typed.id : token->candidates[choice - 1].id;
 }
 
-/* NAN for what was typed: only the likeliest are kept. */
-static double choice_logprob(const struct view *view, int choice)
+double view_choice_logprob(const struct view *view, int choice)
 {
     const struct output_token *token = &view->explanation->output[view->token];
     return choice == 0 ? token->logprob : choice == MAP_TYPED ? NAN : token->candidates[choice - 1].logprob;
@@ -76,12 +75,12 @@ static void draw_titles(struct view *view)
 {
     const struct explanation *e = view->explanation;
     bool focus = view->focus == PLACE_OUTPUT;
-    int columns = view->columns, row = view->output_title, left = 2,
+    int columns = view->columns, row = view->output_title, left = view->output.column + 1,
         side = view->candidates.columns > 0 ? view->candidates.column - 2 : columns;
     char text[64];
     paint_rule(row, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
     left +=
-        paint_string(row, left, columns, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Output ");
+        paint_string(row, left, side - left, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Output ");
     if (e->output_count > 0) {
         snprintf(text, sizeof text, " %zu of %zu ", view->token + 1, e->output_count);
         paint_string(row, left, side - left, paint_plain(0), text);
@@ -110,10 +109,10 @@ static void draw_tokens(struct view *view)
         size_t start = view->token > 0 && view->token < e->output_count ? view->said.ends[view->token - 1] : 0;
         bool chosen = view->token < e->output_count &&
                       (t == view->token || (glyph->start < view->said.ends[view->token] && start < glyph->end));
-        struct style style = paint_relevance(map_position(&view->map, map_unit_of_output(e, t)));
+        struct style style = view_unit_style(view, map_unit_of_output(e, t));
         if (t >= view->token)
             style = paint_plain(0);
-        if (view->steer_count > 0 && view->said.changed[t])
+        if (view->steer_count > 0 ? view->said.changed[t] : view_token_changed(view, t))
             style.attributes |= COLOUR_UNDERLINE;
         if (chosen)
             style = paint_plain(COLOUR_REVERSE | (view->focus == PLACE_OUTPUT ? COLOUR_BOLD : 0));
@@ -188,7 +187,7 @@ static void draw_candidate(const struct view *view, int row, int choice)
 {
     struct area area = view->candidates;
     bool chosen = choice == view->choice;
-    double p = exp(choice_logprob(view, choice));
+    double p = exp(view_choice_logprob(view, choice));
     char percent[16];
     int bar = area.columns >= 44 ? 21 : area.columns >= 28 ? 7 : 0, right = area.column + area.columns - bar - 7;
     struct style style = paint_plain(chosen ? COLOUR_REVERSE | (view->focus == PLACE_OUTPUT ? COLOUR_BOLD : 0) : 0);

@@ -23,15 +23,17 @@ static void draw_title(struct view *view)
     const struct explanation *e = view->explanation;
     const struct engine_info *info = view->info;
     bool focus = view->focus == PLACE_EDITOR;
-    int columns = view->columns, left;
+    int left = view->prompt.column - 1, columns = left + view->prompt.columns + 2;
     char text[640];
-    paint_rule(view->prompt_title, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
-    left = 2 + paint_string(view->prompt_title, 2, columns - 4,
-                            paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Prompt ");
+    paint_rule(view->prompt_title, left, columns - left, paint_plain(focus ? 0 : COLOUR_DIM));
+    left += 2;
+    left += paint_string(view->prompt_title, left, columns - 2 - left,
+                         paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Prompt ");
     if (view_is_stale(view) && e->token_count > 0)
         snprintf(text, sizeof text, " edited: Enter measures anew ");
     else
-        snprintf(text, sizeof text, " %zu token%s ", e->token_count, plural(e->token_count));
+        snprintf(text, sizeof text, " %zu token%s%s ", e->token_count, plural(e->token_count),
+                 view->compare.pin == PIN_SHOWN ? ", pinned" : "");
     if (e->token_count > 0)
         left += paint_string(view->prompt_title, left, columns - 2 - left, paint_plain(0), text);
     if (view->recording)
@@ -140,7 +142,7 @@ void view_draw_prompt(struct view *view)
         long unit = byte == (size_t)-1 ? -1 : map_unit_at(view->explanation, byte, &from);
         if (map_is_margin(view->explanation, unit, byte))
             unit = -1;
-        struct style style = paint_relevance(map_position(&view->map, unit));
+        struct style style = view_unit_style(view, unit);
         if (is_mixed(view, unit))
             style.attributes |= COLOUR_UNDERLINE;
         paint_glyph(view->prompt, view->prompt_first, glyph, style);
@@ -154,8 +156,8 @@ void view_draw_prompt(struct view *view)
         paint_string(view->prompt.row, view->prompt.column, view->prompt.columns, paint_plain(COLOUR_DIM),
                      "Type a prompt, then Enter.");
     if (layout->rows > last)
-        paint_string(view->output_title - 1, view->prompt.column + view->prompt.columns, 1, paint_plain(COLOUR_BOLD),
-                     view->terminal->ascii ? "v" : "↓");
+        paint_string(view->prompt.row + view->prompt.rows - 1, view->prompt.column + view->prompt.columns, 1,
+                     paint_plain(COLOUR_BOLD), view->terminal->ascii ? "v" : "↓");
     if (view->prompt_first > 0)
         paint_string(view->prompt.row, view->prompt.column + view->prompt.columns, 1, paint_plain(COLOUR_BOLD),
                      view->terminal->ascii ? "^" : "↑");

@@ -36,3 +36,21 @@ struct pty *guest_start(const struct guest *guest)
     };
     return pty_start(&options);
 }
+
+const char *guest_screen(struct pty *pty, const char *name)
+{
+    static char path[600], expected[100000];
+    const char *source = getenv("srcdir");
+    snprintf(path, sizeof path, "%s/tests/tui/screens/%s", source ? source : "..", name);
+    pty_listen(pty, 30); /* all that was drawn with what was waited for */
+    FILE *file = fopen(path, getenv("SCREENS_UPDATE") ? "w+" : "r");
+    expected[0] = '\0';
+    if (!file)
+        return expected;
+    if (getenv("SCREENS_UPDATE"))
+        fputs(pty_screen(pty), file);
+    rewind(file);
+    expected[fread(expected, 1, sizeof expected - 1, file)] = '\0';
+    fclose(file);
+    return expected;
+}

@@ -47,22 +47,9 @@ static void check_sane(struct pty *pty, const char *after)
           pty_paste(pty), pty_mouse(pty), pty_cooked(pty));
 }
 
-/* Compare the whole screen with tests/tui/screens/NAME, or write that file anew where SCREENS_UPDATE is set. */
 static void check_screen(struct pty *pty, const char *name)
 {
-    static char path[600], expected[100000];
-    const char *source = getenv("srcdir");
-    snprintf(path, sizeof path, "%s/tests/tui/screens/%s", source ? source : "..", name);
-    pty_listen(pty, 30); /* all that was drawn with what was waited for */
-    FILE *file = fopen(path, getenv("SCREENS_UPDATE") ? "w+" : "r");
-    CHECK(file != NULL, "%s", path);
-    if (!file)
-        return;
-    if (getenv("SCREENS_UPDATE"))
-        fputs(pty_screen(pty), file);
-    rewind(file);
-    expected[fread(expected, 1, sizeof expected - 1, file)] = '\0';
-    fclose(file);
+    const char *expected = guest_screen(pty, name);
     CHECK(strcmp(expected, pty_screen(pty)) == 0, "%s: expected\n%sseen\n%s", name, expected, pty_screen(pty));
 }
 

@@ -1,0 +1,184 @@
+#include "tui/difference.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "tui/align.h"
+#include "tui/colour.h"
+
+void difference_free(struct difference *d)
+{
+    free(d->unit_before);
+    free(d->unit_after);
+    free(d->token_before);
+    free(d->token_after);
+    *d = (struct difference){0};
+}
+
+/* -- pairs --------------------------------------------------------------------------------------------------------- */
+
+/* The units that stand for words of the prompt, as words. */
+struct list {
+    struct align_text *words;
+    long *units; /* which unit each is */
+    long *partners;
+    size_t count;
+};
+
+static bool list_words(struct list *list, const struct explanation *e)
+{
+    list->words = malloc((e->unit_count + 1) * sizeof *list->words);
+    list->units = malloc((e->unit_count + 1) * sizeof *list->units);
+    list->partners = malloc((e->unit_count + 1) * sizeof *list->partners);
+    if (!list->words || !list->units || !list->partners)
+        return false;
+    for (size_t u = 0; u < e->unit_count; u++) {
+        const struct unit *unit = &e->units[u];
+        if (unit->kind == UNIT_SPECIAL || unit->kind == UNIT_PATCH || unit->kind == UNIT_TARGET)
+            continue;
+        list->words[list->count] = align_word(e->prompt + unit->start, unit->end - unit->start);
+        list->units[list->count++] = (long)u;
+    }
+    return true;
+}
+
+static void list_free(struct list *list)
+{
+    free(list->words);
+    free(list->units);
+    free(list->partners);
+}
+
+static bool pair_words(struct difference *d, const struct explanation *before, const struct explanation *now)
+{
+    struct list a = {0}, b = {0};
+    bool fine = list_words(&a, before) && list_words(&b, now) &&
+                align_texts(a.words, a.count, b.words, b.count, a.partners, b.partners);
+    for (size_t i = 0; fine && i < b.count; i++)
+        if (b.partners[i] >= 0) {
+            long unit = a.units[b.partners[i]];
+            d->unit_before[b.units[i]] = unit;
+            d->unit_after[unit] = b.units[i];
+        }
+    list_free(&a);
+    list_free(&b);
+    return fine;
+}
+
+/* Output tokens that are units, where they say the same. */
+static void pair_targets(struct difference *d, const struct explanation *before, const struct explanation *now,
+                         const struct words *said)
+{
+    for (size_t t = 0; t < d->tokens; t++) {
+        long was = d->token_before[t], unit = map_unit_of_output(now, t),
+             old = was < 0 || said->changed[t] ? -1 : map_unit_of_output(before, (size_t)was);
+        if (unit >= 0 && old >= 0) {
+            d->unit_before[unit] = old;
+            d->unit_after[old] = unit;
+        }
+    }
+}
+
+static long *none_of(size_t count)
+{
+    long *list = malloc((count + 1) * sizeof *list);
+    for (size_t i = 0; list && i < count; i++)
+        list[i] = -1;
+    return list;
+}
+
+bool difference_make(struct difference *d, const struct explanation *before, struct words *before_said,
+                     const struct explanation *now, struct words *now_said)
+{
+    difference_free(d);
+    d->unit_before = none_of(now->unit_count);
+    d->unit_after = none_of(before->unit_count);
+    d->token_before = none_of(now_said->count);
+    d->token_after = none_of(before_said->count);
+    if (d->unit_before && d->unit_after && d->token_before && d->token_after &&
+        words_align(before_said, now_said, d->token_after, d->token_before) && pair_words(d, before, now)) {
+        d->units = now->unit_count;
+        d->units_before = before->unit_count;
+        d->tokens = now_said->count;
+        d->tokens_before = before_said->count;
+        pair_targets(d, before, now, now_said);
+        return true;
+    }
+    difference_free(d);
+    return false;
+}
+
+static long partner(const long *partners, size_t count, long i)
+{
+    return i >= 0 && (size_t)i < count ? partners[i] : -1;
+}
+
+long difference_unit_before(const struct difference *d, long unit)
+{
+    return partner(d->unit_before, d->units, unit);
+}
+
+long difference_unit_after(const struct difference *d, long unit_before)
+{
+    return partner(d->unit_after, d->units_before, unit_before);
+}
+
+long difference_token_before(const struct difference *d, size_t token)
+{
+    return partner(d->token_before, d->tokens, (long)token);
+}
+
+long difference_token_after(const struct difference *d, size_t token_before)
+{
+    return partner(d->token_after, d->tokens_before, (long)token_before);
+}
+
+/* -- values -------------------------------------------------------------------------------------------------------- */
+
+double difference_value(const struct difference *d, const struct map *before, const struct map *now, long unit)
+{
+    return map_value(now, unit) - map_value(before, difference_unit_before(d, unit));
+}
+
+double difference_limit(const struct difference *d, const struct map *before, const struct map *now)
+{
+    double most = 0, any = 0;
+    for (size_t u = 0; u < d->units; u++) {
+        double value = fabs(difference_value(d, before, now, (long)u));
+        if (isnan(value))
+            continue;
+        any = fmax(any, value);
+        if (map_sets_scale(now->explanation, u))
+            most = fmax(most, value);
+    }
+    return most > 0 ? most : any;
+}
+
+double difference_position(const struct difference *d, const struct map *before, const struct map *now, double limit,
+                           long unit)
+{
+    double value = difference_value(d, before, now, unit), a = before->explanation->noise_floor,
+           b = now->explanation->noise_floor;
+    return isnan(value) ? 0 : colour_position(value, limit, (isnan(a) ? 0 : a) + (isnan(b) ? 0 : b));
+}
+
+size_t difference_top(const struct difference *d, const struct map *before, const struct map *now, long *units,
+                      size_t n)
+{
+    size_t found = 0;
+    for (size_t u = 0; u < d->units; u++) {
+        double value = fabs(difference_value(d, before, now, (long)u));
+        size_t at = found;
+        if (isnan(value) || value == 0)
+            continue;
+        while (at > 0 && fabs(difference_value(d, before, now, units[at - 1])) < value)
+            at--;
+        if (at >= n)
+            continue;
+        found += found < n;
+        for (size_t k = found - 1; k > at; k--)
+            units[k] = units[k - 1];
+        units[at] = (long)u;
+    }
+    return found;
+}
