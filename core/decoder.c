@@ -237,7 +237,7 @@ struct pass {
     size_t first;
     int rows;
     struct activations *a;
-    struct decoder_scratch *scratch;
+    const struct decoder_scratch *scratch;
 };
 
 /* The norm of x; x itself where the model has none. */
@@ -312,7 +312,7 @@ static void pass_add(const struct pass *p, const struct linear *linear, const st
 /* A pass over one layer: rows first .. first + rows - 1 enter in a->input and leave in next (a pointer to position 0).
  * again: the baseline already holds this layer's keys and values, so only activations are recomputed. */
 static void run_layer(const struct baseline *b, struct stream *s, int l, int first, int rows, struct activations *a,
-                      struct decoder_scratch *scratch, bool again, const struct steering *steering, float *next)
+                      const struct decoder_scratch *scratch, bool again, const struct steering *steering, float *next)
 {
     const struct model *m = b->model;
     const struct layer *layer = &m->layer[l];
@@ -427,7 +427,7 @@ int baseline_logits(struct baseline *b, struct stream *s, int p, float *logits, 
     return status;
 }
 
-int walker_new(const struct baseline *b, struct device *device, struct walker **out, struct error *error)
+int walker_new(const struct baseline *b, struct walker **out, struct error *error)
 {
     *out = NULL;
     if (b->kept)
@@ -435,15 +435,12 @@ int walker_new(const struct baseline *b, struct device *device, struct walker **
     struct walker *w = calloc(1, sizeof *w);
     if (!w)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    int status = activations_new(&w->layer, &w->pool, device, b->model, b->capacity);
-    pool_init(&w->scratch_pool, device);
-    scratch_new(&w->scratch, &w->scratch_pool, b->model, b->capacity);
-    w->next = pool_floats(&w->scratch_pool, (size_t)b->capacity, (size_t)b->model->width);
-    if (status == 0)
-        status = w->scratch_pool.status;
+    pool_init(&w->pool, b->model->device);
+    w->next = pool_floats(&w->pool, (size_t)b->capacity, (size_t)b->model->width);
+    int status = w->pool.status;
     if (status < 0) {
         if (error)
-            *error = w->pool.status < 0 ? w->pool.error : w->scratch_pool.error;
+            *error = w->pool.error;
         walker_free(w);
         return status;
     }
@@ -456,7 +453,6 @@ void walker_free(struct walker *w)
     if (!w)
         return;
     pool_free(&w->pool);
-    pool_free(&w->scratch_pool);
     free(w);
 }
 
@@ -464,12 +460,13 @@ const struct activations *baseline_layer(const struct baseline *b, struct walker
 {
     if (b->kept)
         return &b->layer[l];
+    struct activations *layer = &b->layer[0];
     const struct device_ops *ops = b->model->device->ops;
     size_t bytes = (size_t)b->count * (size_t)b->model->width * sizeof(float);
     if (l == 0)
-        enter(b, s, 0, (size_t)b->count, w->layer.input);
+        enter(b, s, 0, (size_t)b->count, layer->input);
     else
-        ops->copy(s, w->next, bytes, w->layer.input);
-    run_layer(b, s, l, 0, b->count, &w->layer, &w->scratch, true, NULL, w->next);
-    return &w->layer;
+        ops->copy(s, w->next, bytes, layer->input);
+    run_layer(b, s, l, 0, b->count, layer, &b->scratch, true, NULL, w->next);
+    return layer;
 }

@@ -87,18 +87,16 @@ void baseline_truncate(struct baseline *, int count);
 /* Logits after position p -> host [vocabulary].  scratch is the stream's; p < count. */
 int baseline_logits(struct baseline *, struct stream *, int p, float *logits, struct error *);
 
-/* What a lane needs to walk through the layers of a baseline that keeps none: the activations of its current layer, in
- * the memory of the device that is nearest to the lane's stream. */
+/* What it takes to walk through the layers of a baseline that keeps none: the input of the layer to come.  The activations
+ * of the current one are in the baseline's own scratch: one walks at a time, and no run beside it. */
 struct walker {
-    struct pool pool, scratch_pool;
-    struct activations layer;
-    float *next; /* the input of the layer to come */
-    struct decoder_scratch scratch;
+    struct pool pool;
+    float *next;
 };
-int walker_new(const struct baseline *, struct device *, struct walker **, struct error *); /* NULL where all is kept */
-void walker_free(struct walker *);                                                          /* NULL ok */
+int walker_new(const struct baseline *, struct walker **, struct error *); /* NULL where all is kept */
+void walker_free(struct walker *);                                         /* NULL ok */
 
-/* The activations of layer l.  With a walker, l must be 0, or one more than in the call before. */
+/* The activations of layer l.  With a walker, l must be 0, or one more than in the call before, and the stream wide. */
 const struct activations *baseline_layer(const struct baseline *, struct walker *, struct stream *, int l);
 
 /* This layer's attention as the device wants it, over the first `positions` keys. */

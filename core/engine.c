@@ -68,7 +68,7 @@ static void describe(struct engine *e, const struct engine_options *options)
         snprintf(i->chat, sizeof i->chat, "%s", chat_name(e->chat.family));
     i->threads = device->threads;
     i->streams = device->streams;
-    i->batch_rows = lanes_rows(m);
+    i->batch_rows = lanes_like(m, 1).rows;
     i->device_memory = e->device->ops->memory(e->device);
     i->layers = m->layers;
     i->width = m->width;

@@ -256,7 +256,7 @@ int job_make_lanes(struct job *j, int positions, struct error *error)
     lanes_free(j->lanes);
     j->lanes = NULL;
     j->lane_capacity = j->baseline->capacity;
-    return lanes_new(j->engine->model, j->lane_capacity, &j->lanes, error);
+    return lanes_new(j->engine->model, j->lane_capacity, NULL, &j->lanes, error);
 }
 
 static int run_once(struct job *j, struct probes *p, struct probe_watch *watch, struct error *error)

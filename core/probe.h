@@ -1,7 +1,7 @@
 /* probe.h: the probe engine.  Runs the model again for every unit, as differences to the baseline.
  *
  * Probes are packed into groups of rows.  Each lane (a thread with a stream of the device) takes the next group, carries
- * it through all layers by itself and hands over what the probes did to the targets; the final hidden states are kept, so
+ * it through all layers (lane.h) and hands over what the probes did to the targets; the final hidden states are kept, so
  * that another target token needs no new pass.  Nothing here knows of text. */
 #ifndef CORE_PROBE_H
 #define CORE_PROBE_H
@@ -45,14 +45,29 @@ void probes_free(struct probes *); /* NULL ok */
 
 /* The first target that the probe of unit u can change; T if none. */
 int probes_first_target(const struct probes *, int unit);
+/* Whether they go by direct paths: their rows are then those that predict a target. */
+bool probes_are_direct(const struct probes *);
+/* The position of a probe's first row, for none before it changes; and of its first that predicts a target; the sequence's
+ * end where there is none. */
+int probes_first_row(const struct probes *, int unit);
+int probes_first_target_row(const struct probes *, int unit);
 /* The rows that its probe would have in a run. */
 int probes_row_count(const struct probes *, int unit);
 
 /* The lanes: threads' worth of streams and scratch, reused from one explanation to the next. */
 struct lanes;
-/* How many rows a group of probes should have: as many as the device likes, or as its free memory holds. */
-int lanes_rows(const struct model *);
-int lanes_new(const struct model *, int capacity, struct lanes **, struct error *);
+struct lanes_room {
+    int count;      /* lanes */
+    int rows;       /* of a group, at least a probe's */
+    int64_t parked; /* rows that a lane can hold between two layers, at least `rows`; more pays only where the baseline does not
+                     * keep its activations */
+};
+/* As many lanes and rows as the device likes, or as its free memory holds, for probes of up to `capacity` rows. */
+struct lanes_room lanes_like(const struct model *, int capacity);
+/* The bytes that such lanes take, but for their streams' scratch. */
+size_t lanes_bytes(const struct model *, int capacity, const struct lanes_room *);
+/* room NULL: as the device likes.  Where there is not the memory, fewer rows. */
+int lanes_new(const struct model *, int capacity, const struct lanes_room *room, struct lanes **, struct error *);
 /* After a run for which there was not memory enough: lanes for groups of half as many rows.  ERROR_MEMORY where they would
  * not hold a probe any more (the lanes stay), or cannot be made either (*lanes is NULL then). */
 int lanes_halve(struct lanes **);
@@ -77,6 +92,8 @@ bool probes_running(struct lanes *);
 /* Wait for the lanes.  0: all that was to be run is measured, or the deadline passed; ERROR_CANCELLED; or what a device
  * said. */
 int probes_finish(struct lanes *, struct error *);
+/* Of the last run: how often the baseline's activations had to be computed again, and the seconds that took. */
+int probes_again(const struct lanes *, double *seconds);
 
 /* -(change of the log-probability) of token id at target t for every unit of which it is known, from the kept states:
  * relevance [units] host f32, NAN where it is not.  May run beside the lanes, on a stream of its own. */

@@ -138,7 +138,7 @@ int rollout_run(const struct baseline *b, struct stream *s, int first, int count
     struct walker *walker = NULL;
     int status = rollout_new(&r, b, error);
     if (status == 0)
-        status = walker_new(b, b->model->device->ops->stream_device(s), &walker, error);
+        status = walker_new(b, &walker, error);
     for (int l = 0; status == 0 && l < b->model->layers; l++)
         status = roll_layer(&r, b, walker, s, l, cancelled, error);
     if (status == 0)

@@ -111,6 +111,7 @@ struct device_info {
     int threads;     /* cpu: threads in use; else 0 */
     int streams;     /* how many streams should run side by side to keep the device busy with probes */
     int batch_rows;  /* rows a stream likes to be given at once */
+    int block_rows;  /* how many of them an operation needs at least for full speed; 0: all */
     size_t memory;   /* bytes free for this process when opened, as far as known; else 0 */
     int head_dim;    /* the widest head that attention takes; 0: any */
     bool precision[3]; /* which enum precision are offered, */

@@ -10,7 +10,8 @@
 #include "gpu/host/kernels.h"
 
 enum {
-    BATCH_ROWS = 1000,   /* rows of a batch: enough for full speed of the products, few enough for the caches */
+    BATCH_ROWS = 1000,   /* rows of a batch: probes that share what is done once for all of them */
+    BLOCK_ROWS = 384,    /* enough for full speed of the products, few enough for the caches */
     MOST_THREADS = 1024,
 };
 
@@ -192,6 +193,7 @@ int host_open(int threads, const char *level, struct device **device, struct err
     info->threads = threads ? threads : machine_cores();
     info->streams = info->threads;
     info->batch_rows = BATCH_ROWS;
+    info->block_rows = BLOCK_ROWS;
     info->memory = machine_memory();
     info->precision[PRECISION_F32] = info->precision[PRECISION_INT8] = true;
     int code = team_new(info->threads, &host->team, error);

@@ -273,7 +273,7 @@ int main(int count, char **arguments)
     }
     struct setting s = {.model = engine->model};
     ops = s.model->device->ops;
-    if (ops->stream_new(s.model->device, true, &s.stream, &error) || lanes_new(s.model, CAPACITY, &s.lanes, &error) ||
+    if (ops->stream_new(s.model->device, true, &s.stream, &error) || lanes_new(s.model, CAPACITY, NULL, &s.lanes, &error) ||
         baseline_new(s.model, CAPACITY, memory, &s.baseline, &error) ||
         baseline_new(s.model, CAPACITY, 0, &s.plain, &error)) {
         fprintf(stderr, "ask_baseline: %s\n", error.message);

@@ -513,7 +513,7 @@ static void test_recomputed_baseline(void)
         if (status == 0)
             status = plan_new(units, N, &(struct plan_ground){.positions = N}, &method, &plan, &error);
         if (status == 0)
-            status = lanes_new(m, N, &lanes, &error);
+            status = lanes_new(m, N, NULL, &lanes, &error);
         if (status == 0)
             status = probes_new(b, s, plan, &method, &targets, PRECISION_F32, &p, &error);
         if (status == 0)

@@ -1,0 +1,270 @@
+/* group.c: a group of probes on its way through the model, as differences to the baseline. */
+#include "core/lane.h"
+
+#include <string.h>
+
+/* Rows that a step takes: those of a block. */
+struct rows {
+    int first, count;
+    float *dx;               /* [count, width] */
+    const int32_t *position; /* device [count] */
+};
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+void group_add(struct group *g, const struct probes *p, int unit)
+{
+    int start = probes_first_row(p, unit), first = probes_first_target_row(p, unit), end = p->plan->positions;
+    g->unit[g->count] = unit;
+    g->span[g->count] = (struct probe_span){g->rows, start, end - start, g->rows, start};
+    g->target_span[g->count] = (struct probe_span){g->target_rows, first, end - first, g->rows, start};
+    g->rows += end - start;
+    g->target_rows += end - first;
+    g->count++;
+}
+
+void group_upload(struct lane *lane, const struct group *g)
+{
+    const struct probes *p = lane->all->probes;
+    const struct device_ops *ops = lane->all->model->device->ops;
+    size_t n = (size_t)p->plan->positions;
+    int row = 0, target = 0;
+    for (int i = 0; i < g->count; i++) {
+        const struct probe_span *all = &g->span[i], *queries = &g->target_span[i];
+        for (int r = 0; r < all->query_count; r++)
+            lane->host.position[row++] = all->query_position + r;
+        for (int r = 0; r < queries->query_count; r++) {
+            int position = queries->query_position + r;
+            lane->host.target_position[target] = position;
+            lane->host.target[target] = position - p->targets.first;
+            lane->host.row[target++] = all->query_row + position - all->query_position;
+        }
+        ops->upload(lane->stream, p->plan->factor + (size_t)g->unit[i] * n, n * sizeof(float),
+                    lane->factor + (size_t)i * n);
+    }
+    ops->upload(lane->stream, lane->host.position, (size_t)row * sizeof(int32_t), lane->position);
+    ops->upload(lane->stream, lane->host.target_position, (size_t)target * sizeof(int32_t), lane->target_position);
+}
+
+/* What a norm makes of a change dx of x: into dy; dx itself where the model has no such norm. */
+static const float *delta_norm(struct lane *lane, const struct norm *norm, const float *x, const int32_t *position,
+                               const float *dx, int rows, float *dy)
+{
+    if (!norm->weight)
+        return dx;
+    lane->all->model->device->ops->norm_delta(lane->stream, norm, x, position, dx, rows, dy);
+    return dy;
+}
+
+/* Queries' or keys' change from that of what they are made of: y = norm(W dh), turned; plain feeds the norm. */
+static void project(struct lane *lane, int l, const struct linear *linear, const struct norm *norm, int heads,
+                    const float *plain, const struct rows *rows, const float *dh, float *y)
+{
+    const struct probes *p = lane->all->probes;
+    const struct device_ops *ops = lane->all->model->device->ops;
+    struct rope rope = baseline_rope(p->baseline, l, heads);
+    float *dplain = norm->weight ? lane->da : y;
+    ops->linear_delta(lane->stream, linear->weight, p->precision, dh, rows->count, dplain);
+    delta_norm(lane, norm, plain, rows->position, dplain, rows->count, y);
+    ops->rope(lane->stream, &rope, rows->position, rows->count, y);
+}
+
+static void project_queries(struct lane *lane, int l, const struct activations *a, const struct rows *rows,
+                            const float *dh)
+{
+    const struct model *m = lane->all->model;
+    const struct layer *layer = &m->layer[l];
+    project(lane, l, &layer->query, &layer->query_norm, m->heads, a->plain_query, rows, dh,
+            lane->dq + (size_t)rows->first * (size_t)(m->heads * m->head_dim));
+}
+
+/* Keys and values of all rows, and queries too, except in the last layer; on direct paths keys and values are the baseline's
+ * throughout. */
+static void project_rows(struct lane *lane, int l, const struct activations *a, const struct rows *rows, bool last)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    const struct layer *layer = &m->layer[l];
+    size_t kv = (size_t)rows->first * (size_t)(m->kv_heads * m->head_dim);
+    if (last && probes_are_direct(p))
+        return;
+    const float *dh = delta_norm(lane, &layer->attention_norm, a->input, rows->position, rows->dx, rows->count, lane->dh);
+    if (!probes_are_direct(p)) {
+        project(lane, l, &layer->key, &layer->key_norm, m->kv_heads, a->plain_key, rows, dh, lane->dk + kv);
+        ops->linear_delta(lane->stream, layer->value.weight, p->precision, dh, rows->count, lane->dv + kv);
+    }
+    if (!last)
+        project_queries(lane, l, a, rows, dh);
+}
+
+/* The part of the probes' spans whose queries are rows first .. first + count - 1, counted from first; *probe is the first
+ * of them.  Returns how many there are, those without a row among them included. */
+static int cut_spans(const struct probe_span *from, int count, const struct rows *rows, struct probe_span *to, int *probe)
+{
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        int first = from[i].query_row - rows->first, end = least(first + from[i].query_count, rows->count);
+        int skipped = first < 0 ? -first : 0, left = end - first - skipped;
+        if (first >= rows->count)
+            break;
+        if (n == 0 && left <= 0)
+            continue;
+        if (n == 0)
+            *probe = i;
+        to[n] = from[i];
+        to[n].query_row = first + skipped;
+        to[n].query_position += skipped;
+        to[n++].query_count = left;
+    }
+    return n;
+}
+
+/* What changes in the attention's output, before its last matrix: into lane->da.  In the first touched layer queries, keys
+ * and values are still the baseline's. */
+static void attend(struct lane *lane, const struct group *g, int l, const struct activations *a, const struct rows *rows,
+                   bool first, bool last)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    struct probe_span span[GROUP_PROBES];
+    int probe = 0, count = cut_spans(last ? g->target_span : g->span, g->count, rows, span, &probe);
+    struct attention attention = baseline_attention(p->baseline, l, p->plan->positions);
+    attention.suppression = p->method.suppression;
+    if (l > p->method.last_layer)
+        probe = GROUP_PROBES; /* ones */
+    const float *dq = first ? NULL : lane->dq + (size_t)rows->first * (size_t)(m->heads * m->head_dim);
+    bool own = !first && !probes_are_direct(p);
+    m->device->ops->attend_delta(lane->stream, &attention, count, span,
+                                 lane->factor + (size_t)probe * (size_t)p->plan->positions, a->query, a->attended, dq,
+                                 own ? lane->dk : NULL, own ? lane->dv : NULL, lane->da);
+}
+
+/* The feed-forward half of a change rows->dx of x, up to its last matrix: into lane->dgate. */
+static void gate(struct lane *lane, int l, const struct activations *a, const float *x, const struct rows *rows)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    const struct layer *layer = &m->layer[l];
+    struct stream *s = lane->stream;
+    const float *dh = delta_norm(lane, &layer->ffn_norm, x, rows->position, rows->dx, rows->count, lane->dh);
+    ops->linear_delta(s, layer->gate.weight, p->precision, dh, rows->count, lane->dgate);
+    if (a->up)
+        ops->linear_delta(s, layer->up.weight, p->precision, dh, rows->count, lane->dup);
+    ops->gate_delta(s, m->activation, a->gate, a->up, rows->position, lane->dgate, a->up ? lane->dup : NULL, rows->count,
+                    m->ffn, lane->dgate);
+}
+
+/* rows->dx += the change of post(W x); branch feeds the norm. */
+static void join(struct lane *lane, const struct linear *linear, const struct norm *post, const float *branch,
+                 const struct rows *rows, const float *x)
+{
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    ops->linear_delta(lane->stream, linear->weight, lane->all->probes->precision, x, rows->count, lane->dy);
+    const float *dy = delta_norm(lane, post, branch, rows->position, lane->dy, rows->count, lane->dh);
+    ops->add(lane->stream, dy, m->residual_scale, (size_t)rows->count * (size_t)m->width, rows->dx);
+}
+
+static void through(struct lane *lane, const struct group *g, int l, const struct activations *a, const struct rows *rows,
+                    bool first, bool last)
+{
+    const struct model *m = lane->all->model;
+    const struct layer *layer = &m->layer[l];
+    attend(lane, g, l, a, rows, first, last);
+    if (m->parallel)
+        gate(lane, l, a, a->input, rows);
+    join(lane, &layer->output, &layer->attention_post, a->attention_branch, rows, lane->da);
+    if (!m->parallel)
+        gate(lane, l, a, a->middle, rows);
+    join(lane, &layer->down, &layer->ffn_post, a->ffn_branch, rows, lane->dgate);
+}
+
+/* In the last layer only rows that predict a target go on.  They end as the group's first rows: behind each block lie only
+ * rows that later blocks take. */
+static void through_last(struct lane *lane, const struct group *g, int l, const struct activations *a, int at, bool first)
+{
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    size_t d = (size_t)m->width;
+    struct rows rows = {at, least(lane->all->block, g->target_rows - at), lane->dt, lane->target_position + at};
+    ops->gather(lane->stream, lane->dx + g->at * d, lane->host.row + at, rows.count, m->width, lane->dt);
+    if (!first)
+        project_queries(lane, l, a, &rows, delta_norm(lane, &m->layer[l].attention_norm, a->input, rows.position, rows.dx,
+                                                      rows.count, lane->dh));
+    through(lane, g, l, a, &rows, first, true);
+    ops->copy(lane->stream, lane->dt, (size_t)rows.count * d * sizeof(float), lane->dx + (g->at + (size_t)at) * d);
+}
+
+void group_layer(struct lane *lane, const struct group *g, int l, const struct activations *a)
+{
+    const struct lanes *all = lane->all;
+    const struct model *m = all->model;
+    size_t d = (size_t)m->width;
+    bool first = l == all->probes->method.first_layer, last = l == m->layers - 1;
+    for (int at = 0; at < g->rows; at += all->block) {
+        struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d, lane->position + at};
+        if (first)
+            m->device->ops->copy(lane->stream, lane->zero, (size_t)rows.count * d * sizeof(float), rows.dx);
+        else
+            project_rows(lane, l, a, &rows, last);
+    }
+    for (int at = 0; at < (last ? g->target_rows : g->rows); at += all->block) {
+        struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d, lane->position + at};
+        if (last)
+            through_last(lane, g, l, a, at, first);
+        else
+            through(lane, g, l, a, &rows, first, false);
+    }
+}
+
+/* What the group's probes found replaces what was there before, all at once. */
+static int keep(struct lane *lane, const struct group *g, struct error *error)
+{
+    struct probes *p = lane->all->probes;
+    const struct device_ops *ops = lane->all->model->device->ops;
+    size_t d = (size_t)lane->all->model->width, wanted = (size_t)p->targets.wanted_count;
+    pthread_mutex_lock(&p->results);
+    for (int i = 0; i < g->count; i++) {
+        const struct probe_span *span = &g->target_span[i];
+        size_t to = (size_t)g->unit[i] * (size_t)p->targets.count + (size_t)(span->query_position - p->targets.first);
+        ops->copy(lane->stream, lane->dx + (g->at + (size_t)span->query_row) * d,
+                  (size_t)span->query_count * d * sizeof(float), p->change + to * d);
+    }
+    int status = ops->stream_finish(lane->stream, error);
+    for (int i = 0; status == 0 && i < g->count; i++) {
+        const struct probe_span *span = &g->target_span[i];
+        size_t from = (size_t)span->query_row, count = (size_t)span->query_count;
+        size_t to = (size_t)g->unit[i] * (size_t)p->targets.count + (size_t)(span->query_position - p->targets.first);
+        memcpy(p->dlse + to, lane->host.dlse + from, count * sizeof(double));
+        memcpy(p->dlogit + to * wanted, lane->host.dlogit + from * wanted, count * wanted * sizeof(double));
+    }
+    pthread_mutex_unlock(&p->results);
+    return status;
+}
+
+int group_measure(struct lane *lane, const struct group *g, struct error *error)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    struct stream *s = lane->stream;
+    size_t d = (size_t)m->width, wanted = (size_t)p->targets.wanted_count;
+    for (int at = 0; at < g->target_rows; at += lane->all->block) {
+        int rows = least(lane->all->block, g->target_rows - at);
+        float *dx = lane->dx + (g->at + (size_t)at) * d;
+        const int32_t *target = lane->host.target + at;
+        ops->norm_delta(s, &m->output_norm, p->baseline->final, lane->target_position + at, dx, rows, lane->dh);
+        ops->lse_delta(s, &m->head, p->precision, p->hidden, p->targets.count, p->targets.lse, lane->dh, target, rows,
+                       lane->host.dlse + at);
+        ops->logit_delta(s, &m->head, p->hidden, lane->dh, target, rows, p->targets.wanted, p->targets.wanted_count,
+                         lane->host.dlogit + (size_t)at * wanted);
+        ops->copy(s, lane->dh, (size_t)rows * d * sizeof(float), dx);
+    }
+    int status = ops->stream_finish(s, error);
+    return status < 0 ? status : keep(lane, g, error);
+}
