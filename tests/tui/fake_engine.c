@@ -414,6 +414,25 @@ static struct alike *list_alike(const struct worker *worker, size_t *count)
     return alike;
 }
 
+/* What direct paths would say: about what is measured later. */
+static void post_estimates(struct worker *worker, uint64_t number)
+{
+    struct event *event = event_new(EVENT_DIRECT, number);
+    size_t each = worker->output_count * CHOICES;
+    event->values = batch_relevance(worker, 0, worker->unit_count);
+    event->unit = calloc(worker->unit_count, sizeof *event->unit);
+    for (size_t u = 0; u < worker->unit_count; u++) {
+        event->unit[u] = (int)u;
+        for (size_t i = 0; i < each; i++)
+            event->values[u * each + i] *= 0.6f + 0.04f * (float)(u * 7 % 16);
+    }
+    event->n = (int)worker->unit_count;
+    event->unit_count = worker->unit_count;
+    event->direct_end = (int)worker->output_count;
+    event->cost = worker->cost;
+    post(worker, event);
+}
+
 static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
 {
     cut_units(worker, job);
@@ -428,6 +447,8 @@ static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
     worker->cost.probes_total = (int)worker->unit_count;
     event->cost = worker->cost;
     post(worker, event);
+    if (fake_settings.estimates)
+        post_estimates(worker, number);
     size_t batch = fake_settings.batch > 0 ? fake_settings.batch : 4;
     for (size_t first = 0, n = 0; first < worker->unit_count; first += batch) {
         if (!pause_ms(worker, fake_settings.batch_ms) || !pass_gate(worker, ++n))

@@ -5,6 +5,8 @@
 #ifndef TESTS_TUI_FAKE_ENGINE_H
 #define TESTS_TUI_FAKE_ENGINE_H
 
+#include <stdbool.h>
+
 #include "core/image.h"
 
 struct fake_settings {
@@ -12,6 +14,7 @@ struct fake_settings {
     int token_ms;     /* before each output token */
     int batch_ms;     /* before each batch of relevance */
     int batch;        /* units in a batch; 0: 4 */
+    bool estimates;   /* all units are estimated before the first is measured, and measured values move the scale */
     int spin;         /* threads that burn a core each while a request runs */
     const char *gate; /* or NULL: a file; batch n is held back until it has n bytes */
 };

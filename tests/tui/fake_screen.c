@@ -1,9 +1,10 @@
 /* fake_screen.c: the screen over the engine without a model, for tests to drive.  Settings come from the environment:
- * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_BATCH, FAKE_SPIN, FAKE_GATE as in fake_engine.h, FAKE_MODELS the
+ * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_BATCH, FAKE_ESTIMATES,
+ * FAKE_SPIN, FAKE_GATE as in fake_engine.h, FAKE_MODELS the
  * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_HISTORY one of
  * former prompts, FAKE_PICTURES how many made-up
  * pictures there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks"
- * or "none", FAKE_TMUX a tmux.  TERM, COLORTERM and NO_COLOR count as they do for the program. */
+ * or "none", FAKE_TOKENS how many tokens of output, FAKE_TMUX a tmux.  TERM, COLORTERM and NO_COLOR count as they do for the program. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ int main(int count, char **arguments)
         .token_ms = number("FAKE_TOKEN_MS"),
         .batch_ms = number("FAKE_BATCH_MS"),
         .batch = number("FAKE_BATCH"),
+        .estimates = getenv("FAKE_ESTIMATES"),
         .spin = number("FAKE_SPIN"),
         .gate = getenv("FAKE_GATE"),
     };
@@ -63,6 +65,7 @@ int main(int count, char **arguments)
         .image_count = image_count,
         .image_units = getenv("FAKE_IMAGE_UNITS"),
         .method = method_default(),
+        .generate = number("FAKE_TOKENS"),
     };
     int code = screen_run(&options, &error);
     while (image_count > 0)
