@@ -113,6 +113,7 @@ static int generate_greedy(struct job *j, float *logits, struct error *error)
     for (int t = 0; t < wanted && !j->stopped; t++) {
         if (t > 0 && (status = job_feed(j, j->baseline, n + t - 1, &j->output[t - 1].id, 1, error)) < 0)
             return status;
+        j->cost.generate_seconds = clock_now() - before - j->direct.seconds;
         if ((status = say_token(j, j->baseline, n + t - 1, -1, logits, error)) < 0)
             return status;
         if ((status = job_follow_direct(j, clock_now() - before - j->direct.seconds, error)) < 0)
@@ -202,6 +203,7 @@ static int run_steered(struct job *j, struct baseline *b, const struct steering 
     for (int t = 0; status == 0 && t < wanted && !j->stopped; t++) {
         if (t > 0)
             status = baseline_run(b, j->stream, &j->output[t - 1].id, 1, steering, &j->cancelled, error);
+        j->cost.generate_seconds = clock_now() - before - j->cost.prefill_seconds;
         if (status == 0)
             status = say_token(j, b, n + t - 1, -1, logits, error);
     }

@@ -56,28 +56,53 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/* Keys are shown at once; what the worker says at most every FRAME_MS, however fast it is. */
+/* Milliseconds from one frame to the next, where no key asks for it: many while somebody waits for the first colours,
+ * fewer when it takes long, as each costs bytes; and on a line that does not take them at once (`cost`: how long the last
+ * one took) so few that there is time for keys between them. */
+static int64_t frame_ms(int64_t since_key, int64_t cost)
+{
+    int64_t pace = since_key < 2000 ? FRAME_MS : since_key < 10000 ? 100 : 250;
+    cost = cost < 250 ? 4 * cost : 1000;
+    return cost > pace ? cost : pace;
+}
+
+/* The time to wait until the seconds that are shown are others; -1: none are shown. */
+static int next_second(const struct screen *screen)
+{
+    return view_waits(&screen->view) ? 1000 - (int)((screen_now() - screen->since) % 1000) : -1;
+}
+
+/* Keys are shown at once; what the worker says as often as frame_ms() has it, however fast it is. */
 static void run(struct screen *screen)
 {
     unsigned dirty = DIRTY_ALL;
-    int64_t drawn = 0;
+    int64_t drawn = 0, cost = 0, key = screen_now();
     bool hurry = true;
+    screen->since = key;
     while (!screen->quit) {
-        int64_t due = drawn + FRAME_MS - screen_now();
+        int64_t start = screen_now(), due = drawn + frame_ms(start - key, cost) - start;
+        if (!view_waits(&screen->view))
+            screen->since = start;
+        screen->view.waited = (double)(start - screen->since) / 1e3;
         if (dirty && (hurry || due <= 0)) {
             draw(screen, dirty);
             drawn = screen_now();
+            cost = drawn - start;
             dirty = DIRTY_NONE;
             screen_record_frame(screen, hurry);
         }
         int picture = dirty ? -1 : graphics_show(&screen->graphics, &screen->terminal, &screen->view, screen_now());
         int others[3] = {screen->loader.errand.fd, screen->loaded.worker ? worker_fd(screen->loaded.worker) : -1,
                          screen->fetcher.errand.fd};
-        int rest = !dirty ? picture : due > 0 ? (int)due : 0;
+        int rest = !dirty ? sooner(picture, next_second(screen)) : due > 0 ? (int)due : 0;
         rest = sooner(rest, screen->replay ? screen_replay_due(screen) : screen_record_due(screen));
         unsigned woke = terminal_wait(&screen->terminal, others, 3, rest);
         dirty |= screen->replay ? screen_replay_tick(screen) : screen_record_tick(screen);
         hurry = woke & ~(unsigned)(WOKE_OTHER << 1);
+        if (hurry)
+            key = screen_now();
+        else if (!woke && view_waits(&screen->view))
+            dirty |= DIRTY_DRAW;
         if (woke & WOKE_END)
             break;
         if (woke & WOKE_STOP)
@@ -87,8 +112,11 @@ static void run(struct screen *screen)
             graphics_damage(&screen->graphics);
             dirty |= DIRTY_ALL;
         }
-        if (woke & WOKE_OTHER << 1)
+        if (woke & WOKE_OTHER << 1) {
+            bool busy = screen->explanation->busy;
             dirty |= screen_events(screen);
+            hurry |= busy && !screen->explanation->busy; /* the end is worth a frame of its own */
+        }
         if (woke & WOKE_OTHER)
             dirty |= screen_loaded(screen);
         if (woke & WOKE_OTHER << 2)

@@ -88,6 +88,7 @@ struct screen {
     char save_name[PATHS_LENGTH];
     bool replace_asked;      /* Enter once on the name of a file that is there */
     uint64_t submitted;      /* number of the latest request, 0: none */
+    int64_t since; /* screen_now() when what view_waits() for began */
     bool quit, quit_asked;   /* ^C once while nothing runs */
     bool first_load;         /* the first model is not there yet */
     bool on_cpu;             /* models are opened on the CPU, whatever device was asked for */

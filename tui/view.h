@@ -77,6 +77,7 @@ struct view {
     bool specials; /* the special tokens are shown */
     long special;  /* the one among them that the prompt's cursor is on, a token of the explanation; -1: it is in the text */
     bool pending; /* a request waits for its first event */
+    double waited; /* seconds since what view_waits() for began */
     bool mixing;  /* the mixed output is being written */
     char message[VIEW_MESSAGE];
     bool message_bad;
@@ -160,6 +161,9 @@ bool view_token_changed(const struct view *, size_t token);
 /* Whether the kept explanation's unit is a word that the prompt has no more. */
 bool view_is_removed(const struct view *, size_t unit_before);
 
+/* What goes on has no measure of how far it is: the time is told instead, and has to be drawn anew. */
+bool view_waits(const struct view *);
+
 /* There is a picture to show, whether or not there is room for it. */
 bool view_has_picture(const struct view *);
 /* The shown picture's number in the explanation, or -1. */
@@ -219,5 +223,7 @@ long view_next_special(const struct view *, long token, int by);
 bool view_special_cell(const struct view *, int *row, int *column);
 void view_draw_output(struct view *); /* view_output.c */
 void view_draw_lines(struct view *);  /* view_lines.c */
+/* What goes on, or how it ended: view_status.c. */
+void view_describe_work(const struct view *, char *text, size_t size);
 
 #endif

@@ -321,37 +321,6 @@ static void draw_settings(struct view *view, int row)
 
 /* -- the work ------------------------------------------------------------------------------------------------------ */
 
-/* What goes on, or how it ended. */
-static void describe_work(const struct view *view, char *text, size_t size)
-{
-    const struct explanation *e = view->explanation;
-    const struct cost *cost = &e->cost;
-    if (view->loading[0])
-        snprintf(text, size, "loading %s", view->loading);
-    else if (view->mixing)
-        snprintf(text, size, "mixing, %zu of %d tokens", view->mixed->output_count, view->settings->generate);
-    else if (view->pending)
-        snprintf(text, size, "starting");
-    else if (e->busy && cost->probes_total == 0)
-        snprintf(text, size, "writing, %zu of %d tokens", e->output_count, view->settings->generate);
-    else if (e->busy && cost->probes == 0 && cost->expected_seconds > 0)
-        snprintf(text, size, "measuring %d, about %.*f s", cost->probes_total, cost->expected_seconds < 9.5,
-                 cost->expected_seconds);
-    else if (e->busy)
-        snprintf(text, size, "measuring %d of %d, %.0f rows/s", cost->probes, cost->probes_total,
-                 cost->tokens_per_second);
-    else if (e->complete && cost->probes > 0 && !isnan(e->noise_floor))
-        snprintf(text, size, "%d probes in %.1f s, noise %.2g nats", cost->probes, cost->seconds, e->noise_floor);
-    else if (e->complete && cost->probes > 0)
-        snprintf(text, size, "%d probes in %.1f s", cost->probes, cost->seconds);
-    else if (e->unit_count > 0 && cost->probes_total == 0)
-        snprintf(text, size, "not measured");
-    else if (e->unit_count > 0)
-        snprintf(text, size, "stopped at %d of %d", cost->probes, cost->probes_total);
-    else
-        snprintf(text, size, "ready");
-}
-
 static void draw_status(struct view *view, int row)
 {
     const struct explanation *e = view->explanation;
@@ -382,7 +351,7 @@ static void draw_status(struct view *view, int row)
             hint_width = -2;
         paint_string(row, at, columns - 2 - (hint_width > 0 ? hint_width + 1 : 0), style, view->message);
     } else {
-        describe_work(view, text, sizeof text);
+        view_describe_work(view, text, sizeof text);
         at += paint_string(row, at, columns - hint_width - 3, paint_plain(0), text);
         int bar = columns - hint_width - 4 - at;
         if (e->busy && e->cost.probes_total > 0 && bar >= 4)

@@ -109,6 +109,14 @@ static void test_first_view(void)
     pty_stop(pty);
 }
 
+/* What cannot say how far it is says how long it has taken. */
+static void test_waiting(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_OPEN_MS=60000"}});
+    CHECK(pty_wait(pty, "loading fake.gguf, 2 s") && pty_wait(pty, "loading fake.gguf, 3 s"));
+    pty_stop(pty);
+}
+
 static void test_batches(void)
 {
     char gate[] = "/tmp/atmanscope-gate-XXXXXX", setting[64];
@@ -117,7 +125,7 @@ static void test_batches(void)
     struct pty *pty = guest_start(&(struct guest){.settings = {setting}});
     CHECK(pty_wait(pty, "measuring 0 of 26"));
     CHECK(pty_cell_of(pty, "Anna").background == -1);
-    CHECK(write(fd, "x", 1) == 1 && pty_wait(pty, "measuring 4 of 26"));
+    CHECK(write(fd, "x", 1) == 1 && pty_wait(pty, "measuring 4 of 26, 1 s left, 10000 rows/s"));
     CHECK(pty_cell_of(pty, "Anna").background == PTY_INDEX + 222 && pty_cell_of(pty, "blue").background == -1);
     CHECK(write(fd, "xx", 2) == 2 && pty_wait(pty, "measuring 12 of 26"));
     CHECK(pty_cell_of(pty, "blue").background == PTY_INDEX + 31);
@@ -631,6 +639,7 @@ int main(void)
     test_screens();
     test_first_view();
     test_batches();
+    test_waiting();
     test_light();
     test_scales();
     test_few_colours();
