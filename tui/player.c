@@ -8,9 +8,9 @@
 #include "tui/scene_layout.h"
 
 enum {
-    PAUSE_MOST = 2000,                      /* of a pause, this much is played */
-    PIXELS_MOST = 1 << 26,                  /* of all pictures */
-    EXPLANATION_MS = 400,                   /* what is as long ago is the explanation before the one before */
+    PAUSE_MOST = 2000,     /* of a pause, this much is played */
+    PIXELS_MOST = 1 << 26, /* of all pictures */
+    JUST_NOW_MS = 400, /* who is so near behind the end of an explanation wants the one before */
 };
 
 /* -- opening ------------------------------------------------------------------------------------------------------- */
@@ -164,7 +164,7 @@ static bool is_complete(const struct player *player, uint64_t *request)
 
 void player_seek_explanation(struct player *player, bool next)
 {
-    double now = player->at, found = next ? player->end : 0;
+    double now = player->at, latest = 0, before = 0, behind = player->end;
     uint64_t last = UINT64_MAX, request;
     begin_again(player);
     for (; player->done < player->recording.frame_count && apply(player, frame_of(player, player->done)); player->done++) {
@@ -172,15 +172,15 @@ void player_seek_explanation(struct player *player, bool next)
         if (!is_complete(player, &request) || request == last)
             continue;
         last = request;
-        if (next && at > now) {
-            found = at;
+        if (at > now) {
+            behind = at;
             break;
         }
-        if (!next && at < now - EXPLANATION_MS)
-            found = at;
+        before = latest;
+        latest = at;
     }
     begin_again(player);
-    player_seek(player, found);
+    player_seek(player, next ? behind : now - latest > JUST_NOW_MS ? latest : before);
 }
 
 /* -- what it shows ------------------------------------------------------------------------------------------------- */

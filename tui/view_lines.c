@@ -347,7 +347,7 @@ static void draw_status(struct view *view, int row)
     if (view->message[0]) {
         struct style style = view->message_bad ? paint_error() : paint_plain(COLOUR_BOLD);
         int width = paint_width(view->message, strlen(view->message));
-        if (width > columns - 2 - hint_width) /* an error is worth more than the hint */
+        if (width > columns - 3 - hint_width) /* an error is worth more than the hint */
             hint_width = -2;
         paint_string(row, at, columns - 2 - (hint_width > 0 ? hint_width + 1 : 0), style, view->message);
     } else {

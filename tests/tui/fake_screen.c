@@ -4,7 +4,8 @@
  * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_HISTORY one of
  * former prompts, FAKE_PICTURES how many made-up
  * pictures there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks"
- * or "none", FAKE_TOKENS how many tokens of output, FAKE_TMUX a tmux.  TERM, COLORTERM and NO_COLOR count as they do for the program. */
+ * or "none", FAKE_TOKENS how many tokens of output, FAKE_TMUX a tmux, FAKE_RECORD a file to record to.  TERM, COLORTERM
+ * and NO_COLOR count as they do for the program. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,7 @@ int main(int count, char **arguments)
         .image_units = getenv("FAKE_IMAGE_UNITS"),
         .method = method_default(),
         .generate = number("FAKE_TOKENS"),
+        .record = getenv("FAKE_RECORD"),
     };
     int code = screen_run(&options, &error);
     while (image_count > 0)
