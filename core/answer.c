@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/clock.h"
+
 static int check(const struct job *j, const struct inquiry *inquiry, struct error *error)
 {
     if (!j->probes || !j->lanes)
@@ -19,8 +21,9 @@ int job_inquire(struct job *j, const struct inquiry *inquiry, struct error *erro
 {
     struct answer answer = {.state = ANSWER_BUSY, .token = inquiry->token, .id = inquiry->id};
     int status = check(j, inquiry, error);
+    j->inquired = clock_now();
     if (inquiry->kind == INQUIRY_PAIRS)
-        j->pairs = (struct pairs){.answer = answer, .noise = NAN};
+        j->pairs = (struct pairs){.answer = answer, .noise = NAN, .two = inquiry->unit[0] >= 0};
     else
         j->proof = (struct proof){.answer = answer, .logprob = NAN, .area = NAN};
     if (status < 0)
@@ -35,6 +38,7 @@ void job_answer_step(struct job *j, enum inquiry_kind kind)
     struct event *v = job_event(j, proof ? EVENT_PROOF : EVENT_PAIRS);
     struct answer *answer = proof ? &j->proof.answer : &j->pairs.answer;
     answer->steps++;
+    answer->seconds = clock_now() - j->inquired;
     if (v && proof && (v->proof = malloc(sizeof *v->proof)))
         *v->proof = j->proof;
     if (v && !proof && (v->pairs = malloc(sizeof *v->pairs)))

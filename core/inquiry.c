@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-static const double SLIGHT = 0.1; /* of what two units do alone: less is no bond */
+static const double SLIGHT = 0.1; /* part of the greatest effect */
 
 double pair_interaction(const struct pair *p)
 {
@@ -18,15 +18,14 @@ static int side_of(double relevance, double slight)
 enum pair_bond pair_bond(const struct pairs *pairs, const struct pair *p)
 {
     double noise = isnan(pairs->noise) ? 0 : pairs->noise, more = pair_interaction(p);
-    double slight = fmax(noise, SLIGHT * fmax(fabs(p->alone[0]), fabs(p->alone[1])));
-    int first = side_of(p->alone[0], slight), second = side_of(p->alone[1], slight);
-    if (first * second < 0)
+    double first = fabs(p->alone[0]), second = fabs(p->alone[1]), both = fabs(p->both), alone = fmax(first, second);
+    double slight = fmax(noise, SLIGHT * fmax(alone, both));
+    if (side_of(p->alone[0], slight) * side_of(p->alone[1], slight) < 0)
         return PAIR_OPPOSED;
-    if (fabs(more) <= fmax(noise, SLIGHT * (fabs(p->alone[0]) + fabs(p->alone[1]))))
+    if (fabs(more) <= fmax(noise, SLIGHT * fmax(first + second, both)))
         return PAIR_INDEPENDENT;
-    if (first + second < 0 || (first + second == 0 && p->both < 0))
-        more = -more;
-    return more > 0 ? PAIR_STANDING_IN : PAIR_BACKING;
+    double strongest = both >= alone ? p->both : first >= second ? p->alone[0] : p->alone[1];
+    return (more > 0) == (strongest > 0) ? PAIR_STANDING_IN : PAIR_BACKING;
 }
 
 const char *pair_bond_name(enum pair_bond bond)

@@ -44,6 +44,7 @@ struct answer {
     int token; /* as asked */
     int32_t id;
     int steps, steps_total; /* done, of about so many; total 0: not known yet */
+    double seconds;         /* that took */
     struct error error;
 };
 
@@ -102,13 +103,15 @@ enum pair_bond {
 struct pairs {
     struct answer answer;
     double noise; /* nats: how far off both - alone - alone may be; NAN: not known yet */
+    bool two; /* units were named */
     int count;
     struct pair pair[PAIR_MOST];
 };
 
 double pair_interaction(const struct pair *); /* both - alone[0] - alone[1] */
-/* What that says: independent unless it is more than the noise, and than a tenth of what they do alone.  Of two that
- * speak against the token, the same is said of their speaking against it. */
+/* What that says: opposed where one supports and one opposes the token, each by more than the noise and a tenth of the
+ * greatest effect; else independent unless it is more than the noise, and than a tenth of what they do alone or together.
+ * Where the greatest effect is that they speak against the token, the bond is that of speaking against it. */
 enum pair_bond pair_bond(const struct pairs *, const struct pair *);
 const char *pair_bond_name(enum pair_bond);
 

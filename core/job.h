@@ -64,6 +64,7 @@ struct job {
     int32_t chosen_id;
     struct proof proof; /* answers as far as they are found */
     struct pairs pairs;
+    double inquired; /* when they were asked for */
 };
 
 enum { WANTED = 1 + CANDIDATES + 1 }; /* the token, its candidates, the foil */

@@ -146,7 +146,7 @@ static struct event *answer_event(const struct inquiry *inquiry, enum answer_sta
     }
     v->kind = inquiry->kind == INQUIRY_PROOF ? EVENT_PROOF : EVENT_PAIRS;
     *v->proof = (struct proof){.answer = answer, .logprob = NAN, .area = NAN};
-    *v->pairs = (struct pairs){.answer = answer, .noise = NAN};
+    *v->pairs = (struct pairs){.answer = answer, .noise = NAN, .two = inquiry->unit[0] >= 0};
     return v;
 }
 
@@ -289,7 +289,10 @@ static void run_wish(struct worker *w, struct wish *wish)
     answer->error = error;
     pthread_mutex_lock(&w->lock);
     w->inquiring = false;
-    post_locked(w, v);
+    if (w->wish && w->wish->inquiry.kind == wish->inquiry.kind) /* its reader has been told of the next one already */
+        event_free(v);
+    else
+        post_locked(w, v);
     pthread_mutex_unlock(&w->lock);
 }
 

@@ -150,6 +150,7 @@ static void set_up(struct screen *screen)
         .dialog = &screen->dialog,
         .focus = PLACE_EDITOR,
         .typed.id = -1,
+        .marked = -1,
         .special = -1,
         .images = screen->images,
         .offer = &screen->offer,

@@ -138,6 +138,8 @@ static unsigned wheel(struct screen *screen, const struct key *key)
 static unsigned cancel(struct screen *screen, int key)
 {
     unsigned dirty = screen_cancel(screen);
+    if (!dirty && key != ('C' & 31))
+        dirty = screen_answers_close(screen);
     if (dirty || key != ('C' & 31))
         return dirty | DIRTY_DRAW;
     if (screen->quit_asked)
@@ -228,6 +230,12 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return screen_ask_prompt(screen);
     case ACTION_COLOURS:
         return screen_colours(screen);
+    case ACTION_PROOF:
+        return screen_answer(screen, INQUIRY_PROOF);
+    case ACTION_PAIRS:
+        return screen_answer(screen, INQUIRY_PAIRS);
+    case ACTION_MARK:
+        return screen_mark(screen);
     case ACTION_MIX_UP:
         return screen_mix(screen, 1);
     case ACTION_MIX_DOWN:

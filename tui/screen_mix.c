@@ -26,6 +26,7 @@ void screen_mix_start(struct screen *screen)
     request.steer_count = screen->view.steer_count;
     screen->view.mixing = worker_submit(screen->loaded.worker, &request) != 0;
     screen->mix_latest |= screen->view.mixing;
+    screen_answers_end(screen);
     if (!screen->view.mixing)
         screen_say(screen, true, "there is no memory to mix; shorten the prompt");
 }

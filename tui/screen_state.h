@@ -2,6 +2,7 @@
  *
  * screen.c has its life and its loop,
  * screen_work.c talks to the worker,
+ * screen_answer.c asks it more,
  * screen_contrast.c compares choices,
  * screen_compare.c compares explanations,
  * screen_mix.c turns units up and down,
@@ -141,6 +142,22 @@ unsigned screen_pin(struct screen *);
 unsigned screen_compare_event(struct screen *, enum event_kind);
 /* The explanation is about to leave the screen for another model.  true: it is kept, and not the caller's any more. */
 bool screen_compare_leave(struct screen *, const struct engine_info *next, bool chat);
+
+/* -- screen_answer.c ----------------------------------------------------------------------------------------------- */
+
+/* Ask for the proof of the choice or the pairs of its strongest units, show what is there, or go back to the candidates. */
+unsigned screen_answer(struct screen *, enum inquiry_kind);
+/* Mark the unit under the cursor; if another is marked, ask about the two. */
+unsigned screen_mark(struct screen *);
+/* Back to the candidates, nothing marked; DIRTY_NONE where that is so. */
+unsigned screen_answers_close(struct screen *);
+/* The same without a word: the prompt is explained anew. */
+void screen_answers_clear(struct screen *);
+/* An event of an answer was folded. */
+unsigned screen_answer_event(struct screen *, enum event_kind);
+bool screen_answers_busy(const struct screen *);
+/* The worker's next request will end what is being worked out, and not say so. */
+void screen_answers_end(struct screen *);
 
 /* -- screen_mix.c -------------------------------------------------------------------------------------------------- */
 

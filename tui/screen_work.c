@@ -46,6 +46,7 @@ unsigned screen_measure(struct screen *screen)
     request.zooms = screen->zooms;
     request.zoom_count = screen->zoom_count;
     screen->view.choice = 0;
+    screen_answers_clear(screen);
     screen->mix_latest = false;
     screen->asked = about_of(screen->view.info, &request);
     screen->submitted = worker_submit(screen->loaded.worker, &request);
@@ -59,7 +60,7 @@ unsigned screen_measure(struct screen *screen)
 
 unsigned screen_cancel(struct screen *screen)
 {
-    if (!screen->view.pending && !screen->explanation->busy && !screen->view.mixing)
+    if (!screen->view.pending && !screen->explanation->busy && !screen->view.mixing && !screen_answers_busy(screen))
         return DIRTY_NONE;
     screen->mix_wanted = false;
     worker_cancel(screen->loaded.worker);
@@ -85,6 +86,8 @@ static unsigned event(struct screen *screen, enum event_kind kind)
 {
     const struct explanation *e = screen->explanation;
     bool latest = e->request == screen->submitted;
+    if (kind == EVENT_PROOF || kind == EVENT_PAIRS)
+        return screen_answer_event(screen, kind);
     if (latest)
         screen->view.pending = false;
     if (kind == EVENT_FAILED && latest) {

@@ -66,22 +66,32 @@ static void join_output(const struct view *view, const struct explanation *e, st
 
 /* -- places -------------------------------------------------------------------------------------------------------- */
 
+/* Columns beside the output: for its candidates, or more for an answer; 0: none, an answer takes the whole pane then. */
+static int side_columns(int columns, bool answer)
+{
+    if (answer)
+        return columns >= 160 ? 76 : columns >= 120 ? 60 : columns >= 72 ? columns / 2 : 0;
+    return columns >= 120 ? 48 : columns >= 72 ? 32 : columns >= 36 ? columns * 2 / 5 : 0;
+}
+
+/* Rows of the lower pane, out of all. */
+static int output_rows(int panes, bool answer)
+{
+    int rows = answer ? (panes + 1) / 2 : panes * 4 / 9, most = answer ? 20 : 10;
+    rows = rows < 3 ? 3 : rows > most ? most : rows;
+    return rows > panes - 1 ? panes - 1 : rows;
+}
+
 static void place_panes(struct view *view)
 {
     int rows = view->terminal->rows, columns;
+    bool answer = view->side != SIDE_CANDIDATES;
     view->too_small = rows < VIEW_ROWS || view->terminal->columns < VIEW_COLUMNS;
     view->line_count = rows >= 16 ? 4 : 3;
     view->lines = rows - view->line_count;
     view_place_picture(view);
     columns = view->columns;
-    int panes = view->word_rows - 2, output = panes * 4 / 9,
-        side = columns >= 120  ? 48
-               : columns >= 72 ? 32
-               : columns >= 36 ? columns * 2 / 5
-                               : 0; /* no candidates */
-    output = output < 3 ? 3 : output > 10 ? 10 : output;
-    if (output > panes - 1)
-        output = panes - 1;
+    int panes = view->word_rows - 2, output = output_rows(panes, answer), side = side_columns(columns, answer);
     view->prompt_title = 0;
     view->prompt = (struct area){1, 1, panes - output, columns - 2};
     view->output_title = panes - output + 1;
@@ -89,6 +99,7 @@ static void place_panes(struct view *view)
     view->candidates = (struct area){view->output_title + 1, columns - side + 1, output, side - 2};
     if (side == 0)
         view->candidates = (struct area){0};
+    view->answer = answer ? side > 0 ? view->candidates : view->output : (struct area){0};
     view->mix = (struct area){0};
     if (view->steer_count > 0) {
         int upper = (output - 1) / 2;
@@ -99,6 +110,8 @@ static void place_panes(struct view *view)
     }
     view_place_compare(view);
     view_place_specials(view);
+    if (answer && side == 0) /* it takes all */
+        view->mix = view->compare.output = (struct area){0};
 }
 
 void view_arrange(struct view *view)
@@ -145,7 +158,7 @@ void view_follow(struct view *view)
     view->output_first = view_scroll(view->output_first, row, view->output.rows, view->said.layout.rows);
     while (at + 1 < count && choices[at] != view->choice)
         at++;
-    if (view->candidates.rows > 0)
+    if (view->candidates.rows > 0 && view->answer.rows == 0)
         view->candidate_first = view_scroll(view->candidate_first, at, view->candidates.rows, count);
 }
 
@@ -169,7 +182,7 @@ bool view_prompt_at(const struct view *view, int row, int column, size_t *byte)
 bool view_token_at(const struct view *view, int row, int column, size_t *token)
 {
     size_t count = view->explanation->output_count;
-    if (view->too_small || count == 0 || !view_inside(view->output, row, column))
+    if (view->too_small || count == 0 || !view_inside(view->output, row, column) || view_inside(view->answer, row, column))
         return false;
     size_t byte =
         layout_byte(&view->said.layout, row - view->output.row + view->output_first, column - view->output.column);
@@ -182,7 +195,7 @@ bool view_choice_at(const struct view *view, int row, int column, int *choice)
 {
     int choices[VIEW_CHOICES], count = view_choices(view, choices),
                                at = row - view->candidates.row + view->candidate_first;
-    if (view->too_small || at >= count || !view_inside(view->candidates, row, column))
+    if (view->too_small || view->answer.rows > 0 || at >= count || !view_inside(view->candidates, row, column))
         return false;
     *choice = choices[at];
     return true;

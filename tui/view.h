@@ -74,6 +74,8 @@ struct view {
         int32_t id; /* -1: none */
     } typed;        /* what could stand in place of a token */
     bool shared_scale;
+    enum view_side { SIDE_CANDIDATES, SIDE_PROOF, SIDE_PAIRS } side; /* what stands beside the output */
+    long marked; /* the unit that another is to be paired with; -1: none */
     bool specials; /* the special tokens are shown */
     long special;  /* the one among them that the prompt's cursor is on, a token of the explanation; -1: it is in the text */
     bool pending; /* a request waits for its first event */
@@ -89,6 +91,7 @@ struct view {
     /* where; made by view_arrange() */
     bool too_small;
     struct area prompt, output, candidates;
+    struct area answer; /* in the place of the candidates, or of the whole pane: there is then no output; no rows: none is shown */
     int prompt_title, output_title, lines, line_count; /* rows; the lines at the bottom */
     int columns, word_rows;   /* of the panes of words, from the screen's upper left on */
     struct area picture_at;   /* the cells that the picture covers; no columns: there is no pane */
@@ -225,5 +228,12 @@ void view_draw_output(struct view *); /* view_output.c */
 void view_draw_lines(struct view *);  /* view_lines.c */
 /* What goes on, or how it ended: view_status.c. */
 void view_describe_work(const struct view *, char *text, size_t size);
+/* view_answer.c: its title in the row of titles, and what it says. */
+void view_draw_answer_title(const struct view *, int row, int column, int end);
+void view_draw_answer(const struct view *);
+/* Whether the unit is one of the flip set that is shown. */
+bool view_answer_flips(const struct view *, long unit);
+/* The answer that is being worked out, or NULL. */
+const struct answer *view_answer_busy(const struct view *);
 
 #endif

@@ -325,7 +325,7 @@ static void draw_status(struct view *view, int row)
 {
     const struct explanation *e = view->explanation;
     int columns = view->terminal->columns, at = 1;
-    bool busy = view->pending || view->mixing || e->busy;
+    bool busy = view->pending || view->mixing || e->busy || view_answer_busy(view);
     bool to_picture = view->focus == PLACE_OUTPUT && view_has_picture(view);
     const char *hint = view->focus == PLACE_EDITOR
                            ? busy ? "Esc stops  F1 help  ^Q quit" : "Tab: output  F1 help  ^Q quit"

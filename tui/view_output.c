@@ -85,9 +85,13 @@ static void draw_titles(struct view *view)
         snprintf(text, sizeof text, " %zu of %zu ", view->token + 1, e->output_count);
         paint_string(row, left, side - left, paint_plain(0), text);
     }
+    if (view->answer.rows > 0 && view->candidates.columns == 0)
+        view_draw_answer_title(view, row, left + 1, columns - 1);
     if (view->candidates.columns == 0)
         return;
-    if (e->output_count > 0) {
+    if (view->answer.rows > 0)
+        view_draw_answer_title(view, row, side + 1, columns - 1);
+    else if (e->output_count > 0) {
         int at = side + 1 + paint_string(row, side + 1, columns - side - 2, paint_plain(COLOUR_BOLD), " Candidates ");
         if (focus)
             at += view_draw_key(view, row, at, columns, ACTION_CONTRAST, "compare ");
@@ -211,9 +215,13 @@ void view_draw_output(struct view *view)
 {
     int choices[VIEW_CHOICES], count = view_choices(view, choices);
     draw_titles(view);
+    if (view->answer.rows > 0)
+        view_draw_answer(view);
+    if (view->answer.rows > 0 && view->candidates.columns == 0)
+        return;
     draw_tokens(view);
     if (view->mix.rows > 0)
         draw_mixed(view);
-    for (int i = view->candidate_first; i < count && i - view->candidate_first < view->candidates.rows; i++)
+    for (int i = view->candidate_first; view->answer.rows == 0 && i < count && i - view->candidate_first < view->candidates.rows; i++)
         draw_candidate(view, view->candidates.row + i - view->candidate_first, choices[i]);
 }

@@ -143,8 +143,10 @@ void view_draw_prompt(struct view *view)
         if (map_is_margin(view->explanation, unit, byte))
             unit = -1;
         struct style style = view_unit_style(view, unit);
-        if (is_mixed(view, unit))
+        if (is_mixed(view, unit) || (unit >= 0 && view_answer_flips(view, unit)))
             style.attributes |= COLOUR_UNDERLINE;
+        if (unit >= 0 && unit == view->marked)
+            style.attributes |= COLOUR_REVERSE;
         paint_glyph(view->prompt, view->prompt_first, glyph, style);
         const struct steer *steer = byte == (size_t)-1 ? NULL : steer_behind(view, byte);
         if (steer)

@@ -76,6 +76,15 @@ static void describe_end(const struct explanation *e, char *text, size_t size)
         snprintf(text, size, "ready");
 }
 
+static void describe_answer(const struct view *view, const struct answer *answer, char *text, size_t size)
+{
+    int total = answer->steps_total > answer->steps ? answer->steps_total : answer->steps + 1;
+    snprintf(text, size, "%s, step %d of %d", answer == &view->explanation->proof.answer ? "proving" : "pairing",
+             answer->steps + 1, total);
+    if (answer->steps > 0)
+        add_left(text, size, answer->seconds / answer->steps * (total - answer->steps));
+}
+
 bool view_waits(const struct view *view)
 {
     const struct explanation *e = view->explanation;
@@ -85,6 +94,7 @@ bool view_waits(const struct view *view)
 void view_describe_work(const struct view *view, char *text, size_t size)
 {
     const struct explanation *e = view->explanation;
+    const struct answer *answer = view_answer_busy(view);
     if (view->loading[0]) {
         snprintf(text, size, "loading %s", view->loading);
         add_waited(view, text, size);
@@ -100,6 +110,8 @@ void view_describe_work(const struct view *view, char *text, size_t size)
         describe_output(e, view->settings->generate, "writing", text, size);
     } else if (e->busy) {
         describe_probes(&e->cost, text, size);
+    } else if (answer) {
+        describe_answer(view, answer, text, size);
     } else {
         describe_end(e, text, size);
     }

@@ -60,15 +60,13 @@ def counted(found):
 
 
 def bond(first, second, both, noise):
-    more = both - first - second
-    slight = max(noise, 0.1 * max(abs(first), abs(second)))
-    sides = [0 if abs(x) <= slight else 1 if x > 0 else -1 for x in (first, second)]
-    if sides[0] * sides[1] < 0:
+    more, strongest = both - first - second, max((first, second, both), key=abs)
+    slight = max(noise, 0.1 * abs(strongest))
+    if first * second < 0 and min(abs(first), abs(second)) > slight:
         return "opposed"
-    if abs(more) <= max(noise, 0.1 * (abs(first) + abs(second))):
+    if abs(more) <= max(noise, 0.1 * max(abs(first) + abs(second), abs(both))):
         return "independent"
-    against = sum(sides) < 0 or (sum(sides) == 0 and both < 0)
-    return "standing-in" if (more > 0) != against else "backing"
+    return "standing-in" if (more > 0) == (strongest > 0) else "backing"
 
 
 def pairs(name, model, path, prompt, direct=False, **options):

@@ -130,6 +130,8 @@ struct worker {
     int retarget_token;
     int32_t retarget_id;
     bool retarget;
+    struct inquiry inquiry;
+    bool inquire;
 };
 
 static void job_free(struct job *job)
@@ -546,6 +548,32 @@ static void run_retarget(struct worker *worker, uint64_t number, int token, int3
     post(worker, event);
 }
 
+static void post_answer(struct worker *worker, uint64_t number, const struct inquiry *inquiry, const struct proof *proof,
+                        const struct pairs *pairs)
+{
+    struct event *event = event_new(inquiry->kind == INQUIRY_PROOF ? EVENT_PROOF : EVENT_PAIRS, number);
+    event->proof = malloc(sizeof *proof);
+    event->pairs = malloc(sizeof *pairs);
+    *event->proof = *proof;
+    *event->pairs = *pairs;
+    post(worker, event);
+}
+
+static void run_inquiry(struct worker *worker, uint64_t number, const struct inquiry *inquiry)
+{
+    struct fake_ground ground = {worker->prompt, worker->units, worker->unit_count};
+    struct proof proof;
+    struct pairs pairs;
+    int step = 0;
+    bool more = fake_answer(&ground, inquiry, step, &proof, &pairs);
+    while (more && pause_ms(worker, fake_settings.answer_ms)) {
+        post_answer(worker, number, inquiry, &proof, &pairs);
+        more = fake_answer(&ground, inquiry, ++step, &proof, &pairs);
+    }
+    proof.answer.state = pairs.answer.state = more ? ANSWER_STOPPED : ANSWER_DONE;
+    post_answer(worker, number, inquiry, &proof, &pairs);
+}
+
 static void *worker_run(void *argument)
 {
     struct worker *worker = argument;
@@ -555,8 +583,11 @@ static void *worker_run(void *argument)
         uint64_t number = worker->number;
         bool retarget = worker->retarget;
         worker->pending = NULL;
+        struct inquiry inquiry = worker->inquiry;
+        bool inquire = !job && worker->inquire;
         worker->retarget = false;
-        if (!job && !retarget) {
+        worker->inquire = worker->inquire && job;
+        if (!job && !retarget && !inquire) {
             pthread_cond_wait(&worker->wake, &worker->lock);
             continue;
         }
@@ -571,6 +602,8 @@ static void *worker_run(void *argument)
             atomic_store(&worker->cancel, true);
             for (int i = 0; i < n; i++)
                 pthread_join(threads[i], NULL);
+        } else if (inquire) {
+            run_inquiry(worker, number, &inquiry);
         } else {
             run_retarget(worker, number, worker->retarget_token, worker->retarget_id);
         }
@@ -644,7 +677,7 @@ uint64_t worker_submit(struct worker *worker, const struct request *request)
     pthread_mutex_lock(&worker->lock);
     job_free(worker->pending);
     worker->pending = job;
-    worker->retarget = false;
+    worker->retarget = worker->inquire = false;
     uint64_t number = ++worker->number;
     atomic_store(&worker->cancel, true);
     pthread_cond_signal(&worker->wake);
@@ -673,6 +706,21 @@ void worker_retarget(struct worker *worker, int token, int32_t id)
     worker->retarget_id = id;
     pthread_cond_signal(&worker->wake);
     pthread_mutex_unlock(&worker->lock);
+}
+
+bool worker_inquire(struct worker *worker, const struct inquiry *inquiry)
+{
+    struct proof proof;
+    struct pairs pairs;
+    fake_answer(&(struct fake_ground){0}, inquiry, 0, &proof, &pairs);
+    proof.answer.steps_total = pairs.answer.steps_total = 0;
+    post_answer(worker, worker->number, inquiry, &proof, &pairs);
+    pthread_mutex_lock(&worker->lock);
+    worker->inquiry = *inquiry;
+    worker->inquire = true;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+    return true;
 }
 
 bool worker_next(struct worker *worker, struct explanation *explanation, enum event_kind *kind)

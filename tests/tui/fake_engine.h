@@ -5,14 +5,13 @@
 #ifndef TESTS_TUI_FAKE_ENGINE_H
 #define TESTS_TUI_FAKE_ENGINE_H
 
-#include <stdbool.h>
-
-#include "core/image.h"
+#include "core/engine.h"
 
 struct fake_settings {
     int open_ms;      /* how long engine_open() takes */
     int token_ms;     /* before each output token */
     int batch_ms;     /* before each batch of relevance */
+    int answer_ms;    /* before each step of an answer */
     int batch;        /* units in a batch; 0: 4 */
     bool estimates;   /* all units are estimated before the first is measured, and measured values move the scale */
     int spin;         /* threads that burn a core each while a request runs */
@@ -29,6 +28,15 @@ enum {
     FAKE_ROW = 3,
 };
 struct tokenizer *fake_tokenizer_new(void);
+
+/* What inquiries are about. */
+struct fake_ground {
+    const char *prompt;
+    const struct unit *units;
+    size_t unit_count;
+};
+/* An answer as it is after so many steps (from 0 on); false: this is its end. */
+bool fake_answer(const struct fake_ground *, const struct inquiry *, int step, struct proof *, struct pairs *);
 
 /* A grey slope with a blue disc where the engine says that blue is, and a red one; the second (1) is wide; -1: noise.
  */

@@ -1,5 +1,5 @@
 /* fake_screen.c: the screen over the engine without a model, for tests to drive.  Settings come from the environment:
- * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_BATCH, FAKE_ESTIMATES,
+ * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_ANSWER_MS, FAKE_BATCH, FAKE_ESTIMATES,
  * FAKE_SPIN, FAKE_GATE as in fake_engine.h, FAKE_MODELS the
  * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_HISTORY one of
  * former prompts, FAKE_PICTURES how many made-up
@@ -37,6 +37,7 @@ int main(int count, char **arguments)
         .open_ms = number("FAKE_OPEN_MS"),
         .token_ms = number("FAKE_TOKEN_MS"),
         .batch_ms = number("FAKE_BATCH_MS"),
+        .answer_ms = number("FAKE_ANSWER_MS"),
         .batch = number("FAKE_BATCH"),
         .estimates = getenv("FAKE_ESTIMATES"),
         .spin = number("FAKE_SPIN"),

@@ -38,6 +38,7 @@ static void test_bonds(void)
     /* the same of what both speak against: without either, without both */
     CHECK(bond_of((struct made_up){0.1, 0.9, 0.9, 0.9}) == PAIR_BACKING, "an AND against the token");
     CHECK(bond_of((struct made_up){0.1, 0.1, 0.1, 0.9}) == PAIR_STANDING_IN, "an OR against the token");
+    CHECK(bond_of((struct made_up){0.9, 0.92, 0.91, 0.1}) == PAIR_STANDING_IN, "an OR, of which each alone is in the way");
     CHECK(bond_of((struct made_up){0.5, 0.9, 0.1, 0.5}) == PAIR_OPPOSED, "one for it, one against it");
 }
 
