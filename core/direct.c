@@ -212,7 +212,8 @@ static bool may_follow(const struct job *j)
 {
     const struct request *r = j->request;
     return r->explain && r->direct && r->map == MAP_ATMAN && !r->foil && j->method.paths == PATHS_ALL &&
-           j->method.suppression != SUPPRESS_ROW_MIN && j->baseline->kept;
+           j->method.suppression != SUPPRESS_ROW_MIN && j->baseline->kept &&
+           !former_is_of(&j->former, j->ids, (int)j->prompt.token_count); /* then there is better at once */
 }
 
 /* The seconds that a run is expected to take; its rows are taken for as fast as those of a plain pass until some have been

@@ -150,7 +150,8 @@ struct alike {
 
 struct cost {
     int probes;               /* run so far */
-    int probes_total;
+    int probes_total;         /* to be run */
+    int probes_kept;          /* units whose values are those of the request before: their probes are not run again */
     int64_t rows;             /* (probe, position) rows run so far */
     double seconds;           /* of the probes */
     double expected_seconds;  /* about what they will take, told with EVENT_UNITS; 0: not known */
@@ -192,6 +193,8 @@ struct explanation {
     size_t alike_count;
     bool *measured;                /* [unit_count] its probe has run */
     bool *estimated;               /* [unit_count] measured in low precision, and not in f32 since */
+    size_t *known;                 /* [unit_count] output tokens before this one have a measured value already: all of a unit
+                                    * that is measured; else those of the shorter output of a request before.  NULL: none */
     float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until measured */
     struct direct_row *direct;     /* [direct_count] of output tokens: what PATHS_DIRECT would say, kept beside the
                                     * measured relevance, see explanation_direct() */
@@ -219,6 +222,8 @@ void explanation_free(struct explanation *);
 double explanation_relevance(const struct explanation *, size_t unit, size_t token, int choice);
 /* Whether it is known, be it as an estimate. */
 bool explanation_knows(const struct explanation *, size_t unit, size_t token);
+/* Whether that is an estimate: what direct paths do, or measured in low precision. */
+bool explanation_estimated(const struct explanation *, size_t unit, size_t token);
 /* The same on direct paths alone; NAN where not known.  What is measured less this is what the unit does on all other
  * paths, through the positions between. */
 double explanation_direct(const struct explanation *, size_t unit, size_t token, int choice);

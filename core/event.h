@@ -36,6 +36,7 @@ struct event {
     bool estimated;
     int direct_first, direct_end;
     int *unit;
+    int *known; /* [n] of EVENT_RELEVANCE: there are values of output tokens before this one; NULL: of all */
     float *values;
     float *direct;
     int chosen_token;

@@ -145,7 +145,7 @@ double job_value(const struct job *j, const struct probes *p, int unit, int t, i
 
 double job_relevance(const struct job *j, int unit, int t, int choice)
 {
-    return atomic_load(&j->probes->measured[unit]) ? job_value(j, j->probes, unit, t, choice) : 0;
+    return probes_know(j->probes, unit, t) ? job_value(j, j->probes, unit, t, choice) : 0;
 }
 
 void job_count_cost(struct job *j, int probes, int64_t rows, bool any)
@@ -173,27 +173,34 @@ void job_post_measured(struct job *j, struct event *v)
     pthread_mutex_unlock(&j->lock);
 }
 
-/* Called by the lanes, one at a time, after each group; n = 0 when the last lane is done. */
-static void report(void *context, const int *units, int n, int64_t rows)
+/* Post what the probes of some units say. */
+static void post_relevance(struct job *j, const int *units, int n, bool estimated)
 {
-    struct job *j = context;
     size_t row = (size_t)j->output_count * CHOICES;
-    job_count_cost(j, j->refining ? 0 : n, rows, n > 0); /* a unit measured again counts once */
     struct event *v = job_event(j, EVENT_RELEVANCE);
     if (v) {
         v->unit = malloc(((size_t)n + 1) * sizeof *v->unit);
-        v->values = malloc(((size_t)n * row + 1) * sizeof *v->values);
+        v->known = malloc(((size_t)n + 1) * sizeof *v->known);
+        v->values = v->known ? malloc(((size_t)n * row + 1) * sizeof *v->values) : NULL;
+        v->estimated = estimated;
     }
     for (int i = 0; v && v->unit && v->values && i < n; i++) {
         v->unit[i] = units[i];
+        v->known[i] = atomic_load(&j->probes->measured[units[i]]) ? j->output_count : j->probes->known[units[i]];
         for (int t = 0; t < j->output_count; t++)
             for (int c = 0; c < CHOICES; c++)
                 v->values[(size_t)i * row + (size_t)(t * CHOICES + c)] = (float)job_relevance(j, units[i], t, c);
         v->n++;
     }
-    if (v)
-        v->estimated = j->probes->precision != PRECISION_F32;
     job_post_measured(j, v);
+}
+
+/* Called by the lanes, one at a time, after each group; n = 0 when the last lane is done. */
+static void report(void *context, const int *units, int n, int64_t rows)
+{
+    struct job *j = context;
+    job_count_cost(j, j->refining ? 0 : n, rows, n > 0); /* a unit measured again counts once */
+    post_relevance(j, units, n, j->probes->precision != PRECISION_F32);
 }
 
 /* -- attention rollout ---------------------------------------------------------------------------------------------- */
@@ -271,7 +278,7 @@ static int run_once(struct job *j, struct probes *p, struct probe_watch *watch, 
     return status < 0 ? status : finished;
 }
 
-/* The units of which a run of all has said nothing yet, in the plan's order, malloced; NULL: no memory. */
+/* The units that are not measured yet, in the plan's order, malloced; NULL: no memory. */
 static int *list_left(const struct probes *p, int *count)
 {
     int *unit = malloc(((size_t)p->plan->units + 1) * sizeof *unit);
@@ -284,18 +291,17 @@ static int *list_left(const struct probes *p, int *count)
 
 int job_watch_probes(struct job *j, struct probes *p, struct probe_watch *watch, struct error *error)
 {
-    int *left = NULL, status = run_once(j, p, watch, error);
     bool all = !watch->units;
-    while (status == ERROR_MEMORY && lanes_halve(&j->lanes) == 0) { /* smaller batches are slower, and better than none */
-        free(left);
-        left = all ? list_left(p, &watch->count) : NULL;
+    int status;
+    do { /* smaller batches are slower, and better than none */
+        int *left = all ? list_left(p, &watch->count) : NULL;
         if (all && !left)
-            break;
+            return error_set(error, ERROR_MEMORY, "out of memory");
         if (all)
             watch->units = left;
-        status = run_once(j, p, watch, error);
-    }
-    free(left);
+        status = watch->count > 0 ? run_once(j, p, watch, error) : 0;
+        free(left);
+    } while (status == ERROR_MEMORY && lanes_halve(&j->lanes) == 0);
     return status;
 }
 
@@ -305,13 +311,14 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
     return job_watch_probes(j, j->probes, &watch, error);
 }
 
-/* About how long all probes will take.  Before the first ones have been seen, rows of probes are taken for twice as fast as
+/* About how long the probes that are left will take.  Before the first ones have been seen, rows of probes are taken for twice as fast as
  * those of a plain pass: they have the machine's threads to themselves, one each. */
 static double expect(const struct job *j)
 {
     double rows = 0, rate = j->probe_rate > 0 ? j->probe_rate : 2 * j->pass_rate;
     for (size_t u = 0; u < j->unit_count; u++)
-        rows += (double)j->prompt.token_count + j->output_count - 1 - j->units[u].first;
+        if (!atomic_load(&j->probes->measured[u]))
+            rows += (double)j->prompt.token_count + j->output_count - 1 - j->units[u].first;
     return rate > 0 ? rows / rate : 0;
 }
 
@@ -365,6 +372,46 @@ static int make_probes(struct job *j, struct error *error)
     return probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, job_precision(j), &j->probes, error);
 }
 
+/* What the explanation before this one knows of its units: told at once, and not measured again. */
+static int recall(struct job *j, struct error *error)
+{
+    int status = former_recall(&j->former, j, error), *unit = malloc((j->unit_count + 1) * sizeof *unit);
+    if (status == 0 && !unit)
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    j->cost.probes_total = j->cost.probes_kept = 0;
+    for (size_t u = 0; status == 0 && u < j->unit_count; u++)
+        if (atomic_load(&j->probes->measured[u]))
+            j->cost.probes_kept++;
+        else
+            j->cost.probes_total++;
+    j->cost.expected_seconds = status == 0 ? expect(j) : 0;
+    if (status == 0)
+        status = post_units(j, j->plan, error);
+    if (status == 0 && j->cost.probes_kept > 0)
+        job_count_cost(j, 0, 0, true);
+    for (int exact = 0; status == 0 && j->recalled && exact < 2; exact++) {
+        int n = 0;
+        for (int u = 0; u < (int)j->unit_count; u++)
+            if (j->recalled[u] && j->probes->exact[u] == (exact == 1))
+                unit[n++] = u;
+        if (n > 0)
+            post_relevance(j, unit, n, !exact);
+    }
+    free(unit);
+    return status;
+}
+
+/* All units that are not measured yet, those that promise most first.  Where few are left, estimates of all would cost more
+ * than they are worth: they come last, for who asks what is direct. */
+static int run_probes(struct job *j, struct error *error)
+{
+    bool few = (size_t)j->cost.probes_total * 4 < j->unit_count;
+    int status = few ? 0 : job_preview(j, error);
+    if (status == 0)
+        status = job_run_probes(j, NULL, 0, error);
+    return status == 0 && few ? job_preview(j, error) : status;
+}
+
 int job_explain(struct job *j, struct error *error)
 {
     int status;
@@ -373,13 +420,9 @@ int job_explain(struct job *j, struct error *error)
         return status;
     if (j->request->map == MAP_ROLLOUT)
         return (status = post_units(j, NULL, error)) < 0 ? status : roll_out(j, error);
-    j->cost.probes_total = (int)j->unit_count;
-    j->cost.expected_seconds = expect(j);
-    if ((status = make_probes(j, error)) < 0 || (status = post_units(j, j->plan, error)) < 0)
-        return status;
-    j->complete = true;
     j->probes_started = clock_now() - j->direct.seconds;
-    if ((status = job_preview(j, error)) < 0 || (status = job_run_probes(j, NULL, 0, error)) < 0) {
+    j->complete = true;
+    if ((status = make_probes(j, error)) < 0 || (status = recall(j, error)) < 0 || (status = run_probes(j, error)) < 0) {
         j->complete = false;
         return status;
     }

@@ -26,6 +26,7 @@ static void explanation_clear(struct explanation *e)
     free(e->alike);
     free(e->measured);
     free(e->estimated);
+    free(e->known);
     free(e->relevance);
     explanation_clear_direct(e);
     free(e->chosen);
@@ -51,11 +52,16 @@ void explanation_free(struct explanation *e)
     free(e);
 }
 
+static bool is_measured(const struct explanation *e, size_t unit, size_t token)
+{
+    return e->measured[unit] || (e->known && token < e->known[unit]);
+}
+
 double explanation_relevance(const struct explanation *e, size_t unit, size_t token, int choice)
 {
     if (unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES)
         return 0;
-    if (!e->measured[unit]) {
+    if (!is_measured(e, unit, token)) {
         double direct = explanation_direct(e, unit, token, choice);
         return isnan(direct) ? 0 : direct;
     }
@@ -66,7 +72,12 @@ bool explanation_knows(const struct explanation *e, size_t unit, size_t token)
 {
     if (unit >= e->unit_count || token >= e->output_count)
         return false;
-    return e->measured[unit] || !isnan(explanation_direct(e, unit, token, 0));
+    return is_measured(e, unit, token) || !isnan(explanation_direct(e, unit, token, 0));
+}
+
+bool explanation_estimated(const struct explanation *e, size_t unit, size_t token)
+{
+    return !is_measured(e, unit, token) || e->estimated[unit];
 }
 
 void event_free(struct event *v)
@@ -79,6 +90,7 @@ void event_free(struct event *v)
     free(v->units);
     free(v->alike);
     free(v->unit);
+    free(v->known);
     free(v->values);
     free(v->proof);
     free(v->pairs);
@@ -139,17 +151,21 @@ static bool take_units(struct explanation *e, struct event *v)
 {
     bool *measured = calloc(v->unit_count + 1, sizeof *measured);
     bool *estimated = calloc(v->unit_count + 1, sizeof *estimated);
-    if (!measured || !estimated) {
+    size_t *known = calloc(v->unit_count + 1, sizeof *known);
+    if (!measured || !estimated || !known) {
         free(measured);
         free(estimated);
+        free(known);
         out_of_memory(e);
         return false;
     }
     free(e->measured);
     free(e->estimated);
+    free(e->known);
     free(e->units);
     e->measured = measured;
     e->estimated = estimated;
+    e->known = known;
     e->units = v->units;
     e->unit_count = v->unit_count;
     v->units = NULL;
@@ -181,7 +197,8 @@ static void apply_relevance(struct explanation *e, const struct event *v)
     size_t row = e->output_count * CHOICES;
     for (int i = 0; e->relevance && i < v->n; i++) {
         memcpy(e->relevance + (size_t)v->unit[i] * row, v->values + (size_t)i * row, row * sizeof(float));
-        e->measured[v->unit[i]] = true;
+        e->known[v->unit[i]] = v->known ? (size_t)v->known[i] : e->output_count;
+        e->measured[v->unit[i]] = e->known[v->unit[i]] >= e->output_count;
         e->estimated[v->unit[i]] = v->estimated;
     }
 }

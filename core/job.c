@@ -31,6 +31,7 @@ static void job_clear(struct job *j)
     sequence_free(&j->prompt);
     free(j->ids);
     free(j->units);
+    free(j->recalled);
     free(j->output);
     free(j->lse);
     free(j->wanted);
@@ -38,6 +39,7 @@ static void job_clear(struct job *j)
     j->plan = NULL;
     j->ids = NULL;
     j->units = NULL;
+    j->recalled = NULL;
     j->output = NULL;
     j->lse = NULL;
     j->wanted = NULL;
@@ -54,6 +56,7 @@ void job_free(struct job *j)
     if (!j)
         return;
     job_clear(j);
+    former_clear(&j->former);
     lanes_free(j->lanes);
     baseline_free(j->baseline);
     gallery_clear(&j->gallery, j->engine->device);
@@ -217,7 +220,10 @@ static int encode_pictures(struct job *j, struct error *error)
 
 int job_run(struct job *j, const struct request *request, uint64_t number, struct error *error)
 {
+    former_keep(&j->former, j);
     job_clear(j);
+    if (request->fresh)
+        former_clear(&j->former);
     j->request = request;
     j->number = number;
     j->started = clock_now();

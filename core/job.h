@@ -12,6 +12,7 @@
 #include "core/direct.h"
 #include "core/engine_internal.h"
 #include "core/event.h"
+#include "core/former.h"
 #include "core/gallery.h"
 #include "core/probe.h"
 
@@ -36,6 +37,7 @@ struct job {
     struct plan *plan;
     struct probes *probes; /* of the last explanation, for re-targeting */
     struct direct direct;  /* what direct paths do, as far as it is known */
+    struct former former;  /* what the explanation before the one in progress measured */
 
     /* the request in progress */
     const struct request *request;
@@ -45,6 +47,7 @@ struct job {
     int32_t *ids;       /* [prompt.token_count] as the decoder is fed: below 0 of pictures */
     struct unit *units; /* of the prompt, then of the output */
     size_t unit_count;
+    bool *recalled;     /* [unit_count] something of it is known from the explanation before; NULL: nothing of any */
     struct output_token *output;
     int output_count;
     bool stopped;
@@ -97,7 +100,7 @@ int job_output(struct job *, struct error *);
 int job_feed(struct job *, struct baseline *, int at, const int32_t *ids, int n, struct error *);
 /* explain.c: units, what preview.c does, probes, and then what refine.c does. */
 int job_explain(struct job *, struct error *);
-/* Run the probes of units [count] (NULL: of all), post what they say, and wait for the end. */
+/* Run the probes of units [count] (NULL: of all that are not measured), post what they say, and wait for the end. */
 int job_run_probes(struct job *, const int *units, int count, struct error *);
 /* The same of other probes, which the watch reports; cancelled and the deadline are filled in. */
 int job_watch_probes(struct job *, struct probes *, struct probe_watch *, struct error *);
@@ -115,7 +118,7 @@ void job_count_cost(struct job *, int probes, int64_t rows, bool any);
 void job_post_measured(struct job *, struct event *);
 /* What these probes say of a unit they have measured, and of an output token they are about; as explanation has it. */
 double job_value(const struct job *, const struct probes *, int unit, int t, int choice);
-/* Relevance of a measured unit, as struct explanation has it; 0 of others. */
+/* Relevance of a unit as far as it is measured, as struct explanation has it; else 0. */
 double job_relevance(const struct job *, int unit, int t, int choice);
 /* The last answer of job_retarget() once more, if there was one: more units are measured by now. */
 int job_retarget_again(struct job *, struct error *);

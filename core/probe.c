@@ -32,7 +32,9 @@ int probes_new(const struct baseline *b, struct stream *s, const struct plan *pl
     int status = p->pool.status;
     if (status < 0 && error)
         *error = p->pool.error;
-    if (status == 0 && (!p->dlse || !p->dlogit || !p->measured))
+    p->known = calloc(units + 1, sizeof *p->known);
+    p->exact = calloc(units + 1, sizeof *p->exact);
+    if (status == 0 && (!p->dlse || !p->dlogit || !p->measured || !p->known || !p->exact))
         status = error_set(error, ERROR_MEMORY, "out of memory");
     if (status == 0) {
         m->device->ops->norm(s, &m->output_norm, b->final + (size_t)targets->first * d, targets->count, p->hidden);
@@ -55,6 +57,8 @@ void probes_free(struct probes *p)
     free(p->dlse);
     free(p->dlogit);
     free(p->measured);
+    free(p->known);
+    free(p->exact);
     free(p);
 }
 
@@ -92,6 +96,11 @@ int probes_first_target(const struct probes *p, int unit)
     return t < 0 ? 0 : t < p->targets.count ? t : p->targets.count;
 }
 
+bool probes_know(const struct probes *p, int unit, int t)
+{
+    return atomic_load(&p->measured[unit]) || t < p->known[unit];
+}
+
 int probes_retarget(struct probes *p, struct stream *s, int t, int32_t id, float *relevance, struct error *error)
 {
     const struct model *m = p->baseline->model;
@@ -109,7 +118,7 @@ int probes_retarget(struct probes *p, struct stream *s, int t, int32_t id, float
     }
     pthread_mutex_lock(&p->results);
     for (size_t u = 0; u < units; u++) {
-        bool known = atomic_load(&p->measured[u]);
+        bool known = probes_know(p, (int)u, t);
         relevance[u] = known ? 0 : NAN;
         if (known && probes_first_target(p, (int)u) <= t)
             row[n++] = (int32_t)(u * targets + (size_t)t);
@@ -274,8 +283,10 @@ static void report_group(struct lane *lane, const struct group *g)
 {
     struct lanes *all = lane->all;
     pthread_mutex_lock(&all->lock);
-    for (int i = 0; i < g->count; i++)
+    for (int i = 0; i < g->count; i++) {
+        all->probes->exact[g->unit[i]] = all->probes->precision == PRECISION_F32;
         atomic_store(&all->probes->measured[g->unit[i]], true);
+    }
     all->rows_done += g->rows;
     all->watch.report(all->watch.context, g->unit, g->count, g->rows);
     pthread_mutex_unlock(&all->lock);

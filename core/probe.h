@@ -37,6 +37,9 @@ struct probes {
     double *dlse;      /* [units, T] change of the log-sum-exp */
     double *dlogit;    /* [units, T, n] change of the wanted logits */
     atomic_bool *measured; /* [units] what is said of it above may be read */
+    int *known;            /* [units] of one that is not measured: it may be read of the targets before this one, which
+                            * another run left */
+    bool *exact;           /* [units] whether what may be read was formed in f32 */
 };
 
 int probes_new(const struct baseline *, struct stream *, const struct plan *, const struct method *,
@@ -51,6 +54,8 @@ bool probes_are_direct(const struct probes *);
  * end where there is none. */
 int probes_first_row(const struct probes *, int unit);
 int probes_first_target_row(const struct probes *, int unit);
+/* Whether anything is known of what the unit does to target t. */
+bool probes_know(const struct probes *, int unit, int t);
 /* The rows that its probe would have in a run. */
 int probes_row_count(const struct probes *, int unit);
 

@@ -29,13 +29,16 @@ static int by_strength(const void *a, const void *b)
     return x->unit - y->unit;
 }
 
-/* Measured units that can change anything, strongest first; malloced [*count].  NULL: no memory. */
-static struct ranked *rank_units(const struct job *j, int *count)
+/* Measured units that can change anything, strongest first; malloced [*count].  NULL: no memory.
+ * fresh: without those that the explanation before measured, whose noise is known. */
+static struct ranked *rank_units(const struct job *j, bool fresh, int *count)
 {
     struct ranked *ranked = malloc((j->unit_count + 1) * sizeof *ranked);
     *count = 0;
     for (int u = 0; ranked && u < (int)j->unit_count; u++) {
         if (!atomic_load(&j->probes->measured[u]) || probes_first_target(j->probes, u) == j->output_count)
+            continue;
+        if (fresh && j->recalled && j->recalled[u] && !isnan(j->noise_floor))
             continue;
         double most = 0;
         for (int t = 0; t < j->output_count; t++)
@@ -50,15 +53,15 @@ static struct ranked *rank_units(const struct job *j, int *count)
 /* -- f32 values in place of estimates ------------------------------------------------------------------------------ */
 
 /* The strongest units that are no f32 values yet; *count of them, at most STRONGEST. */
-static int choose_strongest(const struct job *j, const bool *exact, int *unit, int *count, struct error *error)
+static int choose_strongest(const struct job *j, int *unit, int *count, struct error *error)
 {
     int n;
-    struct ranked *ranked = rank_units(j, &n);
+    struct ranked *ranked = rank_units(j, false, &n);
     *count = 0;
     if (!ranked)
         return error_set(error, ERROR_MEMORY, "out of memory");
     for (int i = 0; i < n && i < STRONGEST; i++)
-        if (!exact[ranked[i].unit])
+        if (!j->probes->exact[ranked[i].unit])
             unit[(*count)++] = ranked[i].unit;
     free(ranked);
     return 0;
@@ -66,14 +69,17 @@ static int choose_strongest(const struct job *j, const bool *exact, int *unit, i
 
 static int choose_others(const struct job *j, int *unit, int *count, struct error *error)
 {
-    int n;
-    struct ranked *ranked = rank_units(j, &n);
+    int n, rest = 0;
+    struct ranked *ranked = rank_units(j, true, &n);
     *count = 0;
     if (!ranked)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    int rest = n - STRONGEST, wanted = rest < OTHERS ? rest : OTHERS;
+    for (int i = 0; i < n; i++)
+        if (!j->probes->exact[ranked[i].unit])
+            ranked[rest++] = ranked[i];
+    int wanted = rest < OTHERS ? rest : OTHERS;
     for (int i = 0; i < wanted; i++)
-        unit[(*count)++] = ranked[STRONGEST + (2 * i + 1) * rest / (2 * wanted)].unit;
+        unit[(*count)++] = ranked[(2 * i + 1) * rest / (2 * wanted)].unit;
     free(ranked);
     return 0;
 }
@@ -86,7 +92,7 @@ static bool counts(const struct job *j, int unit)
 }
 
 /* Measure units again; the greatest deviation of their estimates raises the noise floor. */
-static int measure_again(struct job *j, const int *unit, int count, bool *exact, struct error *error)
+static int measure_again(struct job *j, const int *unit, int count, struct error *error)
 {
     size_t targets = (size_t)j->output_count;
     double *estimate = malloc(((size_t)count * targets + 1) * sizeof *estimate);
@@ -96,13 +102,11 @@ static int measure_again(struct job *j, const int *unit, int count, bool *exact,
         for (size_t t = 0; t < targets; t++)
             estimate[(size_t)i * targets + t] = job_relevance(j, unit[i], (int)t, 0);
     int status = job_run_probes(j, unit, count, error);
-    for (int i = 0; status == 0 && i < count; i++) {
-        exact[unit[i]] = true;
+    for (int i = 0; status == 0 && i < count; i++)
         for (size_t t = 0; counts(j, unit[i]) && t < targets; t++) {
             double off = fabs(job_relevance(j, unit[i], (int)t, 0) - estimate[(size_t)i * targets + t]);
             j->noise_floor = fmax(off, j->noise_floor); /* NAN does not count */
         }
-    }
     free(estimate);
     return status;
 }
@@ -116,21 +120,17 @@ int job_refine(struct job *j, struct error *error)
 {
     if (j->probes->precision == PRECISION_F32 || !j->complete || out_of_time(j))
         return 0;
-    bool *exact = calloc(j->unit_count + 1, sizeof *exact);
-    if (!exact)
-        return error_set(error, ERROR_MEMORY, "out of memory");
     j->refining = true;
     j->probes->precision = PRECISION_F32;
     int unit[STRONGEST > OTHERS ? STRONGEST : OTHERS], count, status;
     /* An f32 value may be smaller than its estimate, so that another unit moves up. */
-    while ((status = choose_strongest(j, exact, unit, &count, error)) == 0 && count > 0)
-        if ((status = measure_again(j, unit, count, exact, error)) < 0)
+    while ((status = choose_strongest(j, unit, &count, error)) == 0 && count > 0)
+        if ((status = measure_again(j, unit, count, error)) < 0)
             break;
     if (status == 0)
         status = choose_others(j, unit, &count, error);
-    if (status == 0)
-        status = measure_again(j, unit, count, exact, error);
-    free(exact);
+    if (status == 0 && count > 0)
+        status = measure_again(j, unit, count, error);
     j->refining = false;
     return status;
 }
@@ -141,7 +141,7 @@ int job_refine(struct job *j, struct error *error)
 static int choose_samples(const struct job *j, int *sample, int *count, struct error *error)
 {
     int n;
-    struct ranked *ranked = rank_units(j, &n);
+    struct ranked *ranked = rank_units(j, true, &n);
     *count = 0;
     if (!ranked)
         return error_set(error, ERROR_MEMORY, "out of memory");
@@ -235,7 +235,7 @@ int job_check(struct job *j, struct error *error)
     int sample[3], n, repeated = 0, status = choose_samples(j, sample, &n, error);
     struct plain plain;
     double deviation = 0;
-    if (status < 0 || (status = plain_new(j, &plain, error)) < 0)
+    if (status < 0 || n == 0 || (status = plain_new(j, &plain, error)) < 0)
         return status;
     for (int i = 0; status == 0 && i < n && may_repeat(j, i); i++, repeated++)
         status = repeat(j, &plain, j->probes, sample[i], &deviation, error);

@@ -100,7 +100,7 @@ bool map_estimated(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
     bool typed = map->question.choice == MAP_TYPED || (map->question.contrast && map->question.against == MAP_TYPED);
-    return !isnan(map_value(map, unit)) && (!e->measured[unit] || e->estimated[unit] || (typed && e->busy));
+    return !isnan(map_value(map, unit)) && (explanation_estimated(e, (size_t)unit, map->question.token) || (typed && e->busy));
 }
 
 double map_position(const struct map *map, long unit)

@@ -18,6 +18,11 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
+static int most(int a, int b)
+{
+    return a > b ? a : b;
+}
+
 /* -- logits -------------------------------------------------------------------------------------------------------- */
 
 struct capping {
@@ -62,20 +67,23 @@ struct lse_call {
 /* A member's buffers. */
 struct buffers {
     float *weight;                   /* [TILE_COLUMNS, width] */
+    float *few;                      /* [PRODUCT_ROWS, width] */
     float *product;                  /* [TILE_ROWS, TILE_COLUMNS] */
-    float *logit, *scaled, *share;   /* [targets, TILE_COLUMNS]; see struct lse_tile */
+    float *logit, *scaled, *share;   /* [targets or more, TILE_COLUMNS]; see struct lse_tile */
     struct lse_tile *tile;           /* [targets] */
 };
 
 /* Lay a member's buffers out from memory on; returns the bytes they take. */
 static size_t buffers_lay(const struct lse_call *call, char *memory, struct buffers *b)
 {
-    size_t plane = (size_t)call->targets * TILE_COLUMNS;
+    size_t few = (size_t)PRODUCT_ROWS * call->head->width;
+    size_t plane = (size_t)most(call->targets, PRODUCT_ROWS) * TILE_COLUMNS;
     size_t weights = call->whole ? 0 : (size_t)TILE_COLUMNS * call->head->width;
-    size_t floats = weights + (size_t)TILE_ROWS * TILE_COLUMNS + 3 * plane;
+    size_t floats = weights + few + (size_t)TILE_ROWS * TILE_COLUMNS + 3 * plane;
     if (memory) {
         b->weight = (float *)memory;
-        b->product = b->weight + weights;
+        b->few = b->weight + weights;
+        b->product = b->few + few;
         b->logit = b->product + (size_t)TILE_ROWS * TILE_COLUMNS;
         b->scaled = b->logit + plane;
         b->share = b->scaled + plane;
@@ -89,7 +97,8 @@ static size_t buffers_lay(const struct lse_call *call, char *memory, struct buff
 static void tile_targets(const struct lse_call *call, const float *w, int first, int count, const struct buffers *b)
 {
     const struct head *head = call->head;
-    host_product(call->stream, w, count, head->width, call->h, call->targets, b->logit, TILE_COLUMNS);
+    host_product(call->stream, w, count, head->width, host_fill(call->h, call->targets, head->width, b->few),
+                 most(call->targets, PRODUCT_ROWS), b->logit, TILE_COLUMNS);
     for (int t = 0; t < call->targets; t++) {
         size_t at = (size_t)t * TILE_COLUMNS;
         b->tile[t] = (struct lse_tile){b->logit + at, b->scaled + at, b->share + at, count, head->divisor, head->softcap};
@@ -112,7 +121,8 @@ static void lse_task(void *context, size_t i, int member)
     memset(sum, 0, (size_t)call->rows * sizeof *sum);
     for (int row = 0; row < call->rows; row += TILE_ROWS) {
         int n = least(TILE_ROWS, call->rows - row);
-        host_product(call->stream, w, count, width, call->dh + (size_t)row * width, n, b.product, TILE_COLUMNS);
+        const float *dh = host_fill(call->dh + (size_t)row * width, n, width, b.few);
+        host_product(call->stream, w, count, width, dh, most(n, PRODUCT_ROWS), b.product, TILE_COLUMNS);
         for (int r = 0; r < n; r++)
             call->stream->kernels->lse_row(&b.tile[call->target[row + r]], b.product + (size_t)r * TILE_COLUMNS,
                                            &sum[row + r]);

@@ -29,6 +29,7 @@ struct host_device {
 /* Scratch buffers of a stream; operations that call each other use different ones. */
 enum scratch {
     SCRATCH_WEIGHT,  /* every member's expanded tile of a weight */
+    SCRATCH_FEW,     /* rows of a product that are too few */
     SCRATCH_INT8,    /* every member's rounded rows */
     SCRATCH_TILES,   /* every member's buffers for a tile of the vocabulary */
     SCRATCH_SUMS,    /* sums of every row over the vocabulary */
@@ -99,6 +100,11 @@ bool host_precision_offered(struct stream *, enum precision);
  * thread.  Thread: any, also from a team's pieces. */
 void host_product(struct stream *, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride);
+/* A product of so many rows gives each the bits that it has in any larger one (oneDNN forms those of fewer rows in
+ * another order: measured at all numbers of rows up to 600). */
+enum { PRODUCT_ROWS = 16 };
+/* x [rows, columns], where it has as many rows; else room [PRODUCT_ROWS, columns], x in it and zeros behind. */
+const float *host_fill(const float *x, int rows, int columns, float *room);
 
 /* -- rows.c: device_ops that go row by row ------------------------------------------------------------------------- */
 

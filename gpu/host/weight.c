@@ -185,6 +185,16 @@ void host_product(struct stream *stream, const float *w, int count, int columns,
                          "a product of %d x %d x %d failed in oneDNN (status %d)", rows, count, columns, (int)status);
 }
 
+const float *host_fill(const float *x, int rows, int columns, float *room)
+{
+    if (rows >= PRODUCT_ROWS)
+        return x;
+    size_t filled = (size_t)rows * columns;
+    memcpy(room, x, filled * sizeof *room);
+    memset(room + filled, 0, ((size_t)PRODUCT_ROWS * columns - filled) * sizeof *room);
+    return room;
+}
+
 struct product {
     struct stream *stream;
     const struct weight *w;
@@ -247,6 +257,21 @@ void host_linear(struct stream *stream, const struct weight *w, const float *bia
         product(stream, w, bias, x, rows, y);
 }
 
+/* Products of differences in f32, by the bit rule. */
+static void product_alike(struct stream *stream, const struct weight *w, const float *dx, int rows, float *dy)
+{
+    if (rows >= PRODUCT_ROWS) {
+        product(stream, w, NULL, dx, rows, dy);
+        return;
+    }
+    size_t in = (size_t)PRODUCT_ROWS * w->columns, out = (size_t)PRODUCT_ROWS * w->rows;
+    float *room = host_scratch(stream, SCRATCH_FEW, (in + out) * sizeof *room);
+    if (!room)
+        return;
+    product(stream, w, NULL, host_fill(dx, rows, w->columns, room), PRODUCT_ROWS, room + in);
+    memcpy(dy, room + in, (size_t)rows * w->rows * sizeof *dy);
+}
+
 bool host_precision_offered(struct stream *stream, enum precision precision)
 {
     if (stream->device->info.precision[precision])
@@ -278,7 +303,7 @@ void host_linear_delta(struct stream *stream, const struct weight *w, enum preci
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
     if (precision == PRECISION_F32 || w->columns > INT8_MOST_COLUMNS) {
-        product(stream, w, NULL, dx, rows, dy);
+        product_alike(stream, w, dx, rows, dy);
         return;
     }
     const struct int8_weight *weight = rounded(stream, w);

@@ -7,7 +7,7 @@
  * "layers": [first, last], "foil" (or null), "images": [files] (or not), "zooms": [[start, end, kind]...] (or not),
  * "direct": true (or not), "fresh": true (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
- * [choices], "encoded": whether a picture had to be, and if the line says "shown": true, "shown": [["token", "units",
+ * [choices], "encoded": whether a picture had to be, "probes": how many ran, "kept": how many did not have to, "noise": the floor, and if the line says "shown": true, "shown": [["token", "units",
  * "relevance" or "done", seconds since the request, seconds of processors since then, probes run, [the strongest units by the values known then, best first]]...]},
  * or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
 #include <math.h>
@@ -113,8 +113,9 @@ static json_t *explanation_json(const struct explanation *e)
         }
         json_array_append_new(relevance, row);
     }
-    return json_pack("{so so so so sb}", "prompt", prompt, "output", output, "units", units, "relevance", relevance,
-                     "encoded", e->cost.vision_seconds > 0);
+    return json_pack("{so so so so sb si si so}", "prompt", prompt, "output", output, "units", units, "relevance",
+                     relevance, "encoded", e->cost.vision_seconds > 0, "probes", e->cost.probes, "kept",
+                     e->cost.probes_kept, "noise", isnan(e->noise_floor) ? json_null() : json_real(e->noise_floor));
 }
 
 /* Each file is read once: the same picture again is the same image. */

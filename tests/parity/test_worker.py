@@ -14,6 +14,7 @@ import reference
 import test_small
 
 worst = 0.0
+TOKEN, WORD = 0, 1  # of enum unit_kind
 
 
 class Worker:
@@ -58,7 +59,7 @@ def drops(model, answer, request):
     rows = range(len(prompt) - 1, len(ids))
     logp = reference.log_probs(model, ids, rows, m, reference.VARIANTS[request["suppression"]], layers)
     out = logp[0] - logp[1:]
-    for u, unit in enumerate(units):
+    for u, unit in enumerate(units if cosine is None else []):  # what is like a unit may stand before it
         out[u, np.arange(len(target)) + len(prompt) <= unit[0]] = 0
     return out
 
@@ -71,8 +72,12 @@ def converse(name, model, path):
     changes = [{}, {"generate": 6}, {"generate": 2}, {"factor": 0.0, "suppression": 3}, {"units": "word"}, {"target": " blue"},
                {"target": " blue ball"}, {"target": " blue hat", "foil": " blue ball"}, {"prompt": longer}, {"layers": [1, 1]},
                {"prompt": longer, "generate": 4, "suppression": 0}, {"suppression": 2, "factor": 4.0},
-               {"prompt": base["prompt"][:20], "units": "sentence"}, {}]
+               {"prompt": base["prompt"][:20], "units": "sentence"}, {}, {"units": "word"},
+               {"units": "word", "zooms": [[0, 12, TOKEN]]}, {"units": "paragraph"},
+               {"units": "paragraph", "zooms": [[0, 99, WORD]]}, {"units": "paragraph", "zooms": [[0, 99, WORD], [0, 12, TOKEN]]},
+               {"similarity": 0.4}, {"similarity": 0.4, "generate": 6}, {"similarity": 0.4, "generate": 2, "units": "word"}]
     worker = Worker(path)
+    kept = 0
     for change in changes:
         request = {**base, **change}
         answer, label = worker.ask(request), f"{name}, {change}"
@@ -80,6 +85,9 @@ def converse(name, model, path):
             program.check(False, f"{label}: {answer['error']}")
             continue
         drop, relevance = drops(model, answer, request), np.array(answer["relevance"])
+        kept += answer["kept"]
+        program.check(answer["probes"] + answer["kept"] == len(answer["units"]), f"{label}: {answer['probes']} probes, "
+                      f"{answer['kept']} kept, of {len(answer['units'])}")
         for t, ids in enumerate(answer["output"]):
             wanted = drop[:, t, ids]
             if request["foil"] and t == len(answer["output"]) - 1:
@@ -88,6 +96,10 @@ def converse(name, model, path):
         for t, token in ((0, 5), (len(answer["output"]) - 1, 300), (0, answer["output"][0][3])):
             chosen = worker.ask({"retarget": [t, token]})
             near(chosen.get("chosen", []), drop[:, t, token], f"{label}: token {t} turned into {token}")
+        fresh = worker.ask({**request, "fresh": True})
+        program.check(fresh["relevance"] == answer["relevance"], f"{label}: not to the bit what a fresh run says")
+        program.check(fresh["kept"] == 0, f"{label}: a fresh run keeps {fresh['kept']}")
+    program.check(kept > 80, f"{name}: only {kept} probes were kept")
     worker.close()
 
 

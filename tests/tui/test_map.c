@@ -48,6 +48,7 @@ static void test_values(const struct explanation *e)
     memcpy(measured, e->measured, e->unit_count);
     measured[blue] = false;
     low.measured = measured;
+    low.known = NULL;
     CHECK(isnan(map_value(&low_map, blue)) && map_rank(&low_map, blue) == 0);
     CHECK(map_value(&low_map, blue - 1) == map_value(&map, blue - 1), "what is measured stays");
     float value[64 * (1 + CANDIDATES)] = {0};

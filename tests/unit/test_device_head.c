@@ -87,6 +87,13 @@ static void check_sums(struct bench *b, const struct problem *p, const float *h,
         lse[t] = log_sum(p, t, -1);
     b->ops->lse_delta(b->stream, &p->head, PRECISION_F32, h, p->targets, lse, dh, p->target, p->rows, got);
     CHECK(b->ops->stream_finish(b->stream, NULL) == 0, "%s: finish", b->name);
+    for (int r = 0; r < p->rows && !strcmp(b->ops->info(b->device)->kind, "cpu"); r++) {
+        double alone;
+        b->ops->lse_delta(b->stream, &p->head, PRECISION_F32, h, p->targets, lse, dh + (size_t)r * (size_t)p->head.width,
+                          p->target + r, 1, &alone);
+        CHECK(b->ops->stream_finish(b->stream, NULL) == 0 && alone == got[r], "%s: row %d alone: off by %g", b->name, r,
+              alone - got[r]);
+    }
     CHECK(got[0] == 0, "%s: a row without change gives %g", b->name, got[0]);
     for (int r = 0; r < p->rows; r++) {
         double want = log_sum(p, p->target[r], r) - lse[p->target[r]];

@@ -116,6 +116,34 @@ static void check_delta(struct bench *b)
     free(zeros);
 }
 
+/* On the CPU a row's product of differences has the same bits alone, among few rows and among many; on a card its maker's
+ * library decides. */
+static void check_rows_alike(struct bench *b, enum precision precision)
+{
+    enum { ROWS = 67, COLUMNS = 96, N = 40 };
+    if (strcmp(b->ops->info(b->device)->kind, "cpu") || !b->ops->info(b->device)->precision[precision])
+        return;
+    float *data = random_floats((size_t)ROWS * COLUMNS, 1), *x = random_floats((size_t)N * COLUMNS, 1);
+    struct weight *w = NULL;
+    struct error error = {0};
+    CHECK(b->ops->weight_new(b->device, DTYPE_F32, ROWS, COLUMNS, data, &w, &error) == 0, "%s", error.message);
+    float *dx = bench_put(b, x, (size_t)N * COLUMNS), *dy = bench_output(b, (size_t)N * ROWS);
+    b->ops->linear_delta(b->stream, w, precision, dx, N, dy);
+    float *many = bench_get(b, dy, (size_t)N * ROWS);
+    for (int n = 1; n < N; n++) {
+        b->ops->linear_delta(b->stream, w, precision, dx + (size_t)(N - n) * COLUMNS, n, dy);
+        float *few = bench_get(b, dy, (size_t)n * ROWS);
+        CHECK(!memcmp(few, many + (size_t)(N - n) * ROWS, (size_t)n * ROWS * sizeof *few),
+              "%s: precision %d: %d rows are not what they are among many", b->name, precision, n);
+        free(few);
+    }
+    free(many);
+    bench_clear(b);
+    b->ops->weight_free(b->device, w);
+    free(data);
+    free(x);
+}
+
 static void check_refusals(struct bench *b)
 {
     static const uint8_t data[4096];
@@ -141,6 +169,8 @@ static void test(struct bench *b)
         check_product(b, DTYPE_F16, rows[i], 33, 3, false);
     }
     check_delta(b);
+    check_rows_alike(b, PRECISION_F32);
+    check_rows_alike(b, PRECISION_INT8);
     check_refusals(b);
 }
 

@@ -1,0 +1,237 @@
+#include "core/former.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/job.h"
+
+static const size_t MOST_BYTES = (size_t)1 << 28; /* of final states, kept beside those of the next explanation */
+
+void former_clear(struct former *f)
+{
+    probes_free(f->probes);
+    plan_free(f->plan);
+    free(f->ids);
+    free(f->wanted);
+    *f = (struct former){0};
+}
+
+static size_t state_bytes(const struct probes *p)
+{
+    return (size_t)p->plan->units * (size_t)p->targets.count * (size_t)p->baseline->model->width * sizeof(float);
+}
+
+void former_keep(struct former *f, struct job *j)
+{
+    int prompt = (int)j->prompt.token_count, count = prompt + j->output_count - 1;
+    if (!j->probes || state_bytes(j->probes) > MOST_BYTES)
+        return;
+    int32_t *ids = malloc((size_t)count * sizeof *ids);
+    if (!ids)
+        return;
+    memcpy(ids, j->ids, (size_t)prompt * sizeof *ids);
+    for (int t = 0; prompt + t < count; t++)
+        ids[prompt + t] = j->output[t].id;
+    former_clear(f);
+    *f = (struct former){j->plan, j->probes, ids, count, j->wanted, j->noise_floor};
+    j->plan = NULL;
+    j->probes = NULL;
+    j->wanted = NULL;
+}
+
+bool former_is_of(const struct former *f, const int32_t *ids, int count)
+{
+    return f->plan && f->count >= count && memcmp(f->ids, ids, (size_t)count * sizeof *ids) == 0;
+}
+
+/* -- what is the same ---------------------------------------------------------------------------------------------- */
+
+static bool same_method(const struct method *a, const struct method *b)
+{
+    return a->suppression == b->suppression && a->paths == b->paths && a->first_layer == b->first_layer &&
+           a->last_layer == b->last_layer; /* all else is in the plans' factors */
+}
+
+/* How many of the job's output tokens, from the first on, the former probes were asked about, after the same tokens. */
+static int shared_targets(const struct former *f, const struct job *j)
+{
+    const struct targets *then = &f->probes->targets, *now = &j->probes->targets;
+    int positions = j->plan->positions, prompt = (int)j->prompt.token_count, same = 0;
+    while (same < f->count && same < positions &&
+           f->ids[same] == (same < prompt ? j->ids[same] : j->output[same - prompt].id))
+        same++;
+    if (!same_method(&f->probes->method, &j->probes->method) || now->first < then->first)
+        return 0;
+    /* The minimum of a row may be that of a later key. */
+    if (j->method.suppression == SUPPRESS_ROW_MIN && (same < positions || f->plan->positions != positions))
+        return 0;
+    int end = then->first + then->count < same ? then->first + then->count : same;
+    return end > now->first ? end - now->first : 0;
+}
+
+struct key {
+    uint64_t hash;
+    int unit;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct key *x = a, *y = b;
+    return x->hash < y->hash ? -1 : x->hash > y->hash ? 1 : x->unit - y->unit;
+}
+
+static uint64_t hash_of(const float *factor, int count)
+{
+    uint64_t hash = 0x9e3779b97f4a7c15u;
+    for (int i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &factor[i], sizeof bits);
+        hash = (hash ^ bits) * 0xff51afd7ed558ccdu;
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
+static const float *factors(const struct plan *plan, int unit)
+{
+    return plan->factor + (size_t)unit * (size_t)plan->positions;
+}
+
+/* The former unit that turns down the same of the first `length` keys, if any, or -1. */
+static int find(const struct former *f, const struct key *keys, const float *factor, int length)
+{
+    struct key wanted = {hash_of(factor, length), 0};
+    int low = 0, high = f->plan->units;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (keys[middle].hash < wanted.hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < f->plan->units && keys[low].hash == wanted.hash; low++)
+        if (memcmp(factors(f->plan, keys[low].unit), factor, (size_t)length * sizeof *factor) == 0)
+            return keys[low].unit;
+    return -1;
+}
+
+/* For each of the plan's units the former one whose probe is the same up to position `length`, or -1; malloced. */
+static int *match(const struct former *f, const struct plan *plan, int length)
+{
+    int *from = malloc(((size_t)plan->units + 1) * sizeof *from);
+    struct key *keys = malloc(((size_t)f->plan->units + 1) * sizeof *keys);
+    for (int u = 0; keys && u < f->plan->units; u++)
+        keys[u] = (struct key){hash_of(factors(f->plan, u), length), u};
+    if (keys)
+        qsort(keys, (size_t)f->plan->units, sizeof *keys, by_hash);
+    for (int u = 0; from && keys && u < plan->units; u++)
+        from[u] = plan->start[u] < length ? find(f, keys, factors(plan, u), length) : -1;
+    if (!keys) {
+        free(from);
+        from = NULL;
+    }
+    free(keys);
+    return from;
+}
+
+/* -- what it says -------------------------------------------------------------------------------------------------- */
+
+/* How many of the new targets, from the first on, unit `old` of the former probes says something of. */
+static int known_targets(const struct probes *then, int old, int shared, int offset)
+{
+    int known = atomic_load(&then->measured[old]) ? then->targets.count : then->known[old];
+    known -= offset;
+    return known < 0 ? 0 : known < shared ? known : shared;
+}
+
+/* Take over what unit `old` says of targets from the unit's first to `known` - 1. */
+static void take(struct probes *now, struct stream *s, int unit, const struct probes *then, int old, int known, int offset)
+{
+    size_t d = (size_t)now->baseline->model->width, wanted = (size_t)now->targets.wanted_count;
+    int first = probes_first_target(now, unit);
+    if (first >= known)
+        return;
+    size_t n = (size_t)(known - first);
+    size_t to = (size_t)unit * (size_t)now->targets.count + (size_t)first;
+    size_t from = (size_t)old * (size_t)then->targets.count + (size_t)(first + offset);
+    now->baseline->model->device->ops->copy(s, then->change + from * d, n * d * sizeof(float), now->change + to * d);
+    memcpy(now->dlse + to, then->dlse + from, n * sizeof *now->dlse);
+    memcpy(now->dlogit + to * wanted, then->dlogit + from * wanted, n * wanted * sizeof *now->dlogit);
+}
+
+/* Form the changes of target t's wanted logits from the states of all units that know it: another run wanted others. */
+static int form_wanted(struct probes *p, struct stream *s, int t, struct error *error)
+{
+    const struct model *m = p->baseline->model;
+    const struct device_ops *ops = m->device->ops;
+    size_t units = (size_t)p->plan->units, targets = (size_t)p->targets.count, d = (size_t)m->width;
+    size_t wanted = (size_t)p->targets.wanted_count;
+    int32_t *row = malloc((units + 1) * sizeof *row), *zero = calloc(units + 1, sizeof *zero);
+    double *dlogit = malloc((units * wanted + 1) * sizeof *dlogit);
+    struct pool pool;
+    int n = 0, status = 0;
+    pool_init(&pool, m->device);
+    float *change = pool_floats(&pool, units, d);
+    for (size_t u = 0; row && u < units; u++)
+        if (t >= probes_first_target(p, (int)u) && t < p->known[u])
+            row[n++] = (int32_t)(u * targets + (size_t)t);
+    if (!row || !zero || !dlogit || !change) {
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    } else {
+        ops->gather(s, p->change, row, n, m->width, change);
+        ops->logit_delta(s, &m->head, p->hidden + (size_t)t * d, change, zero, n, p->targets.wanted + (size_t)t * wanted,
+                         (int)wanted, dlogit);
+        status = ops->stream_finish(s, error);
+    }
+    for (int i = 0; status == 0 && i < n; i++)
+        memcpy(p->dlogit + (size_t)row[i] * wanted, dlogit + (size_t)i * wanted, wanted * sizeof *dlogit);
+    pool_free(&pool);
+    free(row);
+    free(zero);
+    free(dlogit);
+    return status;
+}
+
+/* Take over all that is the same. */
+static int take_all(struct job *j, const struct former *f, const int *from, int shared, struct error *error)
+{
+    const struct probes *then = f->probes;
+    struct probes *now = j->probes;
+    size_t wanted = (size_t)now->targets.wanted_count;
+    int offset = now->targets.first - then->targets.first, status;
+    for (int u = 0; u < now->plan->units; u++) {
+        bool fine = from[u] >= 0 && (then->exact[from[u]] || now->precision != PRECISION_F32);
+        int known = fine ? known_targets(then, from[u], shared, offset) : 0;
+        if (known == 0)
+            continue;
+        take(now, j->stream, u, then, from[u], known, offset);
+        j->recalled[u] = true;
+        now->known[u] = known;
+        now->exact[u] = then->exact[from[u]];
+        atomic_store(&now->measured[u], known == now->targets.count);
+    }
+    status = j->engine->device->ops->stream_finish(j->stream, error);
+    for (int t = 0; status == 0 && t < shared; t++)
+        if (memcmp(now->targets.wanted + (size_t)t * wanted, f->wanted + (size_t)(t + offset) * wanted,
+                   wanted * sizeof *f->wanted))
+            status = form_wanted(now, j->stream, t, error);
+    return status;
+}
+
+int former_recall(struct former *f, struct job *j, struct error *error)
+{
+    int status = 0, shared = f->plan ? shared_targets(f, j) : 0;
+    if (shared > 0) {
+        j->recalled = calloc(j->unit_count + 1, sizeof *j->recalled);
+        int *from = match(f, j->plan, j->probes->targets.first + shared);
+        status = j->recalled && from ? take_all(j, f, from, shared, error)
+                                     : error_set(error, ERROR_MEMORY, "out of memory");
+        free(from);
+        for (size_t u = 0; status == 0 && u < j->unit_count; u++)
+            if (j->recalled[u])
+                j->noise_floor = f->noise_floor;
+    }
+    former_clear(f);
+    return status;
+}

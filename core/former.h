@@ -1,0 +1,34 @@
+/* former.h: what the explanation before this one measured, as far as it says the same in this one.
+ *
+ * Owns the last explanation's plan and probes from when the next request begins until its own probes are there.  A probe
+ * is the same where the tokens, the keys that it turns up or down and the method are the same, whatever unit it is of; its
+ * change of the final states then stands for the positions up to which that holds.  So a unit that was only cut out of
+ * other words, or that stood there before as a token, is not measured again, and of a longer output the tokens known before
+ * keep their values until its probes have run. */
+#ifndef CORE_FORMER_H
+#define CORE_FORMER_H
+
+#include "core/probe.h"
+
+struct job;
+
+struct former {
+    struct plan *plan; /* NULL: there is none */
+    struct probes *probes;
+    int32_t *ids; /* [count] as the decoder was fed them */
+    int count;
+    int32_t *wanted; /* what its probes were asked about */
+    double noise_floor;
+};
+
+/* Take over what the job's last request measured, in place of what was kept; nothing if it measured nothing, or so much that
+ * it is not kept beside what comes. */
+void former_keep(struct former *, struct job *);
+void former_clear(struct former *);
+/* Whether a prompt begins with the tokens that it was about. */
+bool former_is_of(const struct former *, const int32_t *ids, int count);
+/* Let the job's probes, which have not run, know all that the former ones say of them, with the noise floor; then clear.
+ * Sets job->recalled where that is anything. */
+int former_recall(struct former *, struct job *, struct error *);
+
+#endif
