@@ -207,10 +207,13 @@ json_t *format_json_method(const struct method *m, bool pictures)
 
 static json_t *cost_json(const struct cost *cost)
 {
-    return json_pack("{si sI so so so sI}", "probes", cost->probes, "rows", (json_int_t)cost->rows, "seconds",
+    json_t *json = json_pack("{si sI so so so sI}", "probes", cost->probes, "rows", (json_int_t)cost->rows, "seconds",
                      format_json_number(cost->seconds), "tokens_per_second",
                      format_json_number(cost->tokens_per_second), "vision_seconds",
                      format_json_number(cost->vision_seconds), "peak_bytes", (json_int_t)cost->peak_bytes);
+    if (json && cost->probes_kept > 0)
+        json_object_set_new(json, "probes_kept", json_integer(cost->probes_kept));
+    return json;
 }
 
 json_t *format_json_explanation(const struct report *r)

@@ -12,7 +12,7 @@ enum {
     DROPPED_DIRECT = 13, /* and of one on direct paths alone */
     PLANES = 3, /* bytes of a relevance that are kept */
 };
-enum row_flag { ROW_MEASURED = 1, ROW_ESTIMATED = 2 };
+enum row_flag { ROW_MEASURED = 1, ROW_ESTIMATED = 2, ROW_KNOWN = 4 }; /* KNOWN: of so many output tokens only */
 #define UNKNOWN 0x3fe000u /* what is kept of a NAN */
 
 static int group_of(int which, enum scene_part part)
@@ -80,8 +80,12 @@ static void put_relevance(struct scene_writer *writer, int which, const struct e
     for (size_t u = 0; e->measured && u < e->unit_count; u++) {
         struct bytes *out = scene_begin(writer);
         bool measured = e->measured[u] && e->relevance;
-        bytes_put_number(out, (measured ? ROW_MEASURED : 0u) | (e->estimated[u] ? ROW_ESTIMATED : 0u), 1);
-        if (measured)
+        size_t known = !measured && e->known && e->relevance ? e->known[u] : 0;
+        bytes_put_number(out, (measured ? ROW_MEASURED : 0u) | (e->estimated[u] ? ROW_ESTIMATED : 0u) |
+                                  (known > 0 ? ROW_KNOWN : 0u), 1);
+        if (known > 0)
+            bytes_put_count(out, known);
+        if (measured || known > 0)
             put_values(out, e->relevance + u * n, n, DROPPED);
         scene_put(writer, group_of(which, PART_ROWS), u);
     }
@@ -215,14 +219,16 @@ static bool take_rows(const struct scene *scene, int which, struct explanation *
         return false;
     e->measured = calloc(units + 1, sizeof *e->measured);
     e->estimated = calloc(units + 1, sizeof *e->estimated);
+    e->known = calloc(units + 1, sizeof *e->known);
     e->relevance = calloc(units * n + 1, sizeof *e->relevance);
-    bool good = e->measured && e->estimated && e->relevance;
+    bool good = e->measured && e->estimated && e->known && e->relevance;
     for (size_t u = 0; good && u < units; u++) {
         struct bytes_reader in = scene_read(scene, group_of(which, PART_ROWS), u);
         uint64_t flags = in.at == in.end ? 0 : bytes_take_number(&in, 1);
         e->measured[u] = flags & ROW_MEASURED;
         e->estimated[u] = flags & ROW_ESTIMATED;
-        good = !e->measured[u] || take_values(&in, e->relevance + u * n, n);
+        e->known[u] = flags & ROW_KNOWN ? bytes_take_count(&in) : e->measured[u] ? e->output_count : 0;
+        good = e->known[u] == 0 || take_values(&in, e->relevance + u * n, n);
     }
     return good;
 }

@@ -64,16 +64,19 @@ static void describe_probes(const struct cost *cost, char *text, size_t size)
 static void describe_end(const struct explanation *e, char *text, size_t size)
 {
     const struct cost *cost = &e->cost;
-    if (e->complete && cost->probes > 0 && !isnan(e->noise_floor))
-        snprintf(text, size, "%d probes in %.1f s, noise %.2g nats", cost->probes, cost->seconds, e->noise_floor);
-    else if (e->complete && cost->probes > 0)
-        snprintf(text, size, "%d probes in %.1f s", cost->probes, cost->seconds);
-    else if (e->unit_count > 0 && cost->probes_total == 0)
+    if (e->complete && cost->probes + cost->probes_kept > 0) {
+        int used = snprintf(text, size, "%d probes in %.1f s", cost->probes, cost->seconds);
+        if (cost->probes_kept > 0)
+            used += snprintf(text + used, size - (size_t)used, ", %d kept", cost->probes_kept);
+        if (!isnan(e->noise_floor))
+            snprintf(text + used, size - (size_t)used, ", noise %.2g nats", e->noise_floor);
+    } else if (e->unit_count > 0 && cost->probes_total == 0) {
         snprintf(text, size, "not measured");
-    else if (e->unit_count > 0)
+    } else if (e->unit_count > 0) {
         snprintf(text, size, "stopped at %d of %d", cost->probes, cost->probes_total);
-    else
+    } else {
         snprintf(text, size, "ready");
+    }
 }
 
 static void describe_answer(const struct view *view, const struct answer *answer, char *text, size_t size)
@@ -106,7 +109,7 @@ void view_describe_work(const struct view *view, char *text, size_t size)
     } else if (e->busy && e->cost.probes_total == 0 && e->output_count == 0 && view->waited >= SHORT_WAIT) {
         snprintf(text, size, "reading the prompt of %zu tokens", e->token_count);
         add_waited(view, text, size);
-    } else if (e->busy && e->cost.probes_total == 0) {
+    } else if (e->busy && e->cost.probes_total + e->cost.probes_kept == 0) {
         describe_output(e, view->settings->generate, "writing", text, size);
     } else if (e->busy) {
         describe_probes(&e->cost, text, size);

@@ -99,7 +99,7 @@ def converse(name, model, path):
         fresh = worker.ask({**request, "fresh": True})
         program.check(fresh["relevance"] == answer["relevance"], f"{label}: not to the bit what a fresh run says")
         program.check(fresh["kept"] == 0, f"{label}: a fresh run keeps {fresh['kept']}")
-    program.check(kept > 80, f"{name}: only {kept} probes were kept")
+    program.check(kept > 60, f"{name}: only {kept} probes were kept")
     worker.close()
 
 
