@@ -5,6 +5,7 @@
 
 #include "tui/align.h"
 #include "tui/colour.h"
+#include "tui/picture.h"
 
 void difference_free(struct difference *d)
 {
@@ -65,6 +66,45 @@ static bool pair_words(struct difference *d, const struct explanation *before, c
     return fine;
 }
 
+/* Where a patch stands: in which picture, row and column. */
+struct place {
+    long picture;
+    int row, column;
+};
+
+/* Go on to the next patch from unit *u on; false: there is none. */
+static bool next_patch(const struct explanation *e, size_t *u, struct place *place)
+{
+    while (*u < e->unit_count && e->units[*u].kind != UNIT_PATCH)
+        ++*u;
+    if (*u == e->unit_count)
+        return false;
+    place->picture = picture_place(e, e->units[*u].first, &place->column, &place->row);
+    return place->picture >= 0;
+}
+
+static long order_of(struct place a, struct place b)
+{
+    return a.picture != b.picture ? a.picture - b.picture : a.row != b.row ? a.row - b.row : a.column - b.column;
+}
+
+/* Patches of equal size at the same place of the same picture.  Both lists are in order of places. */
+static void pair_patches(struct difference *d, const struct explanation *before, const struct explanation *now)
+{
+    struct place a = {0}, b = {0};
+    for (size_t i = 0, k = 0; next_patch(before, &i, &a) && next_patch(now, &k, &b);) {
+        long order = order_of(a, b);
+        if (order == 0 && before->units[i].columns == now->units[k].columns &&
+            before->units[i].rows == now->units[k].rows &&
+            before->pictures[a.picture].image->serial == now->pictures[b.picture].image->serial) {
+            d->unit_before[k] = (long)i;
+            d->unit_after[i] = (long)k;
+        }
+        i += order <= 0;
+        k += order >= 0;
+    }
+}
+
 /* Output tokens that are units, where they say the same. */
 static void pair_targets(struct difference *d, const struct explanation *before, const struct explanation *now,
                          const struct words *said)
@@ -102,6 +142,7 @@ bool difference_make(struct difference *d, const struct explanation *before, str
         d->tokens = now_said->count;
         d->tokens_before = before_said->count;
         pair_targets(d, before, now, now_said);
+        pair_patches(d, before, now);
         return true;
     }
     difference_free(d);

@@ -1,8 +1,8 @@
 /* difference.h: two explanations held against each other: which unit and which output token of the one is which of the
  * other, and how much more or less it weighs.
  *
- * `before` is the one that was kept, `now` the one on the screen.  Units are paired by their words, in order; units of
- * pictures and special ones are not.  Pure; knows nothing of a screen. */
+ * `before` is the one that was kept, `now` the one on the screen.  Units are paired by their words, in order; patches by
+ * their places, if the picture is the same; special ones not at all.  Pure; knows nothing of a screen. */
 #ifndef TUI_DIFFERENCE_H
 #define TUI_DIFFERENCE_H
 

@@ -105,6 +105,8 @@ bool map_estimated(const struct map *map, long unit)
 
 double map_position(const struct map *map, long unit)
 {
+    if (map->shown)
+        return unit >= 0 && (size_t)unit < map->shown_count ? (double)map->shown[unit] : 0;
     double value = map_value(map, unit);
     return isnan(value) ? 0 : colour_position(value, map->limit, map->explanation->noise_floor);
 }

@@ -98,11 +98,13 @@ static unsigned click(struct screen *screen, const struct key *key)
         return DIRTY_ALL;
     if (view_special_at(view, key->row, key->column, &view->special)) {
         view->focus = PLACE_EDITOR;
-    } else if (view_prompt_at(view, key->row, key->column, &byte)) {
+    } else if (view_prompt_at(view, key->row, key->column, &byte) ||
+               view_before_prompt_at(view, key->row, key->column, &byte)) {
         view->focus = PLACE_EDITOR;
         view->special = -1;
         editor_move_to(&screen->editor, byte);
-    } else if (view_token_at(view, key->row, key->column, &token)) {
+    } else if (view_token_at(view, key->row, key->column, &token) ||
+               view_before_token_at(view, key->row, key->column, &token)) {
         view->focus = PLACE_OUTPUT;
         return choose_token(screen, (long)token) | DIRTY_ALL;
     } else if (view_choice_at(view, key->row, key->column, &choice)) {

@@ -38,9 +38,12 @@ struct view_compare {
     struct words said; /* the kept output */
     struct layout layout; /* the kept prompt */
     struct area prompt, output; /* of the kept one, each with a row for its title above; no rows: it is not shown */
+    int prompt_first, output_first; /* first rows shown */
     int removed; /* row of what is no more in the prompt; 0: none */
     struct map before;
     double limit;         /* nats at the ends of the scale of differences */
+    float *shown;         /* [shown_capacity] differences on that scale, for view.map */
+    size_t shown_capacity;
     long token;           /* the kept output token that the chosen one is compared with; -1: none */
     bool known;           /* the kept explanation knows the choice, and what it is contrasted with */
 };
@@ -146,6 +149,9 @@ bool view_prompt_at(const struct view *, int row, int column, size_t *byte);
 bool view_token_at(const struct view *, int row, int column, size_t *token);
 bool view_choice_at(const struct view *, int row, int column, int *choice);
 bool view_patch_at(const struct view *, int row, int column, int *patch_column, int *patch_row);
+/* What belongs to the word, or the output token, of the kept explanation that is drawn there. */
+bool view_before_prompt_at(const struct view *, int row, int column, size_t *byte);
+bool view_before_token_at(const struct view *, int row, int column, size_t *token);
 /* The special that is drawn there, as a token of the explanation. */
 bool view_special_at(const struct view *, int row, int column, long *token);
 bool view_inside(struct area, int row, int column);

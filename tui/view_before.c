@@ -68,7 +68,8 @@ static void draw_prompt(struct view *view)
     size_t from = 0;
     int row, column;
     layout_place(layout, marked < 0 ? 0 : e->units[marked].start, &row, &column);
-    int top = view->prompt_first, first = view_scroll(top, marked < 0 ? top : row, compare->prompt.rows, layout->rows);
+    int top = view->prompt_first;
+    compare->prompt_first = view_scroll(top, marked < 0 ? top : row, compare->prompt.rows, layout->rows);
     for (size_t i = 0; i < layout->count; i++) {
         const struct glyph *glyph = &layout->glyphs[i];
         long unit = map_unit_at(e, glyph->start, &from);
@@ -79,7 +80,7 @@ static void draw_prompt(struct view *view)
             style.attributes |= COLOUR_UNDERLINE;
         if (unit >= 0 && unit == marked)
             style = paint_plain(COLOUR_REVERSE | COLOUR_BOLD);
-        paint_glyph(compare->prompt, first, glyph, style);
+        paint_glyph(compare->prompt, compare->prompt_first, glyph, style);
     }
     char what[64];
     snprintf(what, sizeof what, "%zu token%s", e->token_count, e->token_count == 1 ? "" : "s");
@@ -125,7 +126,8 @@ static void draw_output(struct view *view)
     size_t chosen = any ? (size_t)compare->token : 0, start = any && chosen > 0 ? said->ends[chosen - 1] : 0;
     int row, column;
     layout_place(&said->layout, start, &row, &column);
-    int top = view->output_first, first = view_scroll(top, any ? row : top, compare->output.rows, said->layout.rows);
+    int top = view->output_first;
+    compare->output_first = view_scroll(top, any ? row : top, compare->output.rows, said->layout.rows);
     for (size_t i = 0, t = 0; i < said->layout.count; i++) {
         const struct glyph *glyph = &said->layout.glyphs[i];
         while (t + 1 < said->count && said->ends[t] <= glyph->start)
@@ -137,7 +139,7 @@ static void draw_output(struct view *view)
             style.attributes |= COLOUR_UNDERLINE;
         if (any && glyph->start < said->ends[chosen] && start < glyph->end)
             style = paint_plain(COLOUR_REVERSE);
-        paint_glyph(compare->output, first, glyph, style);
+        paint_glyph(compare->output, compare->output_first, glyph, style);
     }
     char what[64] = "";
     if (any)
@@ -268,11 +270,11 @@ static void draw_choice(const struct view *view, int row)
 bool view_draw_compare_line(struct view *view, int row)
 {
     long unit = view_unit(view);
-    bool patch = view->focus == PLACE_PICTURE && view_patch_unit(view) >= 0,
+    bool patch = view->focus == PLACE_PICTURE && unit >= 0,
          special = view->focus == PLACE_EDITOR && view->special >= 0;
-    if (view_compare_mode(view) == COMPARE_OFF || patch || special)
+    if (view_compare_mode(view) == COMPARE_OFF || special)
         return false;
-    if (view->focus != PLACE_EDITOR || view->editor->cursor >= view->editor->length)
+    if (!patch && (view->focus != PLACE_EDITOR || view->editor->cursor >= view->editor->length))
         draw_choice(view, row);
     else if (unit >= 0)
         draw_unit(view, row, unit);

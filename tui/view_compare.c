@@ -3,6 +3,7 @@
 #include "tui/view.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tui/align.h"
@@ -14,6 +15,7 @@ void view_free_compare(struct view *view)
     difference_free(&view->compare.difference);
     words_free(&view->compare.said);
     layout_free(&view->compare.layout);
+    free(view->compare.shown);
 }
 
 enum compare_mode view_compare_mode(const struct view *view)
@@ -143,6 +145,45 @@ void view_layout_compare(struct view *view)
         words_arrange(&compare->said, compare->output.columns, view->terminal->ascii ? L'|' : L'↵');
 }
 
+/* -- clicks -------------------------------------------------------------------------------------------------------- */
+
+bool view_before_prompt_at(const struct view *view, int row, int column, size_t *byte)
+{
+    const struct view_compare *compare = &view->compare;
+    const struct explanation *now = view->explanation;
+    size_t from = 0, length = view->editor->length;
+    if (!view_inside(compare->prompt, row, column))
+        return false;
+    size_t at = layout_byte(&compare->layout, row - compare->prompt.row + compare->prompt_first,
+                            column - compare->prompt.column);
+    long unit = difference_unit_after(&compare->difference, map_unit_at(compare->kept->explanation, at, &from));
+    if (unit < 0 || (size_t)unit >= now->unit_count)
+        return false;
+    *byte = now->units[unit].start;
+    while (*byte + 1 < now->units[unit].end && now->prompt[*byte] == ' ')
+        ++*byte;
+    if (*byte < view->same_before)
+        return true;
+    *byte += length - now->prompt_length; /* where it stands since the prompt was edited */
+    return *byte < length && *byte >= length - view->same_behind;
+}
+
+bool view_before_token_at(const struct view *view, int row, int column, size_t *token)
+{
+    const struct view_compare *compare = &view->compare;
+    const struct words *said = &compare->said;
+    size_t t = 0;
+    if (!view_inside(compare->output, row, column) || said->count == 0)
+        return false;
+    size_t byte = layout_byte(&said->layout, row - compare->output.row + compare->output_first,
+                              column - compare->output.column);
+    while (t + 1 < said->count && said->ends[t] <= byte)
+        t++;
+    long after = difference_token_after(&compare->difference, t);
+    *token = (size_t)after;
+    return after >= 0;
+}
+
 /* -- questions ----------------------------------------------------------------------------------------------------- */
 
 static bool same_word(struct align_text a, struct align_text b)
@@ -163,6 +204,25 @@ static int choice_before(const struct view *view, const struct output_token *tok
             return c;
     }
     return -1;
+}
+
+/* The colours of all units say what changed. */
+static void show_difference(struct view *view)
+{
+    struct view_compare *compare = &view->compare;
+    size_t count = view->explanation->unit_count;
+    compare->limit = difference_limit(&compare->difference, &compare->before, &view->map);
+    if (count > compare->shown_capacity) {
+        float *more = realloc(compare->shown, 2 * count * sizeof *more);
+        compare->shown = more ? more : compare->shown;
+        compare->shown_capacity = more ? 2 * count : compare->shown_capacity;
+    }
+    size_t shown = count < compare->shown_capacity ? count : compare->shown_capacity;
+    for (size_t u = 0; u < shown; u++)
+        compare->shown[u] = (float)difference_position(&compare->difference, &compare->before, &view->map,
+                                                       compare->limit, (long)u);
+    view->map.shown = compare->shown;
+    view->map.shown_count = shown;
 }
 
 void view_ask_compare(struct view *view)
@@ -186,19 +246,15 @@ void view_ask_compare(struct view *view)
         question.token = compare->known ? (size_t)compare->token : e->output_count;
     }
     compare->before = map_of(e, &question);
-    compare->limit = difference_limit(&compare->difference, &compare->before, &view->map);
-    if (compare->mode == COMPARE_BESIDE)
+    if (compare->mode == COMPARE_DIFFERENCE)
+        show_difference(view);
+    else
         view->map.limit = compare->before.limit = fmax(view->map.limit, compare->before.limit);
 }
 
 struct style view_unit_style(const struct view *view, long unit)
 {
-    const struct view_compare *compare = &view->compare;
-    bool difference = view_compare_mode(view) == COMPARE_DIFFERENCE;
-    struct style style =
-        paint_relevance(difference ? difference_position(&compare->difference, &compare->before, &view->map,
-                                                         compare->limit, unit)
-                                   : map_position(&view->map, unit));
+    struct style style = paint_relevance(map_position(&view->map, unit));
     if (is_new(view, unit))
         style.attributes |= COLOUR_UNDERLINE;
     return style;

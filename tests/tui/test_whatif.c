@@ -100,6 +100,47 @@ static void test_outputs(void)
     pty_stop(pty);
 }
 
+/* A click on the kept prompt or output chooses what belongs to it. */
+static void test_click(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    int row, column;
+    char click[100];
+    CHECK(pty_wait(pty, DONE));
+    edit(pty);
+    pty_send(pty, COMPARE COMPARE);
+    CHECK(pty_wait(pty, "side by side, on one scale") && pty_find(pty, "hat. What", &row, &column) && column == 1);
+    sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
+    pty_send(pty, click);
+    CHECK(pty_wait(pty, "\"hat.\" +0.003 → -0.076 nats"), "%s", pty_row(pty, 21));
+    pty_listen(pty, 30);
+    CHECK(pty_cell(pty, row, column).reverse && pty_cell(pty, row, column + 3).reverse, "it is marked there");
+    CHECK(pty_find(pty, "blue hat. not", &row, &column) && column < 20);
+    sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 7, row + 1, column + 7, row + 1);
+    pty_send(pty, click);
+    CHECK(pty_wait(pty, "Output  3 of 12") && pty_wait(pty, "Before  3 of 12") && pty_wait(pty, "\"hat\" 60.0"), "%s",
+          pty_screen(pty));
+    CHECK(pty_find(pty, "blue    │", &row, &column));
+    sprintf(click, "\033[<0;%d;%dM\033[<0;%d;%dm", column + 1, row + 1, column + 1, row + 1);
+    pty_send(pty, click); /* a word that is gone */
+    pty_send(pty, "\t");
+    CHECK(pty_wait(pty, "\"hat.\" "), "%s", pty_screen(pty));
+    pty_stop(pty);
+}
+
+/* Patches of the picture change with the question. */
+static void test_picture(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.columns = 120, .settings = {"FAKE_PICTURES=1", "FAKE_BATCH=16"}});
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, "!\r");
+    CHECK(pty_wait(pty, "have?!") && pty_wait(pty, "Alt-w: what changed"), "%s", pty_screen(pty));
+    pty_send(pty, COMPARE "\t\t");
+    CHECK(pty_wait(pty, "Before  1 of 12") && pty_wait(pty, "patch ") && pty_wait(pty, " nats (0) for \"A\""), "%s",
+          pty_screen(pty));
+    pty_stop(pty);
+}
+
 /* The same prompt with other settings, and with none of them. */
 static void test_settings(void)
 {
@@ -187,6 +228,8 @@ int main(void)
     test_screens();
     test_difference();
     test_outputs();
+    test_click();
+    test_picture();
     test_settings();
     test_pin();
     test_stopped();
