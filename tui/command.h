@@ -19,6 +19,9 @@ int command_eval(const struct options *, const struct context *, struct error *)
 int command_guard(const struct options *, const struct context *, struct error *);
 /* *signal: the one that ended the screen, to be raised again; else 0. */
 int command_screen(const struct options *, const struct context *, int *signal, struct error *);
+/* The screen is to be lines of text. */
+bool command_is_plain(const struct options *, const struct context *);
+int command_plain(const struct options *, const struct context *, struct error *);
 int command_replay(const struct options *, const struct context *, int *signal, struct error *);
 /* What the screen is told of its terminal. */
 struct terminal_options command_terminal(const struct options *, const struct context *);

@@ -4,61 +4,31 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tui/output.h"
 #include "tui/prompt.h"
 #include "tui/report.h"
 #include "tui/run.h"
+#include "tui/stream.h"
 #include "tui/text.h"
 
-/* The continuation as it grows. */
-struct stream {
-    bool live;     /* print as it comes */
-    bool visible;  /* to a terminal: nothing that could steer it */
-    size_t tokens; /* taken so far */
-    char *bytes;   /* malloced [length]: all of them */
-    size_t length, printed;
+struct generation {
+    bool live; /* print as it comes */
+    struct stream stream;
 };
 
-static int stream_print(struct stream *s, size_t end, struct error *error)
-{
-    size_t size;
-    char *clean = text_clean(s->bytes + s->printed, end - s->printed, s->visible, &size);
-    if (!clean)
-        return error_set(error, ERROR_MEMORY, "out of memory");
-    s->printed = end;
-    int code = output_write_fd(STDOUT_FILENO, "standard output", clean, size, error);
-    free(clean);
-    return code;
-}
-
-/* Take the tokens that are new; a character that is not finished waits for its rest. */
+/* Print what is new. */
 static int take_tokens(struct run *run, enum event_kind kind, void *data, struct error *error)
 {
     (void)kind;
-    struct stream *s = data;
-    const struct explanation *e = run->explanation;
-    const struct tokenizer *tokenizer = engine_tokenizer(run->engine);
-    for (; s->tokens < e->output_count; s->tokens++) {
-        int32_t id = e->output[s->tokens].id;
-        if (tokenizer_is_special(tokenizer, id))
-            continue;
-        size_t n;
-        const char *text = tokenizer_text(tokenizer, id, &n);
-        char *grown = realloc(s->bytes, s->length + n + 1);
-        if (!grown)
-            return error_set(error, ERROR_MEMORY, "out of memory");
-        s->bytes = grown;
-        memcpy(s->bytes + s->length, text, n);
-        s->length += n;
-    }
-    size_t end = s->bytes ? s->printed + text_finished(s->bytes + s->printed, s->length - s->printed) : 0;
-    if (!s->live || end == s->printed)
-        return 0;
+    struct generation *g = data;
+    int code = stream_take(&g->stream, run->explanation, engine_tokenizer(run->engine), error);
+    size_t ready = stream_ready(&g->stream);
+    if (code != 0 || !g->live || ready == 0)
+        return code;
     progress_clear(&run->progress);
     run->progress.on = false; /* the text itself shows how far it is */
-    return stream_print(s, end, error);
+    return stream_print(&g->stream, ready, error);
 }
 
 /* -- steering ----------------------------------------------------------------------------------------------------- */
@@ -155,19 +125,16 @@ static int write_json(const struct run *run, struct error *error)
 }
 
 /* What is not printed yet, and a line end. */
-static int write_rest(const struct run *run, struct stream *s, struct error *error)
+static int write_rest(const struct run *run, struct generation *g, struct error *error)
 {
-    char *grown = realloc(s->bytes, s->length + 1);
-    if (!grown)
-        return error_set(error, ERROR_MEMORY, "out of memory");
-    s->bytes = grown;
-    s->bytes[s->length++] = '\n';
-    if (s->live)
-        return stream_print(s, s->length, error);
+    struct stream *s = &g->stream;
+    int code = stream_add(s, "\n", 1, error);
+    if (code != 0 || g->live)
+        return code ? code : stream_print(s, s->length - s->printed, error);
     size_t size;
     char *clean = text_clean(s->bytes, s->length, false, &size);
-    int code = clean ? output_write(run->options->output, clean, size, error)
-                     : error_set(error, ERROR_MEMORY, "out of memory");
+    code = clean ? output_write(run->options->output, clean, size, error)
+                 : error_set(error, ERROR_MEMORY, "out of memory");
     free(clean);
     return code;
 }
@@ -176,17 +143,17 @@ static int generate(struct run *run, const char *prompt, size_t length, struct e
 {
     const struct options *o = run->options;
     bool json = o->format == FORMAT_JSON;
-    struct stream stream = {.live = !json && !o->output, .visible = run->context->output_terminal};
+    struct generation g = {.live = !json && !o->output, .stream.visible = run->context->output_terminal};
     struct request request = run_request(run, prompt, length);
     struct steer *steers = NULL;
     int code = o->steer_count ? find_steers(run, prompt, length, &steers, &request.steer_count, error) : 0;
     if (code == 0) {
         request.steers = steers;
-        code = run_submit(run, &request, take_tokens, &stream, error);
+        code = run_submit(run, &request, take_tokens, &g, error);
     }
     if (code == 0 || (code == ERROR_CANCELLED && run->explanation->output_count)) {
         struct error written;
-        int failed = json ? write_json(run, &written) : write_rest(run, &stream, &written);
+        int failed = json ? write_json(run, &written) : write_rest(run, &g, &written);
         if (failed && error)
             *error = written;
         code = failed ? failed : code;
@@ -196,7 +163,7 @@ static int generate(struct run *run, const char *prompt, size_t length, struct e
     if (code == 0 && o->verbose)
         fprintf(stderr, "prompt %.3f s, %zu tokens in %.3f s\n", run->explanation->cost.prefill_seconds,
                 run->explanation->output_count, run->explanation->cost.generate_seconds);
-    free(stream.bytes);
+    free(g.stream.bytes);
     free(steers);
     return code;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,15 +21,16 @@
 enum { EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
 
 static int interrupt_pipe[2];
-static volatile sig_atomic_t interrupts;
 
-/* ^C once: whoever waits on the pipe stops the work and writes what there is.  Twice: at once. */
+/* ^C once: whoever waits on the pipe stops the work and writes what there is.  Once more before that took the first one
+ * out of the pipe: at once. */
 static void on_interrupt(int number)
 {
-    (void)number;
-    if (interrupts++)
-        _exit(EXIT_CANCELLED);
     int saved = errno;
+    struct pollfd waiting = {interrupt_pipe[0], POLLIN, 0};
+    (void)number;
+    if (poll(&waiting, 1, 0) > 0)
+        _exit(EXIT_CANCELLED);
     ssize_t written = write(interrupt_pipe[1], "", 1);
     (void)written;
     errno = saved;
@@ -56,7 +58,6 @@ static void look_around(struct context *c)
     c->colour_refused = (no_color && *no_color) || (term && strcmp(term, "dumb") == 0);
     c->output_terminal = isatty(STDOUT_FILENO);
     c->error_terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
-    c->interrupt = interrupt_pipe[0];
 }
 
 static int print_own(FILE *out, const void *data, struct error *error)
@@ -100,7 +101,7 @@ static int run(const struct options *o, const struct context *c, int *signal, st
     case COMMANDS:
         break;
     }
-    return command_screen(o, c, signal, error);
+    return command_is_plain(o, c) ? command_plain(o, c, error) : command_screen(o, c, signal, error);
 }
 
 /* Names of files may hold any bytes; a terminal gets UTF-8. */
@@ -120,9 +121,11 @@ int main(int argc, char **argv)
     struct options options;
     struct context context;
     int ended_by = 0, code = options_parse(&options, argc, argv, &error);
-    if (code == 0 && options.command != COMMAND_SCREEN && options.command != COMMAND_REPLAY) /* which has its own use for ^C */
-        code = watch_interrupt(&error);
     look_around(&context);
+    bool screen = options.command == COMMAND_SCREEN || options.command == COMMAND_REPLAY;
+    if (code == 0 && (!screen || command_is_plain(&options, &context))) /* the screen has its own use for ^C */
+        code = watch_interrupt(&error);
+    context.interrupt = interrupt_pipe[0];
     if (code == 0)
         code = run(&options, &context, &ended_by, &error);
     if (ended_by)

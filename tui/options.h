@@ -78,7 +78,7 @@ struct options {
     double speed;       /* of a replay */
     const char *to;     /* a replay's end goes to this file, without a screen; or NULL */
     const char *output;
-    bool verbose, quiet, no_history;
+    bool verbose, quiet, no_history, plain;
 };
 
 /* Read the command line.  0, or ERROR_ARGUMENT with one line that says what is wrong and what would be right. */

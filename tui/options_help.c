@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tui/keys.h"
+#include "tui/plain.h"
 
 enum { WIDTH = 100, INDENT = 26 };
 
@@ -184,6 +185,20 @@ static void man_keys(FILE *out)
     }
 }
 
+static void man_plain(FILE *out)
+{
+    size_t count;
+    const struct plain_command *table = plain_commands(&count);
+    fputs(".SH COMMANDS OF \\-\\-plain\nA line is a prompt; a backslash at its end goes on in the next one. A line that "
+          "begins with a colon is a command.\n",
+          out);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, ".TP\n\\fB:%s\\fR%s\\fI%s\\fR\n", table[i].name, *table[i].operand ? " " : "", table[i].operand);
+        man_text(out, table[i].help);
+        fputc('\n', out);
+    }
+}
+
 static void man_rest(FILE *out)
 {
     fputs(".SH EXIT STATUS\n"
@@ -222,6 +237,7 @@ void options_man(FILE *out)
     man_options(out);
     man_notes(out);
     man_keys(out);
+    man_plain(out);
     man_rest(out);
     man_examples(out);
 }

@@ -391,6 +391,9 @@ static const struct option_row common_rows[] = {
      .words = scale_names, .base = SCALE_BLUE_ORANGE,
      .help = "colours of what contradicts and of what supports: blue-orange, blue-red, purple-green, or grey, whose "
              "brightness says how much, and where a word is underlined that it contradicts (default: blue-orange)"},
+    {.commands = SCREEN, .name = "plain", .kind = OPTION_FLAG, .offset = AT(plain),
+     .help = "lines of text in place of the screen, for screen readers, pipes and terminals that cannot move their cursor "
+             "(the default where TERM is dumb)"},
     {.commands = SCREEN, .name = "no-history", .kind = OPTION_FLAG, .offset = AT(no_history),
      .help = "neither read nor keep former prompts (default: kept in ~/.local/state/atmanscope/history)"},
     {.commands = ALL, .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .offset = AT(verbose),

@@ -91,7 +91,7 @@ static int check_terminal(const char *term, struct error *error)
 {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return error_set(error, ERROR_DEVICE,
-                         "the interactive screen needs a terminal; use `atmanscope explain` in a pipe or a script");
+                         "the interactive screen needs a terminal; use `atmanscope explain` or --plain in a pipe or a script");
     if (!term || !*term)
         return error_set(
             error, ERROR_DEVICE,
@@ -103,7 +103,7 @@ static int check_terminal(const char *term, struct error *error)
     const char *move = tigetstr("cup"), *clear = tigetstr("clear");
     if (!move || move == (char *)-1 || !clear || clear == (char *)-1)
         return error_set(error, ERROR_DEVICE,
-                         "a terminal of type TERM=%s cannot move its cursor; use `atmanscope explain`", term);
+                         "a terminal of type TERM=%s cannot move its cursor; use --plain", term);
     return 0;
 }
 
