@@ -1,7 +1,7 @@
 /* flip.c: a small set of units without which the model says something else.
  *
- * The strongest units for what it says rather than the other token are suppressed together, more and more of them, until
- * it says that; then each is left out again whose part is not needed. */
+ * The strongest units for what it says rather than the other token are suppressed together, more and more of them,
+ * until it says that; then each is left out again whose part is not needed. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

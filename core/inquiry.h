@@ -82,8 +82,8 @@ struct proof {
     int orders;      /* random ones in the means so far */
     int point_count; /* whose `ranked` is known */
     struct proof_point point[PROOF_POINTS];
-    double area; /* nats: the mean over 0 .. the last point's number of deleted units (by straight lines between points) of
-                  * random - ranked; 0: no better than chance; NAN: not known yet */
+    double area; /* nats: the mean over 0 .. the last point's number of deleted units (by straight lines between points)
+                  * of random - ranked; 0: no better than chance; NAN: not known yet */
     struct flip flip;
 };
 
@@ -103,15 +103,15 @@ enum pair_bond {
 struct pairs {
     struct answer answer;
     double noise; /* nats: how far off both - alone - alone may be; NAN: not known yet */
-    bool two; /* units were named */
+    bool two;     /* units were named */
     int count;
     struct pair pair[PAIR_MOST];
 };
 
 double pair_interaction(const struct pair *); /* both - alone[0] - alone[1] */
 /* What that says: opposed where one supports and one opposes the token, each by more than the noise and a tenth of the
- * greatest effect; else independent unless it is more than the noise, and than a tenth of what they do alone or together.
- * Where the greatest effect is that they speak against the token, the bond is that of speaking against it. */
+ * greatest effect; else independent unless it is more than the noise, and than a tenth of what they do alone or
+ * together. Where the greatest effect is that they speak against the token, the bond is that of speaking against it. */
 enum pair_bond pair_bond(const struct pairs *, const struct pair *);
 const char *pair_bond_name(enum pair_bond);
 

@@ -1,7 +1,7 @@
 /* joint.h: sets of units suppressed together, measured on the baseline of the last explanation.
  *
- * Owns the probes of sets, see plan_join().  They run in f32 through the same lanes as the units', for the same targets,
- * and keep their final states as those do.  Posts nothing. */
+ * Owns the probes of sets, see plan_join().  They run in f32 through the same lanes as the units', for the same
+ * targets, and keep their final states as those do.  Posts nothing. */
 #ifndef CORE_JOINT_H
 #define CORE_JOINT_H
 

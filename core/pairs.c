@@ -19,7 +19,8 @@ static int choose_units(const struct job *j, const struct inquiry *inquiry, cons
         return 2;
     }
     for (int u = 0; u < (int)j->unit_count; u++) {
-        if (!job_answer_counts(j, u) || isnan(relevance[u]) || j->plan->start[u] > j->probes->targets.first + inquiry->token)
+        if (!job_answer_counts(j, u) || isnan(relevance[u]) ||
+            j->plan->start[u] > j->probes->targets.first + inquiry->token)
             continue;
         int at = count < PAIR_UNITS ? count++ : PAIR_UNITS;
         for (; at > 0 && fabsf(relevance[unit[at - 1]]) < fabsf(relevance[u]); at--)

@@ -1,8 +1,9 @@
 /* proof.c: whether a map tells what matters, by another means than attention: the text of units is deleted from the
  * prompt, and the model run again without it.
  *
- * Owns the curves: units in the map's order, then in random ones.  Passes are plain ones in a second, small baseline, so
- * that the explanation's stays; each runs only what lies behind the first place where it differs from the pass before. */
+ * Owns the curves: units in the map's order, then in random ones.  Passes are plain ones in a second, small baseline,
+ * so that the explanation's stays; each runs only what lies behind the first place where it differs from the pass
+ * before. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -76,7 +77,8 @@ static int make_room(struct passes *p, int positions, struct error *error)
     if (p->b && p->b->capacity >= positions)
         return 0;
     if (positions > m->context)
-        return error_set(error, ERROR_LIMIT, "without some of its text the prompt has more tokens than the context holds");
+        return error_set(error, ERROR_LIMIT,
+                         "without some of its text the prompt has more tokens than the context holds");
     baseline_free(p->b);
     p->b = NULL;
     return baseline_new(m, positions, 0, &p->b, error);

@@ -274,11 +274,11 @@ json_t *answers_pairs_json(const struct report *r)
     json_t *json = answer_json(r, &p->answer), *bonds = json_array();
     for (int i = 0; i < p->count; i++) {
         const struct pair *pair = &p->pair[i];
-        json_array_append_new(
-            bonds, json_pack("{so s[oo] so so ss}", "units", units_json(pair->unit, 2), "alone",
-                             format_json_number(pair->alone[0]), format_json_number(pair->alone[1]), "both",
-                             format_json_number(pair->both), "interaction", format_json_number(pair_interaction(pair)),
-                             "bond", pair_bond_name(pair_bond(p, pair))));
+        json_array_append_new(bonds, json_pack("{so s[oo] so so ss}", "units", units_json(pair->unit, 2), "alone",
+                                               format_json_number(pair->alone[0]), format_json_number(pair->alone[1]),
+                                               "both", format_json_number(pair->both), "interaction",
+                                               format_json_number(pair_interaction(pair)), "bond",
+                                               pair_bond_name(pair_bond(p, pair))));
     }
     json_object_set_new(json, "noise_floor", format_json_number(p->noise));
     json_object_set_new(json, "bonds", bonds);

@@ -1,6 +1,7 @@
 /* answers.h: what the answers to inquiries say, in words and numbers.
  *
- * Short texts for screens and reports alike, each malloced (NULL: no memory); controls are made visible.  Draws nothing. */
+ * Short texts for screens and reports alike, each malloced (NULL: no memory); controls are made visible.  Draws
+ * nothing. */
 #ifndef TUI_ANSWERS_H
 #define TUI_ANSWERS_H
 

@@ -66,10 +66,12 @@ static void put_line(const struct chart *chart, struct canvas *canvas, const str
 static bool is_between(const struct chart *chart, const struct canvas *canvas, const struct chart_line *lines, int row,
                        int column)
 {
-    double x = dot_x(chart, canvas, column * canvas->wide), first = line_at(&lines[0], x), second = line_at(&lines[1], x);
+    double x = dot_x(chart, canvas, column * canvas->wide), first = line_at(&lines[0], x),
+           second = line_at(&lines[1], x);
     if (isnan(first) || isnan(second))
         return false;
-    int a = dot_row(chart, canvas, first), b = dot_row(chart, canvas, second), middle = row * canvas->high + canvas->high / 2;
+    int a = dot_row(chart, canvas, first), b = dot_row(chart, canvas, second),
+        middle = row * canvas->high + canvas->high / 2;
     return (a < middle && middle < b) || (b < middle && middle < a);
 }
 

@@ -19,8 +19,8 @@ struct chart_line {
 struct chart {
     struct area area;
     bool ascii;
-    double right;       /* x at the right edge, > 0; the left one is 0 */
-    double top, bottom; /* y at the edges, top > bottom */
+    double right;         /* x at the right edge, > 0; the left one is 0 */
+    double top, bottom;   /* y at the edges, top > bottom */
     struct style between; /* of the cells between the first two lines */
 };
 

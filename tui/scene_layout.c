@@ -61,7 +61,7 @@ const struct shape layout_error = SHAPE_OF(error_fields);
 
 static const struct shape_field answer_fields[] = {
     NUMBER(answer, state), NUMBER(answer, token), NUMBER(answer, id), NUMBER(answer, steps),
-    NUMBER(answer, steps_total), INNER(answer, error, layout_error),
+    NUMBER(answer, steps_total), FLOAT(answer, seconds), INNER(answer, error, layout_error),
 };
 const struct shape layout_answer = SHAPE_OF(answer_fields);
 
@@ -84,7 +84,7 @@ const struct shape layout_proof = SHAPE_OF(proof_fields);
 static const struct shape_field pair_fields[] = {NUMBERS(pair, unit, 2), FLOATS(pair, alone, 2), FLOAT(pair, both)};
 const struct shape layout_pair = SHAPE_OF(pair_fields);
 static const struct shape_field pairs_fields[] = {
-    INNER(pairs, answer, layout_answer), FLOAT(pairs, noise), NUMBER(pairs, count),
+    INNER(pairs, answer, layout_answer), FLOAT(pairs, noise), TRUTH(pairs, two), NUMBER(pairs, count),
     SHAPE_INNER(struct pairs, pair, PAIR_MOST, layout_pair),
 };
 const struct shape layout_pairs = SHAPE_OF(pairs_fields);
@@ -126,8 +126,9 @@ const struct shape layout_info = SHAPE_OF(info_fields);
 
 static const struct shape_field view_fields[] = {
     NUMBER(view, focus), NUMBER(view, token), NUMBER(view, choice), TRUTH(view, contrast), NUMBER(view, typed.token),
-    NUMBER(view, typed.id), TRUTH(view, shared_scale), TRUTH(view, specials), NUMBER(view, special),
-    TRUTH(view, pending), TRUTH(view, mixing), TEXT(view, message),
+    NUMBER(view, typed.id), TRUTH(view, shared_scale), NUMBER(view, side), NUMBER(view, marked),
+    TRUTH(view, specials), NUMBER(view, special),
+    TRUTH(view, pending), TRUTH(view, mixing), LEFT_OUT(view, waited), TEXT(view, message),
     TRUTH(view, message_bad), NUMBER(view, shown), NUMBER(view, picture_mode), FLOAT(view, opacity),
     NUMBER(view, patch_column), NUMBER(view, patch_row),
 };

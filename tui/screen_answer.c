@@ -94,14 +94,17 @@ unsigned screen_mark(struct screen *screen)
         return DIRTY_DRAW;
     }
     if (view->marked >= 0 && view->marked != unit)
-        return ask(screen, (struct inquiry){INQUIRY_PAIRS, (int)view->token, view_choice_id(view, view->choice),
+        return ask(screen, (struct inquiry){INQUIRY_PAIRS,
+                                            (int)view->token,
+                                            view_choice_id(view, view->choice),
                                             {(int)view->marked, (int)unit}});
     bool marked = view->marked < 0;
     view->marked = marked ? unit : -1;
     const char *text = view_unit_text(view, unit, own, &length);
     for (; length > 1 && *text == ' '; text++)
         length--;
-    screen_say(screen, false, marked ? "\"%.*s\" marked; Alt-x on another asks about the two" : "\"%.*s\" not marked any more",
+    screen_say(screen, false,
+               marked ? "\"%.*s\" marked; Alt-x on another asks about the two" : "\"%.*s\" not marked any more",
                length < 20 ? (int)length : 20, text);
     return DIRTY_DRAW;
 }

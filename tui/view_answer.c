@@ -1,5 +1,5 @@
-/* view_answer.c: the answers to inquiries, in the place of the candidates: the proof's curves and flip set, or how units act
- * together.  Where the candidates have too little room, an answer takes the whole of the lower pane. */
+/* view_answer.c: the answers to inquiries, in the place of the candidates: the proof's curves and flip set, or how
+ * units act together.  Where the candidates have too little room, an answer takes the whole of the lower pane. */
 #include "tui/view.h"
 
 #include <math.h>
@@ -54,7 +54,11 @@ static int put_words(struct area area, int row, int rows, struct style style, co
 static void put_percent(double logprob, char *text, size_t size)
 {
     double percent = 100 * exp(logprob);
-    snprintf(text, size, percent >= 9.95 ? "%.0f%%" : percent >= 0.995 ? "%.1f%%" : percent >= 0.0005 ? "%.3f%%" : "<.001%%",
+    snprintf(text, size,
+             percent >= 9.95     ? "%.0f%%"
+             : percent >= 0.995  ? "%.1f%%"
+             : percent >= 0.0005 ? "%.3f%%"
+                                 : "<.001%%",
              percent);
 }
 
@@ -73,7 +77,8 @@ static bool draw_state(const struct view *view, struct area area, int row, bool 
     if (a->steps_total == 0 && view->explanation->busy)
         snprintf(text, sizeof text, "after the measurement");
     else
-        snprintf(text, sizeof text, "step %d of %d ", a->steps + 1, a->steps_total > a->steps ? a->steps_total : a->steps + 1);
+        snprintf(text, sizeof text, "step %d of %d ", a->steps + 1,
+                 a->steps_total > a->steps ? a->steps_total : a->steps + 1);
     int used = paint_string(area.row + row, area.column, area.columns, paint_plain(0), text);
     if (a->steps_total > 0 && area.columns - used > 4)
         paint_bar(area.row + row, area.column + used, area.columns - used, paint_plain(0),
@@ -130,7 +135,10 @@ static void draw_chart(const struct view *view, struct area area)
     bool shaded = view->terminal->depth >= COLOUR_256;
     struct style strong = paint_plain(COLOUR_BOLD), between = shaded ? paint_relevance(0.3) : paint_plain(0);
     struct chart chart = {.area = {area.row, area.column + AXIS, area.rows - 1, area.columns - AXIS},
-                          .ascii = view->terminal->ascii, .right = c.deleted[c.count - 1], .top = c.top, .bottom = c.bottom,
+                          .ascii = view->terminal->ascii,
+                          .right = c.deleted[c.count - 1],
+                          .top = c.top,
+                          .bottom = c.bottom,
                           .between = between};
     const struct chart_line lines[] = {
         {c.deleted, c.ranked, c.count, false, '*', strong},
@@ -149,7 +157,8 @@ static void draw_numbers(const struct view *view, struct area area, int row, int
         char ranked[16], random[16], text[64];
         put_percent(p->point[i].ranked, ranked, sizeof ranked);
         put_percent(p->point[i].random, random, sizeof random);
-        snprintf(text, sizeof text, isnan(p->point[i].random) ? "%d: %s" : "%d: %s (%s)", p->point[i].deleted, ranked, random);
+        snprintf(text, sizeof text, isnan(p->point[i].random) ? "%d: %s" : "%d: %s (%s)", p->point[i].deleted, ranked,
+                 random);
         int width = (int)strlen(text);
         if (at > 0 && at + width > area.columns) {
             at = 0;
@@ -165,9 +174,11 @@ static void draw_key(const struct view *view, struct area area, int row)
 {
     bool ascii = view->terminal->ascii;
     int at = AXIS;
-    at += paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(COLOUR_BOLD), ascii ? "*** " : "━━ ");
+    at += paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(COLOUR_BOLD),
+                       ascii ? "*** " : "━━ ");
     at += paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(0), "strongest first  ");
-    at += paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(COLOUR_DIM), ascii ? "... " : "┈┈ ");
+    at += paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(COLOUR_DIM),
+                       ascii ? "... " : "┈┈ ");
     paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(0), "at random");
 }
 
@@ -252,7 +263,8 @@ static void draw_pair(const struct view *view, struct area area, int row, const 
         snprintf(numbers, sizeof numbers, "%+7.2f", pair_interaction(pair));
     row += area.row;
     draw_names(view, row, area.column, room - 1, attributes, pair->unit);
-    paint_string(row, area.column + room, wide, paint_plain(attributes | (bond == PAIR_INDEPENDENT ? 0 : COLOUR_BOLD)), numbers);
+    paint_string(row, area.column + room, wide, paint_plain(attributes | (bond == PAIR_INDEPENDENT ? 0 : COLOUR_BOLD)),
+                 numbers);
     paint_string(row, area.column + room + wide + 1, said - 1, paint_plain(attributes),
                  full ? answers_bond(bond) : short_bond(bond));
 }
@@ -263,7 +275,8 @@ static void draw_two(const struct view *view, struct area area)
     const struct pair *pair = &view->explanation->pairs.pair[0];
     struct report report = {.tokenizer = view->tokenizer, .explanation = view->explanation};
     char *names[2] = {answers_units(&report, &pair->unit[0], 1), answers_units(&report, &pair->unit[1], 1)}, text[96];
-    const char *const labels[] = {names[0] ? names[0] : "", names[1] ? names[1] : "", "each alone, in sum", "both together"};
+    const char *const labels[] = {names[0] ? names[0] : "", names[1] ? names[1] : "", "each alone, in sum",
+                                  "both together"};
     const double values[] = {pair->alone[0], pair->alone[1], pair->alone[0] + pair->alone[1], pair->both};
     for (int i = 0; i < 4; i++) {
         snprintf(text, sizeof text, "%+.3f nats", values[i]);
@@ -311,7 +324,8 @@ void view_draw_answer_title(const struct view *view, int row, int column, int en
     column += paint_string(row, column, end - column, paint_plain(COLOUR_BOLD), proof ? " Proof" : " Pairs");
     if (length > 0) {
         column += paint_string(row, column, end - column, paint_plain(0), " for \"");
-        column += paint_text(row, column, end - column < 14 ? end - column : 14, paint_plain(COLOUR_BOLD), text, length);
+        column +=
+            paint_text(row, column, end - column < 14 ? end - column : 14, paint_plain(COLOUR_BOLD), text, length);
         column += paint_string(row, column, end - column, paint_plain(0), "\"");
     }
     column += paint_string(row, column, end - column, paint_plain(0), " ");

@@ -13,9 +13,10 @@ enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static struct pty *start(size_t size, const char *setting)
 {
-    struct pty *pty = guest_start(&(struct guest){
-        .rows = sizes[size].rows, .columns = sizes[size].columns, .settings = {setting ? setting : sizes[size].locale,
-                                                                               setting ? sizes[size].locale : NULL}});
+    struct pty *pty = guest_start(
+        &(struct guest){.rows = sizes[size].rows,
+                        .columns = sizes[size].columns,
+                        .settings = {setting ? setting : sizes[size].locale, setting ? sizes[size].locale : NULL}});
     CHECK(pty_wait(pty, DONE), "%s", pty_screen(pty));
     return pty;
 }
@@ -41,7 +42,8 @@ static void test_proof(size_t size)
     CHECK(pty_wait(pty, "Proof for \"blue\"") && pty_wait(pty, "nats more than chance"), "%s", pty_screen(pty));
     CHECK(pty_wait(pty, "it says \" red\"") && pty_wait(pty, "without \"Tom\", \"blue\""), "%s", pty_screen(pty));
     CHECK(pty_cell_of(pty, "Tom has").underline && pty_cell_of(pty, "blue").underline &&
-          !pty_cell_of(pty, "hat. What").underline, "%s", pty_screen(pty));
+              !pty_cell_of(pty, "hat. What").underline,
+          "%s", pty_screen(pty));
     CHECK(pty_wait_gone(pty, "Candidates"), "%s", pty_screen(pty));
     if (narrow)
         CHECK(pty_wait(pty, "1: ") && count_dots(pty, size) == 0, "numbers only: %s", pty_screen(pty));

@@ -1,5 +1,5 @@
-/* Inquiries as a front end makes them, on the shipped model: when they are answered, what ends them, and what they leave
- * alone. */
+/* Inquiries as a front end makes them, on the shipped model: when they are answered, what ends them, and what they
+ * leave alone. */
 #include <math.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -70,8 +70,13 @@ static enum answer_state finish(struct session *s, const struct answer *a)
 
 static void submit(struct session *s, const char *prompt, bool explain, enum map_kind map)
 {
-    struct request r = {.prompt = prompt, .prompt_length = strlen(prompt), .generate = 3, .explain = explain,
-                        .units = "word", .map = map, .method = method_default()};
+    struct request r = {.prompt = prompt,
+                        .prompt_length = strlen(prompt),
+                        .generate = 3,
+                        .explain = explain,
+                        .units = "word",
+                        .map = map,
+                        .method = method_default()};
     CHECK(worker_submit(s->w, &r) > 0, "not accepted");
 }
 
@@ -129,7 +134,8 @@ static void test_proof(void)
     finish(&s, &s.e->proof.answer);
     CHECK(s.e->proof.area == first.area && s.e->proof.flip.count == first.flip.count, "another answer");
     for (int i = 0; i < first.point_count; i++)
-        CHECK(s.e->proof.point[i].ranked == first.point[i].ranked && s.e->proof.point[i].random == first.point[i].random,
+        CHECK(s.e->proof.point[i].ranked == first.point[i].ranked &&
+                  s.e->proof.point[i].random == first.point[i].random,
               "point %d", i);
     free(before);
     session_free(&s);
@@ -146,7 +152,8 @@ static void test_flip_to_candidate(void)
     finish(&s, &s.e->proof.answer);
     const struct flip *flip = &s.e->proof.flip;
     CHECK(fabs(s.e->proof.logprob - s.e->output[0].candidates[1].logprob) < 1e-5, "another's probability");
-    CHECK(flip->state != FLIP_UNKNOWN && (flip->state == FLIP_NONE || flip->id == id), "it says %d, not %d", flip->id, id);
+    CHECK(flip->state != FLIP_UNKNOWN && (flip->state == FLIP_NONE || flip->id == id), "it says %d, not %d", flip->id,
+          id);
     session_free(&s);
 }
 

@@ -16,7 +16,8 @@ struct made_up {
 
 static struct pair pair_of(struct made_up p)
 {
-    return (struct pair){.unit = {0, 1}, .alone = {log(p.both / p.second), log(p.both / p.first)}, .both = log(p.both / p.none)};
+    return (struct pair){
+        .unit = {0, 1}, .alone = {log(p.both / p.second), log(p.both / p.first)}, .both = log(p.both / p.none)};
 }
 
 static enum pair_bond bond_of(struct made_up p)
@@ -38,7 +39,8 @@ static void test_bonds(void)
     /* the same of what both speak against: without either, without both */
     CHECK(bond_of((struct made_up){0.1, 0.9, 0.9, 0.9}) == PAIR_BACKING, "an AND against the token");
     CHECK(bond_of((struct made_up){0.1, 0.1, 0.1, 0.9}) == PAIR_STANDING_IN, "an OR against the token");
-    CHECK(bond_of((struct made_up){0.9, 0.92, 0.91, 0.1}) == PAIR_STANDING_IN, "an OR, of which each alone is in the way");
+    CHECK(bond_of((struct made_up){0.9, 0.92, 0.91, 0.1}) == PAIR_STANDING_IN,
+          "an OR, of which each alone is in the way");
     CHECK(bond_of((struct made_up){0.5, 0.9, 0.1, 0.5}) == PAIR_OPPOSED, "one for it, one against it");
 }
 
