@@ -13,57 +13,120 @@ void difference_free(struct difference *d)
     free(d->unit_after);
     free(d->token_before);
     free(d->token_after);
+    free(d->fresh);
+    free(d->gone);
     *d = (struct difference){0};
 }
 
 /* -- pairs --------------------------------------------------------------------------------------------------------- */
 
-/* The units that stand for words of the prompt, as words. */
+/* Words to be paired. */
 struct list {
-    struct align_text *words;
-    long *units; /* which unit each is */
+    struct align_text *words; /* without what is around them */
+    size_t *which;            /* unit, or first byte, of each */
+    size_t *ends;             /* byte behind each that is no unit */
     long *partners;
     size_t count;
 };
 
-static bool list_words(struct list *list, const struct explanation *e)
+static bool list_new(struct list *list, size_t most)
 {
-    list->words = malloc((e->unit_count + 1) * sizeof *list->words);
-    list->units = malloc((e->unit_count + 1) * sizeof *list->units);
-    list->partners = malloc((e->unit_count + 1) * sizeof *list->partners);
-    if (!list->words || !list->units || !list->partners)
+    list->words = malloc((most + 1) * sizeof *list->words);
+    list->which = malloc((most + 1) * sizeof *list->which);
+    list->ends = malloc((most + 1) * sizeof *list->ends);
+    list->partners = malloc((most + 1) * sizeof *list->partners);
+    return list->words && list->which && list->ends && list->partners;
+}
+
+static void list_free(struct list *list)
+{
+    free(list->words);
+    free(list->which);
+    free(list->ends);
+    free(list->partners);
+}
+
+static bool pair_lists(struct list *a, struct list *b)
+{
+    return align_texts(a->words, a->count, b->words, b->count, a->partners, b->partners);
+}
+
+/* The units that stand for words of the prompt. */
+static bool list_units(struct list *list, const struct explanation *e)
+{
+    if (!list_new(list, e->unit_count))
         return false;
     for (size_t u = 0; u < e->unit_count; u++) {
         const struct unit *unit = &e->units[u];
         if (unit->kind == UNIT_SPECIAL || unit->kind == UNIT_PATCH || unit->kind == UNIT_TARGET)
             continue;
         list->words[list->count] = align_word(e->prompt + unit->start, unit->end - unit->start);
-        list->units[list->count++] = (long)u;
+        list->which[list->count++] = u;
     }
     return true;
 }
 
-static void list_free(struct list *list)
-{
-    free(list->words);
-    free(list->units);
-    free(list->partners);
-}
-
-static bool pair_words(struct difference *d, const struct explanation *before, const struct explanation *now)
+static bool pair_units(struct difference *d, const struct explanation *before, const struct explanation *now)
 {
     struct list a = {0}, b = {0};
-    bool fine = list_words(&a, before) && list_words(&b, now) &&
-                align_texts(a.words, a.count, b.words, b.count, a.partners, b.partners);
+    bool fine = list_units(&a, before) && list_units(&b, now) && pair_lists(&a, &b);
     for (size_t i = 0; fine && i < b.count; i++)
         if (b.partners[i] >= 0) {
-            long unit = a.units[b.partners[i]];
-            d->unit_before[b.units[i]] = unit;
-            d->unit_after[unit] = b.units[i];
+            size_t unit = a.which[b.partners[i]];
+            d->unit_before[b.which[i]] = (long)unit;
+            d->unit_after[unit] = (long)b.which[i];
         }
     list_free(&a);
     list_free(&b);
     return fine;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The words of a text: what stands between white space; of scripts that need none between words (from U+3000 on) each
+ * character. */
+static bool list_words(struct list *list, const char *text, size_t length)
+{
+    if (!list_new(list, length))
+        return false;
+    for (size_t i = 0, start; i < length;) {
+        while (i < length && is_space(text[i]))
+            i++;
+        if ((start = i) == length)
+            break;
+        bool alone = (unsigned char)text[i++] >= 0xe3;
+        while (i < length && (alone ? ((unsigned char)text[i] & 0xc0) == 0x80
+                                    : !is_space(text[i]) && (unsigned char)text[i] < 0xe3))
+            i++;
+        list->words[list->count] = align_word(text + start, i - start);
+        list->which[list->count] = start;
+        list->ends[list->count++] = i;
+    }
+    return true;
+}
+
+static bool *mark_alone(const struct list *list, size_t length)
+{
+    bool *marks = calloc(length + 1, sizeof *marks);
+    for (size_t w = 0; marks && w < list->count; w++)
+        for (size_t i = list->which[w]; list->partners[w] < 0 && i < list->ends[w]; i++)
+            marks[i] = true;
+    return marks;
+}
+
+static bool compare_texts(struct difference *d, const struct explanation *before, const struct explanation *now)
+{
+    struct list a = {0}, b = {0};
+    bool fine = list_words(&a, before->prompt, before->prompt_length) &&
+                list_words(&b, now->prompt, now->prompt_length) && pair_lists(&a, &b);
+    d->gone = fine ? mark_alone(&a, before->prompt_length) : NULL;
+    d->fresh = fine ? mark_alone(&b, now->prompt_length) : NULL;
+    list_free(&a);
+    list_free(&b);
+    return d->gone && d->fresh;
 }
 
 /* Where a patch stands: in which picture, row and column. */
@@ -136,7 +199,10 @@ bool difference_make(struct difference *d, const struct explanation *before, str
     d->token_before = none_of(now_said->count);
     d->token_after = none_of(before_said->count);
     if (d->unit_before && d->unit_after && d->token_before && d->token_after &&
-        words_align(before_said, now_said, d->token_after, d->token_before) && pair_words(d, before, now)) {
+        words_align(before_said, now_said, d->token_after, d->token_before) && pair_units(d, before, now) &&
+        compare_texts(d, before, now)) {
+        d->length = now->prompt_length;
+        d->length_before = before->prompt_length;
         d->units = now->unit_count;
         d->units_before = before->unit_count;
         d->tokens = now_said->count;
@@ -172,6 +238,16 @@ long difference_token_before(const struct difference *d, size_t token)
 long difference_token_after(const struct difference *d, size_t token_before)
 {
     return partner(d->token_after, d->tokens_before, (long)token_before);
+}
+
+bool difference_is_fresh(const struct difference *d, size_t byte)
+{
+    return byte < d->length && d->fresh[byte];
+}
+
+bool difference_is_gone(const struct difference *d, size_t byte_before)
+{
+    return byte_before < d->length_before && d->gone[byte_before];
 }
 
 /* -- values -------------------------------------------------------------------------------------------------------- */

@@ -2,7 +2,8 @@
  * other, and how much more or less it weighs.
  *
  * `before` is the one that was kept, `now` the one on the screen.  Units are paired by their words, in order; patches by
- * their places, if the picture is the same; special ones not at all.  Pure; knows nothing of a screen. */
+ * their places, if the picture is the same; special ones not at all.  Units of other sizes find no partners, so which
+ * words are new is asked of the prompts' texts, not of units.  Pure; knows nothing of a screen. */
 #ifndef TUI_DIFFERENCE_H
 #define TUI_DIFFERENCE_H
 
@@ -13,6 +14,8 @@ struct difference {
     long *unit_before, *unit_after;   /* [units of now], [units of before]: the partner, or -1 */
     long *token_before, *token_after; /* the same of output tokens; what was replaced is paired with what took its place */
     size_t units, units_before, tokens, tokens_before;
+    bool *fresh, *gone; /* [length], [length_before] of each byte of the prompts: it belongs to a word that the other lacks */
+    size_t length, length_before;
 };
 
 /* Pair them, given the texts of their outputs, in which what changed is marked.  Start with a zeroed difference.
@@ -26,6 +29,10 @@ long difference_unit_before(const struct difference *, long unit);
 long difference_unit_after(const struct difference *, long unit_before);
 long difference_token_before(const struct difference *, size_t token);
 long difference_token_after(const struct difference *, size_t token_before);
+
+/* Whether the byte of the prompt of now, or of before, belongs to a word that the other prompt does not have. */
+bool difference_is_fresh(const struct difference *, size_t byte);
+bool difference_is_gone(const struct difference *, size_t byte_before);
 
 /* How much more a unit of now weighs than before, in nats; NAN where one of both is not measured or there is none. */
 double difference_value(const struct difference *, const struct map *before, const struct map *now, long unit);

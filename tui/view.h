@@ -163,12 +163,10 @@ int view_offer_at(const struct view *, int row);
 
 /* How the explanation is compared: as wanted, if there is one to compare it with. */
 enum compare_mode view_compare_mode(const struct view *);
-/* The style of a unit of the explanation: its relevance, or what of it changed. */
-struct style view_unit_style(const struct view *, long unit);
+/* Whether the byte of the explained prompt belongs to a word that was not there before, where that is compared. */
+bool view_is_fresh(const struct view *, size_t byte);
 /* Whether the output token is not the one that was there before, where that is compared. */
 bool view_token_changed(const struct view *, size_t token);
-/* Whether the kept explanation's unit is a word that the prompt has no more. */
-bool view_is_removed(const struct view *, size_t unit_before);
 
 /* What goes on has no measure of how far it is: the time is told instead, and has to be drawn anew. */
 bool view_waits(const struct view *);

@@ -72,11 +72,15 @@ static void draw_prompt(struct view *view)
     compare->prompt_first = view_scroll(top, marked < 0 ? top : row, compare->prompt.rows, layout->rows);
     for (size_t i = 0; i < layout->count; i++) {
         const struct glyph *glyph = &layout->glyphs[i];
+        if (glyph->row < compare->prompt_first)
+            continue;
+        if (glyph->row >= compare->prompt_first + compare->prompt.rows)
+            break;
         long unit = map_unit_at(e, glyph->start, &from);
         if (map_is_margin(e, unit, glyph->start))
             unit = -1;
         struct style style = paint_relevance(map_position(&compare->before, unit));
-        if (unit >= 0 && view_is_removed(view, (size_t)unit))
+        if (difference_is_gone(&compare->difference, glyph->start))
             style.attributes |= COLOUR_UNDERLINE;
         if (unit >= 0 && unit == marked)
             style = paint_plain(COLOUR_REVERSE | COLOUR_BOLD);
@@ -88,23 +92,38 @@ static void draw_prompt(struct view *view)
     draw_border(view, compare->prompt);
 }
 
-/* What is no more in the prompt, and what it weighed. */
+/* Whether nothing of the kept prompt's unit is in the prompt any more. */
+static bool is_gone(const struct view *view, long unit)
+{
+    const struct explanation *e = view->compare.kept->explanation;
+    for (size_t i = e->units[unit].start; i < e->units[unit].end; i++)
+        if (e->prompt[i] > ' ' && !difference_is_gone(&view->compare.difference, i))
+            return false;
+    return true;
+}
+
+/* What is no more in the prompt: whole units with what they weighed, and parts of others. */
 static void draw_removed(const struct view *view)
 {
     const struct view_compare *compare = &view->compare;
     const struct explanation *e = compare->kept->explanation;
-    int row = compare->removed, at = view->prompt.column, end = at + view->prompt.columns;
-    at += paint_string(row, at, end - at, paint_plain(COLOUR_DIM), "removed:");
-    for (size_t u = 0; u < e->unit_count && end - at > 4; u++) {
-        char nats[32] = "";
-        double value = map_value(&compare->before, (long)u);
-        if (!view_is_removed(view, u))
+    int row = compare->removed, at = view->prompt.column, columns = at + view->prompt.columns;
+    size_t from = 0;
+    at += paint_string(row, at, columns - at, paint_plain(COLOUR_DIM), "removed:");
+    for (size_t i = 0; i < e->prompt_length && columns - at > 4;) {
+        size_t start = i;
+        if (!difference_is_gone(&compare->difference, i++))
             continue;
-        at += 1 + view_draw_quoted(row, at + 1, end, 16, e->prompt + e->units[u].start,
-                                   e->units[u].end - e->units[u].start);
+        long unit = map_unit_at(e, start, &from);
+        bool whole = unit >= 0 && is_gone(view, unit);
+        double value = whole ? map_value(&compare->before, unit) : NAN;
+        char nats[32] = "";
+        while (i < e->prompt_length && (whole ? i < e->units[unit].end : difference_is_gone(&compare->difference, i)))
+            i++;
+        at += 1 + view_draw_quoted(row, at + 1, columns, 16, e->prompt + start, i - start);
         if (!isnan(value))
             colour_nats(value, nats, sizeof nats);
-        at += 1 + paint_string(row, at + 1, end - at - 1, paint_plain(COLOUR_DIM), nats);
+        at += 1 + paint_string(row, at + 1, columns - at - 1, paint_plain(COLOUR_DIM), nats);
     }
 }
 
@@ -169,7 +188,7 @@ bool view_draw_compare_legend(struct view *view, int row)
     if (!(view->compare.limit > 0)) {
         paint_string(row, 1, columns - 2, paint_plain(COLOUR_DIM),
                      !view->compare.known ? "There is nothing to compare this choice with."
-                     : waits ? "The difference comes with the first batch." : "Nothing weighs more or less than before.");
+                     : waits ? "The difference comes with the first batch." : "No unit weighs more or less than before.");
         return true;
     }
     at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "less" : "less than before");
@@ -190,6 +209,16 @@ static int draw_other_target(const struct view *view, int row, int at, int colum
     return at - from + view_draw_quoted(row, at, columns, 14, text, length);
 }
 
+/* Something in the unit was not there before. */
+static bool has_fresh(const struct view *view, long unit)
+{
+    const struct unit *u = &view->explanation->units[unit];
+    for (size_t i = u->start; i < u->end; i++)
+        if (view_is_fresh(view, i))
+            return true;
+    return false;
+}
+
 /* The unit under the cursor: what it weighed, and what it weighs. */
 static void draw_unit(const struct view *view, int row, long unit)
 {
@@ -198,7 +227,7 @@ static void draw_unit(const struct view *view, int row, long unit)
     char was[32], is[32], by[32], text[120];
     double now = map_value(&view->map, unit),
            before = map_value(&compare->before, difference_unit_before(&compare->difference, unit));
-    bool fresh = difference_unit_before(&compare->difference, unit) < 0;
+    bool alone = difference_unit_before(&compare->difference, unit) < 0, fresh = alone && has_fresh(view, unit);
     at += view_draw_unit_text(view, row, at, columns, 24, unit);
     if (isnan(now)) {
         paint_string(row, at, columns - at, paint_plain(0), ": not measured yet");
@@ -218,7 +247,8 @@ static void draw_unit(const struct view *view, int row, long unit)
     if (!isnan(before))
         draw_other_target(view, row, at, columns, ", before for ");
     else if (!fresh)
-        paint_string(row, at, columns - at, paint_plain(0), ", which is not known of before");
+        paint_string(row, at, columns - at, paint_plain(0),
+                     alone ? ", in other units before" : ", which is not known of before");
 }
 
 /* Units that changed most, as far as there is room. */

@@ -47,29 +47,15 @@ void view_align_compare(struct view *view)
                                        view->explanation, &view->said);
 }
 
-static bool is_word(const struct unit *unit)
+bool view_is_fresh(const struct view *view, size_t byte)
 {
-    return unit->kind != UNIT_SPECIAL && unit->kind != UNIT_PATCH && unit->kind != UNIT_TARGET;
+    return view_compare_mode(view) != COMPARE_OFF && difference_is_fresh(&view->compare.difference, byte);
 }
 
-bool view_is_removed(const struct view *view, size_t unit)
+static bool any_removed(const struct difference *difference)
 {
-    const struct view_compare *compare = &view->compare;
-    return compare->difference.units > 0 && is_word(&compare->kept->explanation->units[unit]) &&
-           difference_unit_after(&compare->difference, (long)unit) < 0;
-}
-
-static bool is_new(const struct view *view, long unit)
-{
-    const struct difference *difference = &view->compare.difference;
-    return view_compare_mode(view) != COMPARE_OFF && unit >= 0 && (size_t)unit < difference->units &&
-           is_word(&view->explanation->units[unit]) && difference_unit_before(difference, unit) < 0;
-}
-
-static bool any_removed(const struct view *view)
-{
-    for (size_t u = 0; u < view->compare.kept->explanation->unit_count; u++)
-        if (view_is_removed(view, u))
+    for (size_t i = 0; i < difference->length_before; i++)
+        if (difference->gone[i])
             return true;
     return false;
 }
@@ -129,7 +115,7 @@ void view_place_compare(struct view *view)
         compare->prompt = split_below(&view->prompt);
     if (!mixed && view->output.rows >= 3)
         compare->output = split_below(&view->output);
-    if (mode == COMPARE_DIFFERENCE && view->prompt.rows >= 3 && any_removed(view)) {
+    if (mode == COMPARE_DIFFERENCE && view->prompt.rows >= 3 && any_removed(&compare->difference)) {
         view->prompt.rows--;
         compare->removed = view->prompt.row + view->prompt.rows;
     }
@@ -250,12 +236,4 @@ void view_ask_compare(struct view *view)
         show_difference(view);
     else
         view->map.limit = compare->before.limit = fmax(view->map.limit, compare->before.limit);
-}
-
-struct style view_unit_style(const struct view *view, long unit)
-{
-    struct style style = paint_relevance(map_position(&view->map, unit));
-    if (is_new(view, unit))
-        style.attributes |= COLOUR_UNDERLINE;
-    return style;
 }

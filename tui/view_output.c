@@ -113,7 +113,7 @@ static void draw_tokens(struct view *view)
         size_t start = view->token > 0 && view->token < e->output_count ? view->said.ends[view->token - 1] : 0;
         bool chosen = view->token < e->output_count &&
                       (t == view->token || (glyph->start < view->said.ends[view->token] && start < glyph->end));
-        struct style style = view_unit_style(view, map_unit_of_output(e, t));
+        struct style style = paint_relevance(map_position(&view->map, map_unit_of_output(e, t)));
         if (t >= view->token)
             style = paint_plain(0);
         if (view->steer_count > 0 ? view->said.changed[t] : view_token_changed(view, t))

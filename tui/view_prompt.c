@@ -142,8 +142,9 @@ void view_draw_prompt(struct view *view)
         long unit = byte == (size_t)-1 ? -1 : map_unit_at(view->explanation, byte, &from);
         if (map_is_margin(view->explanation, unit, byte))
             unit = -1;
-        struct style style = view_unit_style(view, unit);
-        if (is_mixed(view, unit) || (unit >= 0 && view_answer_flips(view, unit)))
+        struct style style = paint_relevance(map_position(&view->map, unit));
+        if (is_mixed(view, unit) || (byte != (size_t)-1 && view_is_fresh(view, byte)) ||
+            (unit >= 0 && view_answer_flips(view, unit)))
             style.attributes |= COLOUR_UNDERLINE;
         if (unit >= 0 && unit == view->marked)
             style.attributes |= COLOUR_REVERSE;

@@ -67,6 +67,11 @@ static void test_pairs(const struct explanation *before, const struct explanatio
     CHECK(difference_token_before(&d, 2) == 2 && difference_token_after(&d, 1) == 1);
     CHECK(difference_unit_before(&d, map_unit_of_output(now, 1)) == map_unit_of_output(before, 1));
 
+    size_t at = (size_t)(strstr(now->prompt, "green") - now->prompt), was_at = (size_t)(strstr(before->prompt, "blue") - before->prompt);
+    CHECK(difference_is_fresh(&d, at) && difference_is_fresh(&d, at + 4) && !difference_is_fresh(&d, at - 1) &&
+          !difference_is_fresh(&d, at + 6) && !difference_is_fresh(&d, 1000000));
+    CHECK(difference_is_gone(&d, was_at) && !difference_is_gone(&d, was_at + 4) && !difference_is_gone(&d, 0));
+
     struct map map_before = map_of(before, &(struct map_question){.token = 2}),
                map_now = map_of(now, &(struct map_question){.token = 2});
     long hat = unit_of(now, "hat", 0), green = unit_of(now, "green", 0), top[3];

@@ -100,6 +100,25 @@ static void test_outputs(void)
     pty_stop(pty);
 }
 
+/* Units of another size have no values of before, but the words are compared all the same. */
+static void test_units(void)
+{
+    struct pty *pty = guest_start(&(struct guest){0});
+    CHECK(pty_wait(pty, DONE));
+    edit(pty);
+    pty_send(pty, F(2));
+    CHECK(pty_wait(pty, "F2 sentence") && pty_wait(pty, "probes in"));
+    pty_send(pty, F(2));
+    pty_send(pty, F(2));
+    pty_send(pty, F(2));
+    CHECK(pty_wait(pty, "F2 token") && pty_wait(pty, "probes in"));
+    pty_send(pty, COMPARE);
+    CHECK(pty_wait(pty, "removed: \"blue\" -1.000") && pty_cell_of(pty, "big green").underline &&
+              !pty_cell_of(pty, "red ball").underline,
+          "%s", pty_screen(pty));
+    pty_stop(pty);
+}
+
 /* A click on the kept prompt or output chooses what belongs to it. */
 static void test_click(void)
 {
@@ -154,7 +173,7 @@ static void test_settings(void)
     pty_send(pty, F(3));
     CHECK(pty_wait(pty, "Alt-w: what changed"));
     pty_send(pty, COMPARE);
-    CHECK(pty_wait(pty, "Before  1 of 12  factor 0.1") && pty_wait(pty, "Nothing weighs more or less"), "%s",
+    CHECK(pty_wait(pty, "Before  1 of 12  factor 0.1") && pty_wait(pty, "No unit weighs more or less"), "%s",
           pty_screen(pty));
     pty_stop(pty);
 }
@@ -228,6 +247,7 @@ int main(void)
     test_screens();
     test_difference();
     test_outputs();
+    test_units();
     test_click();
     test_picture();
     test_settings();
