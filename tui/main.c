@@ -69,7 +69,7 @@ static int print_own(FILE *out, const void *data, struct error *error)
     else if (o->help)
         options_help(out, o->command);
     else if (o->completion)
-        options_completion(out);
+        options_completion(out, o->completion);
     else
         options_man(out);
     return 0;

@@ -118,14 +118,24 @@ static int store_with_value(struct options *o, const struct option_row *row, str
     return store(o, row, rest, error);
 }
 
+static int parse_own(struct options *o, const char *name, struct error *error)
+{
+    static const char *const shells[] = {"completion", "completion=bash", "completion=zsh", "completion=fish"};
+    o->man = name[0] == 'm';
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, shells[i]) == 0)
+            o->completion = i == 0 ? SHELL_BASH : (enum shell)i;
+    if (!o->man && !o->completion)
+        return error_set(error, ERROR_ARGUMENT, "--%s: no such shell; use bash, zsh or fish", name);
+    return 0;
+}
+
 static int parse_long(struct options *o, struct arguments *a, const char *argument, struct error *error)
 {
     const char *name = argument + 2, *equals = strchr(name, '=');
     size_t length = equals ? (size_t)(equals - name) : strlen(name);
-    if (strcmp(name, "man") == 0 || strcmp(name, "completion") == 0) { /* for the build only, so not in the table */
-        *(name[0] == 'm' ? &o->man : &o->completion) = true;
-        return 0;
-    }
+    if (strcmp(name, "man") == 0 || strncmp(name, "completion", 10) == 0) /* for the build only, so not in the table */
+        return parse_own(o, name, error);
     const struct option_row *row = find_row(o->command, 0, name, length);
     if (!row)
         return unknown(o, argument, error);

@@ -29,6 +29,9 @@ enum format { FORMAT_DEFAULT, FORMAT_ANSI, FORMAT_JSON, FORMAT_HTML, FORMAT_REFE
 
 enum { OPTIONS_STEERS = 256, OPTIONS_IMAGES = 64 };
 
+/* Whose completions are wanted. */
+enum shell { SHELL_NONE, SHELL_BASH, SHELL_ZSH, SHELL_FISH };
+
 /* "WHAT=FACTOR" of --steer, taken apart. */
 struct options_steer {
     const char *unit; /* not terminated */
@@ -39,7 +42,8 @@ struct options_steer {
 /* What was asked for.  Texts are argv's own. */
 struct options {
     enum command command;
-    bool help, version, man, completion;
+    bool help, version, man;
+    enum shell completion;
 
     const char *model, *mmproj, *device, *pre;
     int threads, precision, weights; /* as engine_options */
@@ -88,8 +92,8 @@ int options_parse(struct options *, int argc, char **argv, struct error *);
 void options_help(FILE *, enum command);
 /* The man page, with the screen's keys. */
 void options_man(FILE *);
-/* Completions for bash. */
-void options_completion(FILE *);
+/* Completions: options_complete.c. */
+void options_completion(FILE *, enum shell);
 
 /* -- the table, for the files named options_*.c ------------------------------------------------------------------- */
 
@@ -102,7 +106,7 @@ struct option_row {
     enum option_kind kind;
     size_t offset;            /* of the member of struct options: bool, const char *, int, double or int */
     double low, high;         /* of a count or number */
-    const char *const *words; /* of a word: NULL-terminated; its index + base is stored */
+    const char *const *words; /* NULL-terminated: of a word, whose index + base is stored; else words that are usual */
     int base;
     int (*read)(struct options *, const char *value, struct error *); /* OPTION_OWN */
 };

@@ -1,4 +1,4 @@
-/* What the table of options says, for people and shells: -h, the man page, bash's completions. */
+/* What the table of options says, for people: -h and the man page. */
 #include "config.h"
 
 #include "tui/options.h"
@@ -240,59 +240,4 @@ void options_man(FILE *out)
     man_plain(out);
     man_rest(out);
     man_examples(out);
-}
-
-/* -- bash --------------------------------------------------------------------------------------------------------- */
-
-/* All long options of a command that take a value (or all of them), for a pattern or a word list. */
-static void completion_names(FILE *out, enum command command)
-{
-    for (const struct option_group *group = options_groups; group->title; group++)
-        for (const struct option_row *row = group->rows; row->name; row++)
-            if (row->commands & 1u << command)
-                fprintf(out, " --%s", row->name);
-}
-
-static void completion_words(FILE *out)
-{
-    for (const struct option_group *group = options_groups; group->title; group++)
-        for (const struct option_row *row = group->rows; row->name; row++) {
-            if (row->kind != OPTION_WORD || strcmp(row->name, "format") == 0)
-                continue;
-            fprintf(out, "    --%s) COMPREPLY=($(compgen -W \"", row->name);
-            for (int i = 0; row->words[i]; i++)
-                fprintf(out, "%s%s", i ? " " : "", row->words[i]);
-            fputs("\" -- \"$word\")); return;;\n", out);
-        }
-}
-
-void options_completion(FILE *out)
-{
-    fputs("# bash completion for atmanscope, made by the program itself\n"
-          "_atmanscope()\n{\n"
-          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options\n"
-          "    COMPREPLY=()\n    case $before in\n",
-          out);
-    completion_words(out);
-    fputs("    --patches) COMPREPLY=($(compgen -W \"patch 2x2 4x4 whole auto\" -- \"$word\")); return;;\n"
-          "    --format) COMPREPLY=($(compgen -W \"ansi json html reference text\" -- \"$word\")); return;;\n"
-          "    -m|--model|-o|--output|--prompt-file|--jsonl|--mmproj|--image) COMPREPLY=($(compgen -f -- \"$word\")); "
-          "return;;\n"
-          "    esac\n    case ${COMP_WORDS[1]} in\n",
-          out);
-    for (int c = 1; c < COMMANDS; c++) {
-        fprintf(out, "    %s) options=\"", options_commands[c].name);
-        completion_names(out, (enum command)c);
-        fputs("\";;\n", out);
-    }
-    fputs("    *) options=\"", out);
-    completion_names(out, COMMAND_SCREEN);
-    for (int c = 0; c < COMMANDS; c++)
-        fprintf(out, " %s", options_commands[c].name);
-    fputs("\";;\n    esac\n"
-          "    if [[ $word == -* || $COMP_CWORD -eq 1 ]]; then\n"
-          "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
-          "    else\n        COMPREPLY=($(compgen -f -- \"$word\"))\n    fi\n}\n"
-          "complete -o filenames -F _atmanscope atmanscope\n",
-          out);
 }

@@ -31,6 +31,9 @@ enum {
 static const char *const precision_words[] = {"auto", "f32", "bf16", "int8", NULL};
 static const char *const weights_words[] = {"auto", "mapped", "expanded", NULL};
 static const char *const suppress_words[] = {"row-min", "row-min-causal", "product", "log-additive", NULL};
+static const char *const device_words[] = {"auto", "cpu", "cuda", "cuda:all", NULL};
+static const char *const units_words[] = {"token", "word", "sentence", "paragraph", "auto", NULL};
+static const char *const patches_words[] = {"patch", "2x2", "4x4", "whole", "auto", NULL};
 static const char *const paths_words[] = {"all", "direct", NULL};
 static const char *const graphics_words[] = {"auto", "sixel", "blocks", "none", NULL};
 static const char *const explain_formats[] = {"ansi", "json", "html", "reference", NULL};
@@ -93,10 +96,9 @@ static int read_image(struct options *o, const char *value, struct error *error)
 
 static int read_patches(struct options *o, const char *value, struct error *error)
 {
-    static const char *const words[] = {"patch", "2x2", "4x4", "whole", "auto"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(value, words[i]) == 0) {
-            o->patches = words[i];
+    for (size_t i = 0; patches_words[i]; i++)
+        if (strcmp(value, patches_words[i]) == 0) {
+            o->patches = patches_words[i];
             return 0;
         }
     return error_set(error, ERROR_ARGUMENT, "--patches %s: not known; use patch, 2x2, 4x4, whole or auto", value);
@@ -197,6 +199,7 @@ static const struct option_row model_rows[] = {
      .name = "device",
      .value = "NAME",
      .kind = OPTION_OWN,
+     .words = device_words,
      .read = read_device,
      .help = "auto, cpu, cuda, cuda:N or cuda:all, which spreads the probes over all cards (default: auto)"},
     {.commands = COMPUTING,
@@ -294,11 +297,11 @@ static const struct option_row target_rows[] = {
 
 static const struct option_row method_rows[] = {
     {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "units", .value = "KIND", .kind = OPTION_TEXT,
-     .offset = AT(units),
+     .offset = AT(units), .words = units_words,
      .help = "what is turned down together: token, word, sentence, paragraph, auto (the one that gives nearest to 30) "
              "or a regular expression of the delimiters (default: token, on the screen and of guard word)"},
     {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "patches", .value = "KIND", .kind = OPTION_OWN,
-     .read = read_patches,
+     .read = read_patches, .words = patches_words,
      .help = "pictures: what is turned down together: patch, 2x2, 4x4, whole or auto, the finest that cuts no picture "
              "into more than 256 (default: auto)"},
     {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "suppress", .value = "NAME", .kind = OPTION_WORD,

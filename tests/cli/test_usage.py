@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-from cli import PROMPT, check, end, refused, run, skip, small_model
+from cli import PROMPT, check, end, environment, path, refused, run, skip, small_model
 
 COMMANDS = ["explain", "generate", "info", "tokenize", "bench", "eval", "guard"]
 
@@ -28,20 +28,44 @@ def helps():
 def made_from_the_table():
     code, page, _ = run("--man")
     check(code == 0 and page.startswith(b".TH ATMANSCOPE 1"), "--man is no man page")
-    code, completion, _ = run("--completion")
-    check(code == 0 and b"complete " in completion, "--completion completes nothing")
+    scripts = {shell: run("--completion=" + shell)[1] for shell in ("bash", "zsh", "fish")}
+    check(run("--completion")[1] == scripts["bash"], "--completion is bash's")
+    refused("an unknown shell", 2, "bash, zsh or fish", "--completion=ksh")
     for command in COMMANDS:
-        for name in re.findall(rb"--([a-z-]+)", run(command, "-h")[1].split(b"Examples")[0]):
+        for name in re.findall(rb"--([a-z0-9-]+)", run(command, "-h")[1].split(b"Examples")[0]):
             check(name.replace(b"-", b"\\-") in page, f"--{name.decode()} is not in the man page")
-            check(b"--" + name in completion, f"--{name.decode()} is not completed")
+            for shell, script in scripts.items():
+                option = b" -l " + name + b" " if shell == "fish" else b"--" + name
+                check(option in script, f"--{name.decode()} is not completed by {shell}")
     check(b".SH KEYS" in page and b".SH EXIT STATUS" in page, "the man page lacks sections")
     if shutil.which("groff"):
         done = subprocess.run(["groff", "-man", "-ww", "-z", "-Tutf8"], input=page, capture_output=True, check=False)
         check(done.stderr == b"", f"groff says {done.stderr[:300]!r}")
     else:
         skip("groff is not installed")
-    done = subprocess.run(["bash", "-n"], input=completion, capture_output=True, check=False)
-    check(done.returncode == 0, f"bash says {done.stderr!r}")
+    for shell, script in scripts.items():
+        if not shutil.which(shell):
+            skip(f"{shell} is not installed")
+            continue
+        with open(path(shell), "wb") as file:
+            file.write(script)
+        check_only = "--no-execute" if shell == "fish" else "-n"
+        done = subprocess.run([shell, check_only, path(shell)], capture_output=True, env=environment(), check=False)
+        check(done.returncode == 0 and done.stderr == b"", f"{shell} says {done.stderr!r}")
+    for typed, expected in ((["atmanscope", "explain", "--form"], ["--format"]), (["atmanscope", "gu"], ["guard"]),
+                            (["atmanscope", "explain", "--format", ""], ["ansi", "json", "html", "reference"]),
+                            (["atmanscope", "bench", "--format", ""], ["text", "json"]),
+                            (["atmanscope", "--gra"], ["--graphics"]), (["atmanscope", "explain", "--gra"], []),
+                            (["atmanscope", "explain", "--units", "w"], ["word"])):
+        words = " ".join(f"'{word}'" for word in typed)
+        line = f"source {path('bash')}; COMP_WORDS=({words}); COMP_CWORD={len(typed) - 1}; _atmanscope; echo ${{COMPREPLY[@]}}"
+        done = subprocess.run(["bash", "--norc", "-c", line], capture_output=True, check=False)
+        check(done.stdout.decode().split() == expected, f"bash completes {typed} to {done.stdout!r}")
+        if shutil.which("fish"):
+            done = subprocess.run(["fish", "-c", f"source {path('fish')}; complete -C '{' '.join(typed)}'"],
+                                  capture_output=True, env=environment(), check=False)
+            seen = [line.split("\t")[0] for line in done.stdout.decode().splitlines()]
+            check(sorted(seen) == sorted(expected), f"fish completes {typed} to {seen}")
 
 
 def wrong():
