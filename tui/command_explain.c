@@ -1,4 +1,4 @@
-/* atmanscope explain: one explanation, in one of four formats. */
+/* atmanscope explain: one explanation, in one of six formats. */
 #include "tui/command.h"
 
 #include <stdlib.h>
@@ -29,6 +29,10 @@ static int fill(FILE *out, const void *data, struct error *error)
         return format_html(report, out, error);
     case FORMAT_REFERENCE:
         return format_reference(report, out, error);
+    case FORMAT_PNG:
+        return format_png(report, out, error);
+    case FORMAT_SVG:
+        return format_svg(report, out, error);
     default:
         return format_ansi(report, out, error);
     }
@@ -113,6 +117,8 @@ int command_explain(const struct options *o, const struct context *context, stru
         code = prompt_check("--foil", o->foil, strlen(o->foil), error);
     if (code == 0)
         code = output_check(o->output, error);
+    if (code == 0 && o->format == FORMAT_PNG && !o->output && context->output_terminal)
+        code = error_set(error, ERROR_ARGUMENT, "--format png: a terminal cannot show it; write it to a file with -o");
     struct run run;
     if (code == 0 && (code = run_open(&run, o, context, error)) == 0) {
         code = explain(&run, prompt, length, error);

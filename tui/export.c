@@ -9,7 +9,8 @@ typedef int report_writer(const struct report *, FILE *, struct error *);
 static const struct {
     const char *ending;
     report_writer *writer;
-} formats[] = {{".html", format_html}, {".json", format_json}, {".txt", format_ansi}, {".ansi", format_ansi}};
+} formats[] = {{".html", format_html}, {".json", format_json}, {".txt", format_ansi}, {".ansi", format_ansi},
+             {".png", format_png},   {".svg", format_svg}};
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 struct export {

@@ -4,8 +4,8 @@
 
 #include "tui/report.h"
 
-/* The endings there are, for a sentence: ".html, .json, .txt or .ansi". */
-#define EXPORT_ENDINGS ".html, .json, .txt or .ansi"
+/* The endings there are, for a sentence. */
+#define EXPORT_ENDINGS ".html, .json, .txt, .ansi, .png or .svg"
 
 /* Whether the name's ending is one of them. */
 bool export_knows(const char *path);

@@ -36,7 +36,7 @@ static const char *const units_words[] = {"token", "word", "sentence", "paragrap
 static const char *const patches_words[] = {"patch", "2x2", "4x4", "whole", "auto", NULL};
 static const char *const paths_words[] = {"all", "direct", NULL};
 static const char *const graphics_words[] = {"auto", "sixel", "blocks", "none", NULL};
-static const char *const explain_formats[] = {"ansi", "json", "html", "reference", NULL};
+static const char *const explain_formats[] = {"ansi", "json", "html", "reference", "png", "svg", NULL};
 static const char *const other_formats[] = {"text", "json", NULL};
 
 /* -- values of their own kind ---------------------------------------------------------------------------------- */
@@ -360,8 +360,8 @@ static const struct option_row eval_rows[] = {
 static const struct option_row result_rows[] = {
     {.commands = EXPLAIN, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = explain_formats, .base = FORMAT_ANSI,
-     .help = "ansi (for terminals), json, html (one page) or reference (the AtMan repository's JSON, whose sign is "
-             "opposite) (default: ansi)"},
+     .help = "ansi (for terminals), json, html (one page), reference (the AtMan repository's JSON, whose sign is opposite), "
+             "png or svg (a picture, into a file with -o) (default: ansi)"},
     {.commands = GENERATE | INFO | BENCH | GUARD, .name = "format", .value = "NAME",
      .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text or json (default: text)"},
@@ -380,8 +380,8 @@ static const struct option_row recording_rows[] = {
     {.commands = REPLAY, .name = "speed", .value = "N", .kind = OPTION_NUMBER, .offset = AT(speed), .low = 0.25, .high = 16,
      .help = "play N times as fast; pauses of more than 2 seconds are always shortened to that (default: 1)"},
     {.commands = REPLAY, .name = "to", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(to),
-     .help = "no screen: write the last explanation to FILE, in the format that its ending says: .html, .json, .txt or "
-             ".ansi"},
+     .help = "no screen: write the last explanation to FILE, in the format that its ending says: .html, .json, .txt, "
+             ".ansi, .png or .svg"},
     {0},
 };
 

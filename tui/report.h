@@ -9,6 +9,7 @@
 
 #include "core/engine.h"
 #include "tui/colour.h"
+#include "tui/map.h"
 #include "tui/options.h"
 
 struct report {
@@ -17,7 +18,8 @@ struct report {
     const struct explanation *explanation;
     enum colour_depth depth; /* ansi only */
     enum colour_ground ground;
-    enum scale scale; /* ansi and html */
+    enum scale scale; /* all but json */
+    const struct map_question *question; /* png and svg: the map that is drawn; NULL: of all output tokens together */
     const struct options *options;
 };
 
@@ -60,10 +62,13 @@ struct report_piece *report_pieces(const struct explanation *, size_t *count);
  * NULL: no memory. */
 int *report_ranking(const struct explanation *, int token, size_t *count);
 
-/* Each writes the whole result.  0 or ERROR_MEMORY. */
+/* Each writes the whole result.  0 or ERROR_MEMORY, where nothing else is said. */
 int format_ansi(const struct report *, FILE *, struct error *);
 int format_json(const struct report *, FILE *, struct error *);
 int format_html(const struct report *, FILE *, struct error *);
+/* format_image.c; ERROR_UNSUPPORTED without Pango or fonts, ERROR_LIMIT for what is too long. */
+int format_png(const struct report *, FILE *, struct error *);
+int format_svg(const struct report *, FILE *, struct error *);
 int format_reference(const struct report *, FILE *, struct error *);
 /* generate --format json */
 int format_generation(const struct report *, FILE *, struct error *);

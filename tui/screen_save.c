@@ -27,6 +27,7 @@ unsigned screen_save(struct screen *screen, const char *path)
         .explanation = screen->explanation,
         .ground = screen->terminal.ground,
         .scale = screen->terminal.scale,
+        .question = &screen->view.map.question,
     };
     if (!export_knows(path)) {
         screen_say(screen, true, "the ending says the format: " EXPORT_ENDINGS "; add one");
