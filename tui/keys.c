@@ -27,7 +27,7 @@ static const struct key_binding table[] = {
     {ACTION_PICTURE_ADD, PLACE_ANY, {CONTROL('G')}, "add a picture to the prompt"},
     {ACTION_PICTURE_MODE, PLACE_ANY, {CONTROL('V')}, "picture and heat, the picture alone, the heat alone"},
     {ACTION_RECORD, PLACE_ANY, {ALT('R')}, "record what happens to a file; again: stop"},
-    {ACTION_SAVE, PLACE_ANY, {CONTROL('S')}, "save the explanation: .html, .json, .txt, .ansi, .png, .svg"},
+    {ACTION_SAVE, PLACE_ANY, {CONTROL('S')}, "save: .html, .json, .txt, .ansi, .png or .svg"},
     {ACTION_SAMPLE, PLACE_ANY, {CONTROL('T')}, "try the next sample prompt"},
     {ACTION_FORMER, PLACE_ANY, {ALT('p')}, "the prompt measured before this one"},
     {ACTION_LATER, PLACE_ANY, {ALT('n')}, "the next one; at last what was being typed"},

@@ -228,7 +228,7 @@ static bool take_rows(const struct scene *scene, int which, struct explanation *
         e->measured[u] = flags & ROW_MEASURED;
         e->estimated[u] = flags & ROW_ESTIMATED;
         e->known[u] = flags & ROW_KNOWN ? bytes_take_count(&in) : e->measured[u] ? e->output_count : 0;
-        good = e->known[u] == 0 || take_values(&in, e->relevance + u * n, n);
+        good = e->known[u] == 0 || (e->known[u] <= e->output_count && take_values(&in, e->relevance + u * n, n));
     }
     return good;
 }

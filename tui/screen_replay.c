@@ -92,7 +92,8 @@ static bool take_view(struct screen *screen)
     struct bytes_reader in = scene_read(&screen->replay->player.scene, SCENE_VIEW, 0);
     struct view view = screen->view;
     if (!shape_take(&layout_view, &view, &in) || view.special < -1 ||
-        view.special >= (long)screen->explanation->token_count || view.focus < PLACE_OUTPUT || view.focus > PLACE_EDITOR ||
+        view.special >= (long)screen->explanation->token_count || view.marked < -1 ||
+        view.marked >= (long)screen->explanation->unit_count || view.focus < PLACE_OUTPUT || view.focus > PLACE_EDITOR ||
         view.side > SIDE_PAIRS || view.picture_mode >= PICTURE_MODES || view.choice < 0 || view.choice > MAP_TYPED ||
         !(view.opacity >= 0 && view.opacity <= 1) || (view.shown > 0 && view.shown >= screen->image_count) ||
         (view.focus == PLACE_PICTURE && screen->image_count == 0))
