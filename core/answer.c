@@ -57,6 +57,41 @@ bool job_answer_counts(const struct job *j, int unit)
     return u->first > 0 || (u->kind != UNIT_TOKEN && u->kind != UNIT_WORD);
 }
 
+/* Whether a unit's first token is turned down with one of those chosen already, as it is like it; words may share one.
+ */
+static bool is_alike(const struct job *j, int unit, const int *chosen, int count)
+{
+    int first = j->units[unit].first;
+    for (int i = 0; i < count; i++)
+        if (j->plan->factor[(size_t)chosen[i] * (size_t)j->plan->positions + (size_t)first] != 1 &&
+            !unit_holds(&j->units[chosen[i]], first))
+            return true;
+    return false;
+}
+
+int job_answer_strongest(const struct job *j, const float *relevance, bool opposing, int most, int *unit)
+{
+    int count = 0;
+    for (; count < most; count++) {
+        int best = -1;
+        double strength = 0;
+        for (int u = 0; u < (int)j->unit_count; u++) {
+            double value = opposing ? fabs((double)relevance[u]) : (double)relevance[u];
+            bool taken = false;
+            for (int i = 0; i < count; i++)
+                taken = taken || unit[i] == u;
+            if (!taken && value > strength && job_answer_counts(j, u) && !is_alike(j, u, unit, count)) {
+                best = u;
+                strength = value;
+            }
+        }
+        if (best < 0)
+            break;
+        unit[count] = best;
+    }
+    return count;
+}
+
 int job_answer_relevance(struct job *j, int t, int32_t id, int32_t against, float **relevance, struct error *error)
 {
     float *of = malloc((j->unit_count + 1) * sizeof *of), *other = malloc((j->unit_count + 1) * sizeof *other);

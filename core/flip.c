@@ -75,23 +75,6 @@ static void note(struct flip *flip, enum flip_state state, const int *unit, int 
     flip->asked_logprob = o->asked_logprob;
 }
 
-/* The units that support the top token more than the other one, strongest first; returns how many. */
-static int list_units(const struct job *j, const float *relevance, int *unit)
-{
-    int count = 0;
-    for (int u = 0; u < (int)j->unit_count; u++) {
-        if (!job_answer_counts(j, u) || !(relevance[u] > 0))
-            continue;
-        int at = count < FLIP_UNITS ? count++ : FLIP_UNITS;
-        for (; at > 0 && relevance[unit[at - 1]] < relevance[u]; at--)
-            if (at < FLIP_UNITS)
-                unit[at] = unit[at - 1];
-        if (at < FLIP_UNITS)
-            unit[at] = u;
-    }
-    return count;
-}
-
 /* The smallest number of strongest units that does.  Sets are tried a few at a time, ever more of them. */
 static int grow(struct job *j, const struct aim *aim, const int *unit, int count, struct error *error)
 {
@@ -175,7 +158,7 @@ int job_flip(struct job *j, const struct inquiry *inquiry, struct error *error)
     int32_t other = aim.asked == aim.top ? said[1].id : aim.asked;
     if ((status = job_answer_relevance(j, aim.t, aim.top, other, &relevance, error)) < 0)
         return status;
-    int count = list_units(j, relevance, unit);
+    int count = job_answer_strongest(j, relevance, false, FLIP_UNITS, unit);
     free(relevance);
     flip->id = aim.top;
     flip->logprob = said[0].logprob;

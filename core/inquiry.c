@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-static const double SLIGHT = 0.1; /* part of the greatest effect */
+/* Parts of the greatest effect: of the two units, of all pairs. */
+static const double SLIGHT = 0.1, TRIFLE = 0.01;
 
 double pair_interaction(const struct pair *p)
 {
@@ -15,17 +16,41 @@ static int side_of(double relevance, double slight)
     return relevance > slight ? 1 : relevance < -slight ? -1 : 0;
 }
 
+static double greatest_effect(const struct pair *p)
+{
+    return fmax(fabs(p->both), fmax(fabs(p->alone[0]), fabs(p->alone[1])));
+}
+
+/* Effects up to which nothing is said of two units. */
+static double least_effect(const struct pairs *pairs)
+{
+    double most = 0;
+    for (int i = 0; i < pairs->count; i++)
+        most = fmax(most, greatest_effect(&pairs->pair[i]));
+    return fmax(TRIFLE * most, pairs->noise); /* of a NAN and a number it is the number */
+}
+
 enum pair_bond pair_bond(const struct pairs *pairs, const struct pair *p)
 {
-    double noise = isnan(pairs->noise) ? 0 : pairs->noise, more = pair_interaction(p);
-    double first = fabs(p->alone[0]), second = fabs(p->alone[1]), both = fabs(p->both), alone = fmax(first, second);
-    double slight = fmax(noise, SLIGHT * fmax(alone, both));
+    double least = least_effect(pairs), more = pair_interaction(p), most = greatest_effect(p);
+    double first = fabs(p->alone[0]), second = fabs(p->alone[1]), slight = fmax(least, SLIGHT * most);
     if (side_of(p->alone[0], slight) * side_of(p->alone[1], slight) < 0)
         return PAIR_OPPOSED;
-    if (fabs(more) <= fmax(noise, SLIGHT * fmax(first + second, both)))
+    if (fabs(more) <= fmax(least, SLIGHT * fmax(first + second, fabs(p->both))))
         return PAIR_INDEPENDENT;
-    double strongest = both >= alone ? p->both : first >= second ? p->alone[0] : p->alone[1];
+    double strongest = most == fabs(p->both) ? p->both : most == first ? p->alone[0] : p->alone[1];
     return (more > 0) == (strongest > 0) ? PAIR_STANDING_IN : PAIR_BACKING;
+}
+
+void pairs_order(const struct pairs *pairs, int *order)
+{
+    for (int i = 0; i < pairs->count; i++) {
+        int at = i;
+        double size = fabs(pair_interaction(&pairs->pair[i]));
+        for (; at > 0 && fabs(pair_interaction(&pairs->pair[order[at - 1]])) < size; at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+    }
 }
 
 const char *pair_bond_name(enum pair_bond bond)

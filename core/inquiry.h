@@ -109,11 +109,14 @@ struct pairs {
 };
 
 double pair_interaction(const struct pair *); /* both - alone[0] - alone[1] */
-/* What that says: opposed where one supports and one opposes the token, each by more than the noise and a tenth of the
- * greatest effect; else independent unless it is more than the noise, and than a tenth of what they do alone or
- * together. Where the greatest effect is that they speak against the token, the bond is that of speaking against it. */
+/* What that says: opposed where one supports and one opposes the token, each by more than a tenth of the greatest of the
+ * three effects; else independent unless it is more than a tenth of what they do alone or together.  What is within the
+ * noise, or below a hundredth of the greatest effect of all pairs, is nothing.  Where the greatest of the three is that
+ * they speak against the token, the bond is that of speaking against it. */
 enum pair_bond pair_bond(const struct pairs *, const struct pair *);
 const char *pair_bond_name(enum pair_bond);
+/* order [count]: pairs by the size of their interactions, greatest first. */
+void pairs_order(const struct pairs *, int *order);
 
 /* The area of a proof whose points all have both values; NAN without points. */
 double proof_area(const struct proof *);

@@ -149,6 +149,9 @@ void job_answer_step(struct job *, enum inquiry_kind);
 /* Whether a unit may be part of an answer: those of the prompt but specials, and the first word, for attention that has
  * nowhere to go rests on it. */
 bool job_answer_counts(const struct job *, int unit);
+/* The units of greatest relevance that count, strongest first, of those that support or (opposing) of either sign; of units
+ * that are suppressed along with each other only one.  unit [most]; returns how many. */
+int job_answer_strongest(const struct job *, const float *relevance, bool opposing, int most, int *unit);
 /* Relevance of token id, rather than of `against` (-1: of none), in place of output token t: malloced [unit_count], NAN where
  * it is not known. */
 int job_answer_relevance(struct job *, int t, int32_t id, int32_t against, float **relevance, struct error *);

@@ -12,24 +12,11 @@ enum { BATCH = 5 }; /* pairs measured between two answers */
 /* The units asked about, or those of greatest relevance; returns how many.  relevance [unit_count]. */
 static int choose_units(const struct job *j, const struct inquiry *inquiry, const float *relevance, int *unit)
 {
-    int count = 0;
-    if (inquiry->unit[0] >= 0) {
-        unit[0] = inquiry->unit[0];
-        unit[1] = inquiry->unit[1];
-        return 2;
-    }
-    for (int u = 0; u < (int)j->unit_count; u++) {
-        if (!job_answer_counts(j, u) || isnan(relevance[u]) ||
-            j->plan->start[u] > j->probes->targets.first + inquiry->token)
-            continue;
-        int at = count < PAIR_UNITS ? count++ : PAIR_UNITS;
-        for (; at > 0 && fabsf(relevance[unit[at - 1]]) < fabsf(relevance[u]); at--)
-            if (at < PAIR_UNITS)
-                unit[at] = unit[at - 1];
-        if (at < PAIR_UNITS)
-            unit[at] = u;
-    }
-    return count;
+    if (inquiry->unit[0] < 0)
+        return job_answer_strongest(j, relevance, true, PAIR_UNITS, unit);
+    unit[0] = inquiry->unit[0];
+    unit[1] = inquiry->unit[1];
+    return 2;
 }
 
 static int check_units(const struct job *j, const struct inquiry *inquiry, struct error *error)

@@ -189,14 +189,17 @@ static void put_proof(FILE *out, const struct report *r)
 static void put_pairs(FILE *out, const struct report *r)
 {
     const struct pairs *p = &r->explanation->pairs;
+    int order[PAIR_MOST];
     fputs("\npairs: what two units do to ", out);
     put_token(out, r, p->answer.id);
     fputs(" together, less what each does alone\n", out);
     put_end(out, &p->answer);
+    pairs_order(p, order);
     for (int i = 0; i < p->count; i++) {
-        fprintf(out, "  %+9.3f nats  ", pair_interaction(&p->pair[i]));
-        put_units(out, r, p->pair[i].unit, 2);
-        fprintf(out, " %s\n", answers_bond(pair_bond(p, &p->pair[i])));
+        const struct pair *pair = &p->pair[order[i]];
+        fprintf(out, "  %+9.3f nats  ", pair_interaction(pair));
+        put_units(out, r, pair->unit, 2);
+        fprintf(out, " %s\n", answers_bond(pair_bond(p, pair)));
     }
 }
 

@@ -208,19 +208,6 @@ static void draw_proof(const struct view *view, struct area area)
 
 /* -- pairs --------------------------------------------------------------------------------------------------------- */
 
-/* Pairs by the size of what is between them, greatest first. */
-static int sort_pairs(const struct pairs *p, int *order)
-{
-    for (int i = 0; i < p->count; i++) {
-        int at = i;
-        double size = fabs(pair_interaction(&p->pair[i]));
-        for (; at > 0 && fabs(pair_interaction(&p->pair[order[at - 1]])) < size; at--)
-            order[at] = order[at - 1];
-        order[at] = i;
-    }
-    return p->count;
-}
-
 static const char *short_bond(enum pair_bond bond)
 {
     static const char *const names[] = {[PAIR_INDEPENDENT] = "independent",
@@ -294,7 +281,8 @@ static void draw_two(const struct view *view, struct area area)
 static void draw_pairs(const struct view *view, struct area area)
 {
     const struct pairs *p = &view->explanation->pairs;
-    int order[PAIR_MOST], count = sort_pairs(p, order), row = 0;
+    int order[PAIR_MOST], count = p->count, row = 0;
+    pairs_order(p, order);
     if (draw_state(view, area, 0, count == 0))
         row = 1;
     else if (p->two && count == 1 && area.rows > 4) {

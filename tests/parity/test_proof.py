@@ -59,12 +59,12 @@ def counted(found):
             (unit["tokens"][0] > 0 or unit["kind"] not in ("token", "word"))]
 
 
-def bond(first, second, both, noise):
+def bond(first, second, both, least):
     more, strongest = both - first - second, max((first, second, both), key=abs)
-    slight = max(noise, 0.1 * abs(strongest))
+    slight = max(least, 0.1 * abs(strongest))
     if first * second < 0 and min(abs(first), abs(second)) > slight:
         return "opposed"
-    if abs(more) <= max(noise, 0.1 * max(abs(first) + abs(second), abs(both))):
+    if abs(more) <= max(least, 0.1 * max(abs(first) + abs(second), abs(both))):
         return "independent"
     return "standing-in" if (more > 0) == (strongest > 0) else "backing"
 
@@ -83,13 +83,14 @@ def pairs(name, model, path, prompt, direct=False, **options):
     for u in set().union(*asked):
         program.check(strength[u] >= least - TOLERANCE, f"{label}: unit {u} is none of the strongest")
     program.check(0 <= said["noise_floor"] < TOLERANCE, f"{label}: noise {said['noise_floor']}")
+    least = max([said["noise_floor"]] + [0.01 * abs(x) for b in said["bonds"] for x in [b["both"], *b["alone"]]])
     for b in said["bonds"]:
         sets = [b["units"][:1], b["units"][1:], b["units"]]
         wanted = truth.plain[said["id"]] - truth.said(sets)[:, said["id"]]
         for value, right in zip(b["alone"] + [b["both"]], wanted):
             close(label, "pairs", value, right)
         close(label, "pairs", b["interaction"], wanted[2] - wanted[0] - wanted[1])
-        program.check(b["bond"] == bond(*b["alone"], b["both"], said["noise_floor"]), f"{label}: {b}")
+        program.check(b["bond"] == bond(*b["alone"], b["both"], least), f"{label}: {b}")
 
 
 def random_order(units, which):

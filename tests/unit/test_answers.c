@@ -190,6 +190,48 @@ static void test_two_units(void)
     session_free(&s);
 }
 
+/* The nth unit that begins with a word, after the space before it. */
+static int find_unit(const struct explanation *e, const char *word, int nth)
+{
+    for (int u = 0; u < (int)e->unit_count; u++) {
+        const char *text = e->prompt + e->units[u].start;
+        while (*text == ' ')
+            text++;
+        if (e->units[u].end > e->units[u].start && strncmp(text, word, strlen(word)) == 0 && nth-- == 0)
+            return u;
+    }
+    CHECK(false, "there is no %s", word);
+    return 0;
+}
+
+/* What two units of a prompt are to each other for the answer's second token, its colour. */
+static enum pair_bond bond_in(const char *prompt, const char *first, int nth_first, const char *second, int nth_second)
+{
+    struct session s = session_new();
+    submit(&s, prompt, true, MAP_ATMAN);
+    wait_for(&s, EVENT_DONE);
+    struct inquiry inquiry = {
+        INQUIRY_PAIRS, 1, s.e->output[1].id, {find_unit(s.e, first, nth_first), find_unit(s.e, second, nth_second)}};
+    worker_inquire(s.w, &inquiry);
+    CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_DONE, "%s", s.e->pairs.answer.error.message);
+    const struct pair *pair = &s.e->pairs.pair[0];
+    printf("%s, %s: %.2f, %.2f, both %.2f\n", first, second, pair->alone[0], pair->alone[1], pair->both);
+    enum pair_bond bond = pair_bond(&s.e->pairs, pair);
+    session_free(&s);
+    return bond;
+}
+
+/* What is said twice is an OR; who and what are an AND. */
+static void test_and_or(void)
+{
+    static const char once[] = "Tom has a blue hat. What has Tom?",
+                      twice[] = "Tom has a blue hat. Tom has a blue hat. What has Tom?";
+    enum pair_bond bond = bond_in(twice, "blue", 0, "blue", 1);
+    CHECK(bond == PAIR_STANDING_IN, "said twice: %s", pair_bond_name(bond));
+    bond = bond_in(once, "blue", 0, "Tom", 0);
+    CHECK(bond == PAIR_BACKING, "both needed: %s", pair_bond_name(bond));
+}
+
 static void test_ends(void)
 {
     struct session s = session_new();
@@ -237,6 +279,7 @@ int main(void)
     test_flip_to_candidate();
     test_waits();
     test_two_units();
+    test_and_or();
     test_ends();
     engine_close(engine);
     return test_end();

@@ -54,6 +54,17 @@ static void test_noise(void)
     CHECK(pair_bond(&pairs, &pairs.pair[0]) == PAIR_STANDING_IN, "noise that is not known");
 }
 
+static void test_trifles(void)
+{
+    struct pairs pairs = {.count = 2, .pair = {{.alone = {4, 5}, .both = 9}, {.alone = {0.01, 0.01}, .both = 0.05}}};
+    int order[PAIR_MOST];
+    CHECK(pair_bond(&pairs, &pairs.pair[1]) == PAIR_INDEPENDENT, "a trifle beside the other");
+    pairs_order(&pairs, order);
+    CHECK(order[0] == 1 && order[1] == 0, "%d %d", order[0], order[1]);
+    pairs.pair[0] = pairs.pair[1];
+    CHECK(pair_bond(&pairs, &pairs.pair[1]) == PAIR_STANDING_IN, "all are small");
+}
+
 static void test_area(void)
 {
     struct proof proof = {.point_count = 0};
@@ -82,6 +93,7 @@ int main(void)
 {
     test_bonds();
     test_noise();
+    test_trifles();
     test_area();
     test_deletion();
     return test_end();
