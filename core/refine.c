@@ -12,8 +12,9 @@
 #include "core/logits.h"
 
 enum {
-    STRONGEST = 8, /* units that end as f32 values */
-    OTHERS = 8,    /* and so many of the rest */
+    STRONGEST = 5, /* units that end as f32 values, with those that may be as strong as one of them for all that is known */
+    RIVALS = 16,   /* at most so many such */
+    OTHERS = 6,    /* and so many of the rest */
 };
 
 struct ranked {
@@ -52,7 +53,14 @@ static struct ranked *rank_units(const struct job *j, bool fresh, int *count)
 
 /* -- f32 values in place of estimates ------------------------------------------------------------------------------ */
 
-/* The strongest units that are no f32 values yet; *count of them, at most STRONGEST. */
+static bool among(const int *unit, int count, int wanted)
+{
+    while (count > 0 && unit[count - 1] != wanted)
+        count--;
+    return count > 0;
+}
+
+/* To begin with: those of the strongest units that are no f32 values yet. */
 static int choose_strongest(const struct job *j, int *unit, int *count, struct error *error)
 {
     int n;
@@ -67,19 +75,35 @@ static int choose_strongest(const struct job *j, int *unit, int *count, struct e
     return 0;
 }
 
+/* And beside these [*count] some others, spread over all strengths. */
 static int choose_others(const struct job *j, int *unit, int *count, struct error *error)
 {
     int n, rest = 0;
     struct ranked *ranked = rank_units(j, true, &n);
-    *count = 0;
     if (!ranked)
         return error_set(error, ERROR_MEMORY, "out of memory");
     for (int i = 0; i < n; i++)
-        if (!j->probes->exact[ranked[i].unit])
+        if (!j->probes->exact[ranked[i].unit] && !among(unit, *count, ranked[i].unit))
             ranked[rest++] = ranked[i];
     int wanted = rest < OTHERS ? rest : OTHERS;
     for (int i = 0; i < wanted; i++)
         unit[(*count)++] = ranked[(2 * i + 1) * rest / (2 * wanted)].unit;
+    free(ranked);
+    return 0;
+}
+
+/* Then: estimates that would be among the strongest if they were off by as much as the others were; at most `most`. */
+static int choose_rivals(const struct job *j, int most, int *unit, int *count, struct error *error)
+{
+    int n;
+    struct ranked *ranked = rank_units(j, false, &n);
+    double floor = isnan(j->noise_floor) ? 0 : j->noise_floor;
+    *count = 0;
+    if (!ranked)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    for (int i = 0; i < n && *count < most && n > STRONGEST; i++)
+        if (!j->probes->exact[ranked[i].unit] && ranked[i].strength + floor >= ranked[STRONGEST - 1].strength)
+            unit[(*count)++] = ranked[i].unit;
     free(ranked);
     return 0;
 }
@@ -122,24 +146,24 @@ int job_refine(struct job *j, struct error *error)
         return 0;
     j->refining = true;
     j->probes->precision = PRECISION_F32;
-    int unit[STRONGEST > OTHERS ? STRONGEST : OTHERS], count, status;
-    /* An f32 value may be smaller than its estimate, so that another unit moves up. */
-    while ((status = choose_strongest(j, unit, &count, error)) == 0 && count > 0)
-        if ((status = measure_again(j, unit, count, error)) < 0)
-            break;
+    int unit[RIVALS > STRONGEST + OTHERS ? RIVALS : STRONGEST + OTHERS], count, left = RIVALS;
+    int status = choose_strongest(j, unit, &count, error);
     if (status == 0)
         status = choose_others(j, unit, &count, error);
-    if (status == 0 && count > 0)
-        status = measure_again(j, unit, count, error);
+    while (status == 0 && count > 0 && (status = measure_again(j, unit, count, error)) == 0) {
+        status = choose_rivals(j, left, unit, &count, error);
+        left -= count;
+    }
     j->refining = false;
     return status;
 }
 
 /* -- plain passes -------------------------------------------------------------------------------------------------- */
 
-/* The strongest, the median and the weakest unit. */
+/* The strongest, the median and the weakest unit; the strongest alone where f32 values have been compared with already. */
 static int choose_samples(const struct job *j, int *sample, int *count, struct error *error)
 {
+    bool refined = job_precision(j) != PRECISION_F32 && j->probes->precision == PRECISION_F32;
     int n;
     struct ranked *ranked = rank_units(j, true, &n);
     *count = 0;
@@ -147,9 +171,9 @@ static int choose_samples(const struct job *j, int *sample, int *count, struct e
         return error_set(error, ERROR_MEMORY, "out of memory");
     if (n > 0)
         sample[(*count)++] = ranked[0].unit;
-    if (n > 2)
+    if (n > 2 && !refined)
         sample[(*count)++] = ranked[n / 2].unit;
-    if (n > 1)
+    if (n > 1 && !refined)
         sample[(*count)++] = ranked[n - 1].unit;
     free(ranked);
     return 0;
