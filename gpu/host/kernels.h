@@ -11,8 +11,8 @@
 /* Keys come in panels: KERNEL_PANEL consecutive keys of one head, transposed: [head_dim, KERNEL_PANEL]. */
 enum { KERNEL_PANEL = 64 };
 
-/* Products of 8-bit integers: columns turned together, and rows multiplied at once. */
-enum { KERNEL_BLOCK = 64, KERNEL_INT8_ROWS = 6 };
+/* Products of 8-bit integers: rows multiplied at once. */
+enum { KERNEL_INT8_ROWS = 6 };
 
 /* The first key that the query at a position sees, and one past the last. */
 static inline int attend_first(const struct attention *a, int position)

@@ -1,8 +1,9 @@
 /* kernels_int8.c: products of 8-bit integers, for differences (design: the rounding error is then relative to the
  * difference, not to the value).
  *
- * Both factors are first turned by a Hadamard matrix in blocks of KERNEL_BLOCK columns, which leaves the product as it is and
- * spreads a single large entry over its block, so that one scale a row serves all columns (measured: half the error).
+ * Both factors are first turned by an orthogonal matrix, which leaves the product as it is and spreads a single large
+ * entry over many columns, so that one scale a row serves all (measured: half the error).  It is made of small ones, each
+ * mixing whole vectors of columns, so that no lane has to be moved.
  * Weights are stored as w + 128, unsigned, because the processor's instruction multiplies unsigned by signed; starting each
  * sum at -128 times the row's sum makes the product exact. */
 #include "gpu/host/kernels.h"
@@ -20,54 +21,70 @@ static inline int_vector greater_size(int_vector most, vector x)
     return (size & greater) | (most & ~greater);
 }
 
-/* The Hadamard transform of one block times 1 / sqrt(KERNEL_BLOCK): first within vectors, then across them.  Returns
- * greater_size() of most and of what it wrote. */
-static inline int_vector turn_block(const float *x, float *turned, int_vector most)
+/* One step of turning: in every group of radix * span vectors those span apart are mixed, by a matrix that is orthogonal
+ * but for a factor of sqrt(radix) where radix is 2 or 4.  y may be x. */
+static inline __attribute__((always_inline)) void turn_step(int radix, const float *x, int vectors, int span, float *y)
 {
-    enum { COUNT = KERNEL_BLOCK / LANES };
-    vector v[COUNT];
-    for (int i = 0; i < COUNT; i++)
-        v[i] = vector_load(x + i * LANES);
-    for (int half = 1; half < LANES; half *= 2) {
-        int_vector partner;
-        vector sign;
-        for (int lane = 0; lane < LANES; lane++) {
-            partner[lane] = lane ^ half;
-            sign[lane] = lane & half ? -1 : 1;
-        }
-        for (int i = 0; i < COUNT; i++)
-            v[i] = vector_madd(v[i], sign, __builtin_shuffle(v[i], partner));
-    }
-    for (int half = 1; half < COUNT; half *= 2)
-        for (int i = 0; i < COUNT; i++)
-            if (!(i & half)) {
-                vector a = v[i], b = v[i + half];
-                v[i] = a + b;
-                v[i + half] = a - b;
+    for (int group = 0; group < vectors; group += radix * span)
+        for (int at = group; at < group + span; at++) {
+            vector v[4];
+#pragma GCC unroll 4
+            for (int k = 0; k < radix; k++)
+                v[k] = vector_load(x + (size_t)(at + k * span) * LANES);
+            if (radix == 3) {
+                vector sum = v[0] + v[1] + v[2];
+                for (int k = 0; k < 3; k++)
+                    v[k] = vector_madd(sum, vector_set(2.0f / 3), -v[k]);
+            } else {
+                for (int half = 1; half < radix; half *= 2)
+                    for (int k = 0; k < radix; k++)
+                        if (!(k & half)) {
+                            vector low = v[k], high = v[k + half];
+                            v[k] = low + high;
+                            v[k + half] = low - high;
+                        }
             }
-    for (int i = 0; i < COUNT; i++) {
-        v[i] *= vector_set(0.125f);
-        vector_store(turned + i * LANES, v[i]);
-        most = greater_size(most, v[i]);
-    }
-    return most;
+#pragma GCC unroll 4
+            for (int k = 0; k < radix; k++)
+                vector_store(y + (size_t)(at + k * span) * LANES, v[k]);
+        }
 }
 
-/* The columns after the last whole block stay as they are, in weights and rows alike. */
+/* y = x turned, both so many vectors long: lane by lane a matrix mixes the vectors, all of them where their number is
+ * made of twos and threes.  Returns what y has to be multiplied by for the matrix to be orthogonal. */
+static float turn(const float *x, int vectors, float *y)
+{
+    float factor = 1;
+    int span = 1;
+    if (vectors == 0)
+        return 1;
+    for (; vectors / span % 4 == 0; span *= 4, x = y, factor *= 0.5f)
+        turn_step(4, x, vectors, span, y);
+    for (; vectors / span % 2 == 0; span *= 2, x = y, factor *= 0.707106781f)
+        turn_step(2, x, vectors, span, y);
+    for (; vectors / span % 3 == 0; span *= 3, x = y)
+        turn_step(3, x, vectors, span, y);
+    if (x != y)
+        memcpy(y, x, (size_t)vectors * LANES * sizeof *y);
+    return factor;
+}
+
+/* The columns after the last whole vector stay as they are, in weights and rows alike. */
 static float int8_round(const float *x, int columns, float *turned, int8_t *q, int32_t *sum)
 {
     const float shifter = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
     const int32_t shifted_zero = bits_of_float(shifter);
     int_vector most = {0}, sums = {0};
     int32_t most_bits = 0, total = 0;
+    float factor = turn(x, columns / LANES, turned);
     int i = 0;
-    for (; i + KERNEL_BLOCK <= columns; i += KERNEL_BLOCK)
-        most = turn_block(x + i, turned + i, most);
+    for (; i + LANES <= columns; i += LANES)
+        most = greater_size(most, vector_load(turned + i));
     for (int lane = 0; lane < LANES; lane++)
         most_bits = most[lane] > most_bits ? most[lane] : most_bits;
     for (; i < columns; i++) {
-        turned[i] = x[i];
-        int32_t size = bits_of_float(x[i]) & 0x7fffffff;
+        turned[i] = x[i] / factor;
+        int32_t size = bits_of_float(turned[i]) & 0x7fffffff;
         most_bits = size > most_bits ? size : most_bits;
     }
     float greatest = float_of_bits(most_bits);
@@ -91,7 +108,7 @@ static float int8_round(const float *x, int columns, float *turned, int8_t *q, i
     for (int lane = 0; lane < LANES; lane++)
         total += sums[lane];
     *sum = total;
-    return greatest / 127;
+    return greatest / 127 * factor;
 }
 
 #ifdef __AVX512VNNI__
