@@ -11,12 +11,6 @@
 #include "core/probe.h"
 #include "core/vision.h"
 
-static const char *precision_name(enum precision precision)
-{
-    static const char *const names[] = {"f32", "bf16", "int8"};
-    return names[precision];
-}
-
 /* Before the model is loaded: what is asked for and cannot be had is said at once. */
 static int check_precision(const struct engine *e, const struct engine_options *options, struct error *error)
 {

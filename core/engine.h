@@ -204,6 +204,7 @@ struct explanation {
     float *chosen;                 /* [unit_count] its relevance, NAN where not known by then, or NULL */
     float *chosen_direct;          /* [unit_count] the same on direct paths; NULL with chosen */
     struct method method;          /* with the layers resolved */
+    char precision[8];             /* of the probes' products: the engine's, or "f32" where there are few units; "": none */
     double noise_floor;            /* nats: how far off a value may be that is no preview; NAN until known */
     bool busy, complete;
     bool keeps_former;             /* the reader's wish, kept by all events: */

@@ -30,6 +30,7 @@ struct event {
     int32_t foil_id;
     double foil_logprob;
     struct method method;
+    enum precision precision;
     /* EVENT_RELEVANCE: values [n, output_count, 1 + CANDIDATES] of unit[n]; EVENT_DIRECT: values [n, direct_end -
      * direct_first, 1 + CANDIDATES] of these output tokens; EVENT_CHOSEN: values and direct [unit_count] */
     int n;

@@ -124,6 +124,7 @@ static int post_units(struct job *j, const struct plan *plan, struct error *erro
     v->foil_id = j->foil_id;
     v->foil_logprob = j->foil_logprob;
     v->method = j->method;
+    v->precision = job_precision(j);
     j->post(j->context, v);
     return 0;
 }

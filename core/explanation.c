@@ -2,8 +2,11 @@
 #include "core/event.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/precision.h"
 
 enum { CHOICES = 1 + CANDIDATES };
 
@@ -190,6 +193,7 @@ static void apply_units(struct explanation *e, struct event *v)
     e->foil.id = v->foil_id;
     e->foil.logprob = v->foil_logprob;
     e->method = v->method;
+    snprintf(e->precision, sizeof e->precision, "%s", precision_name(v->precision));
 }
 
 static void apply_relevance(struct explanation *e, const struct event *v)

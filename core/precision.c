@@ -1,75 +1,129 @@
 /* precision.c: precisions are chosen by timing, never by what a processor says of itself: the same instruction is the
- * fastest on one and slower than f32 on another. */
+ * fastest on one and slower than f32 on another.
+ *
+ * The same machine has to come to the same choice every time, for the same question is to get the same numbers: so a lower
+ * precision is taken only where it wins by far, and all are timed in turns, that a busy moment be nobody's alone. */
 #include "core/precision.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/pool.h"
 
-enum { ROWS = 256, TIMES = 8 };
+enum {
+    ROWS = 256,
+    TIMES = 8,           /* rounds, as far as the time goes */
+    WEIGHTS = 2,         /* matrices of the first layer: the attention's last, and the feed-forward's */
+    SMALL = 1 << 22,     /* the latter only in models where it has at most so many elements */
+    PRECISIONS = PRECISION_INT8 + 1,
+};
+
+static const double most_seconds = 0.06;
 
 /* Lower precision has to be faster by this: products are not all of a probe, and some units are measured twice. */
 static const double worth = 2;
 
-/* Differences of uneven size, for rounding takes as long as it does with a probe's. */
-static int make_rows(struct stream *s, const struct model *m, int columns, float *dx, struct error *error)
+struct trial {
+    const struct model *model;
+    struct stream *stream;
+    struct pool pool;
+    const struct weight *weight[WEIGHTS];
+    int columns[WEIGHTS], count;
+    float *dx, *dy;
+    double least[PRECISIONS][WEIGHTS];
+};
+
+const char *precision_name(enum precision precision)
 {
+    static const char *const names[] = {"f32", "bf16", "int8"};
+    return names[precision];
+}
+
+static void choose_weights(struct trial *t)
+{
+    const struct model *m = t->model;
+    const struct weight *weight[WEIGHTS] = {m->layer[0].output.weight, m->layer[0].down.weight};
+    int columns[WEIGHTS] = {m->heads * m->head_dim, m->ffn};
+    for (int i = 0; i < WEIGHTS; i++)
+        if (i == 0 || (int64_t)columns[i] * m->width <= SMALL) {
+            t->weight[t->count] = weight[i];
+            t->columns[t->count++] = columns[i];
+        }
+}
+
+/* Differences of uneven size, for rounding takes as long as it does with a probe's. */
+static int make_rows(struct trial *t, struct error *error)
+{
+    const struct device_ops *ops = t->model->device->ops;
+    int columns = t->columns[0];
+    for (int i = 1; i < t->count; i++)
+        columns = t->columns[i] > columns ? t->columns[i] : columns;
+    t->dx = pool_floats(&t->pool, ROWS, (size_t)columns);
+    t->dy = pool_floats(&t->pool, ROWS, (size_t)t->model->width);
+    if (t->pool.status < 0) {
+        if (error)
+            *error = t->pool.error;
+        return t->pool.status;
+    }
     size_t n = (size_t)ROWS * (size_t)columns;
     float *host = malloc(n * sizeof *host);
     if (!host)
         return error_set(error, ERROR_MEMORY, "out of memory");
     for (size_t i = 0; i < n; i++)
         host[i] = (float)(i * 7919 % 2003) / 1001.5f - 1;
-    m->device->ops->upload(s, host, n * sizeof *host, dx);
-    int status = m->device->ops->stream_finish(s, error);
+    ops->upload(t->stream, host, n * sizeof *host, t->dx);
+    int status = ops->stream_finish(t->stream, error);
     free(host);
     return status;
 }
 
-/* The fastest of a few products, after one that brings the weight into its form. */
-static int time_one(struct stream *s, const struct model *m, enum precision precision, const float *dx, float *dy,
-                    double *seconds, struct error *error)
+/* One product of each weight in each precision; the first round brings the weights into their forms. */
+static int run_round(struct trial *t, bool first, struct error *error)
 {
-    const struct device_ops *ops = m->device->ops;
-    *seconds = 0;
-    for (int i = 0; i <= TIMES; i++) {
-        double start = clock_now();
-        ops->linear_delta(s, m->layer[0].output.weight, precision, dx, ROWS, dy);
-        int status = ops->stream_finish(s, error);
-        if (status < 0)
-            return status;
-        double taken = clock_now() - start;
-        if (i == 1 || (i > 1 && taken < *seconds))
-            *seconds = taken;
-    }
+    const struct device_ops *ops = t->model->device->ops;
+    const struct device_info *info = ops->info(t->model->device);
+    for (int i = 0; i < t->count; i++)
+        for (int p = 0; p < PRECISIONS; p++) {
+            if (!info->precision[p])
+                continue;
+            double start = clock_now();
+            ops->linear_delta(t->stream, t->weight[i], (enum precision)p, t->dx, ROWS, t->dy);
+            int status = ops->stream_finish(t->stream, error);
+            if (status < 0)
+                return status;
+            t->least[p][i] = first ? INFINITY : fmin(t->least[p][i], clock_now() - start);
+        }
     return 0;
+}
+
+static int run_rounds(struct trial *t, double seconds[3], struct error *error)
+{
+    int status = make_rows(t, error);
+    if (status == 0)
+        status = run_round(t, true, error);
+    double start = clock_now();
+    for (int i = 0; status == 0 && i < TIMES && (i == 0 || clock_now() - start < most_seconds); i++)
+        status = run_round(t, false, error);
+    for (int p = 0; status == 0 && p < PRECISIONS; p++)
+        for (int i = 0; i < t->count; i++)
+            seconds[p] += t->least[p][i];
+    return status;
 }
 
 int precision_time(const struct model *m, double seconds[3], struct error *error)
 {
-    const struct device_ops *ops = m->device->ops;
-    const struct device_info *info = ops->info(m->device);
-    int columns = m->heads * m->head_dim;
-    struct stream *s = NULL;
-    struct pool pool;
-    int status = ops->stream_new(m->device, false, &s, error);
+    struct trial trial = {.model = m};
+    for (int p = 0; p < PRECISIONS; p++)
+        seconds[p] = 0;
+    int status = m->device->ops->stream_new(m->device, false, &trial.stream, error);
     if (status < 0)
         return status;
-    pool_init(&pool, ops->stream_device(s));
-    float *dx = pool_floats(&pool, ROWS, (size_t)columns), *dy = pool_floats(&pool, ROWS, (size_t)m->width);
-    status = pool.status;
-    if (status < 0 && error)
-        *error = pool.error;
-    if (status == 0)
-        status = make_rows(s, m, columns, dx, error);
-    for (int p = PRECISION_F32; p <= PRECISION_INT8; p++) {
-        seconds[p] = 0;
-        if (status == 0 && info->precision[p])
-            status = time_one(s, m, (enum precision)p, dx, dy, &seconds[p], error);
-    }
-    ops->stream_free(s);
-    pool_free(&pool);
+    pool_init(&trial.pool, m->device->ops->stream_device(trial.stream));
+    choose_weights(&trial);
+    status = run_rounds(&trial, seconds, error);
+    m->device->ops->stream_free(trial.stream);
+    pool_free(&trial.pool);
     return status;
 }
 

@@ -69,6 +69,7 @@ struct shape {
     int probes;
     int64_t rows;
     double open_seconds, noise_floor;
+    char precision[8];
 };
 
 static size_t peak_bytes(void)
@@ -248,6 +249,7 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
     shape->probes = e->cost.probes;
     shape->rows = e->cost.rows;
     shape->noise_floor = e->noise_floor;
+    memcpy(shape->precision, e->precision, sizeof shape->precision);
     return measure_again(run, request, round, error);
 }
 
@@ -297,7 +299,7 @@ static int print_table(FILE *out, const void *data, struct error *error)
     const struct round *r = &result->medians;
     (void)error;
     fprintf(out, "model        %s, %s\n", info->name[0] ? info->name : info->file, info->quantisation);
-    fprintf(out, "device       %s, %d threads, %s products\n", info->device_name, info->threads, info->precision);
+    fprintf(out, "device       %s, %d threads, %s products\n", info->device_name, info->threads, s->precision);
     fprintf(out, "prompt       %zu tokens, target %zu; %zu units, %d probes, %lld rows; %s%d\n\n", s->prompt_tokens,
             s->target_tokens, s->units, s->probes, (long long)s->rows,
             result->repeat > 1 ? "medians of " : "rounds: ", result->repeat);
@@ -331,7 +333,7 @@ static int print_json(FILE *out, const void *data, struct error *error)
     const struct shape *s = &result->shape;
     const struct round *r = &result->medians;
     json_t *json = json_pack("{ss so so sI sI si so s{sI} s{sI si sI so sI sI so} s{so so}}", "schema",
-                             "atmanscope.bench/1", "model", format_json_model(info), "device", format_json_device(info),
+                             "atmanscope.bench/1", "model", format_json_model(info), "device", format_json_device(info, s->precision),
                              "prompt_tokens", (json_int_t)s->prompt_tokens, "target_tokens",
                              (json_int_t)s->target_tokens, "repeat", result->repeat, "open_seconds",
                              format_json_number(s->open_seconds), "plain", "peak_bytes", (json_int_t)r->plain_peak,

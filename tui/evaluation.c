@@ -114,7 +114,7 @@ int evaluation_json(const struct evaluation *ev, FILE *out, struct error *error)
         return error_set(error, ERROR_MEMORY, "out of memory");
     json_t *json =
         json_pack("{ss so so so ss ss sb sI s{so sI} sb so}", "schema", "atmanscope.evaluation/1", "model",
-                  format_json_model(ev->info), "device", format_json_device(ev->info), "method",
+                  format_json_model(ev->info), "device", format_json_device(ev->info, ev->info->precision), "method",
                   format_json_method(&ev->method, count_side(ev, TRUTH_PICTURES) > 0), "units", o->units, "patches",
                   o->patches ? o->patches : "auto", "chat", ev->chat, "seed", (json_int_t)o->seed, "dataset", "file",
                   format_json_text(o->dataset, strlen(o->dataset)), "cases", (json_int_t)ev->done, "complete",

@@ -47,9 +47,9 @@ json_t *format_json_model(const struct engine_info *info)
                      info->architecture, "quantisation", info->quantisation);
 }
 
-json_t *format_json_device(const struct engine_info *info)
+json_t *format_json_device(const struct engine_info *info, const char *precision)
 {
-    return json_pack("{ss ss si}", "kind", info->device_kind, "precision", info->precision, "threads", info->threads);
+    return json_pack("{ss ss si}", "kind", info->device_kind, "precision", precision, "threads", info->threads);
 }
 
 static json_t *token_text(const struct report *r, int32_t id)
@@ -220,7 +220,8 @@ json_t *format_json_explanation(const struct report *r)
 {
     const struct explanation *e = r->explanation;
     json_t *json = json_pack("{ss so so so so s{so so} so so so sb so}", "schema", "atmanscope.explanation/1", "model",
-                             format_json_model(r->info), "device", format_json_device(r->info), "method",
+                             format_json_model(r->info), "device",
+                             format_json_device(r->info, *e->precision ? e->precision : r->info->precision), "method",
                              format_json_method(&e->method, e->picture_count > 0), "prompt", prompt_json(r), "target",
                              "text", output_text(r), "tokens", output_tokens(r), "units", units_json(r), "relevance",
                              relevance_json(e), "noise_floor", format_json_number(e->noise_floor), "complete",
@@ -254,7 +255,8 @@ int format_generation(const struct report *r, FILE *out, struct error *error)
     }
     json_t *json = json_pack(
         "{ss so so so so so so sb sb s{so so sI}}", "schema", "atmanscope.generation/1", "model",
-        format_json_model(r->info), "device", format_json_device(r->info), "prompt", prompt_json(r), "steer", steers,
+        format_json_model(r->info), "device", format_json_device(r->info, r->info->precision), "prompt", prompt_json(r),
+        "steer", steers,
         "text", output_text(r), "tokens", output_tokens(r), "stopped", (int)e->stopped, "complete", (int)e->complete,
         "cost", "prefill_seconds", format_json_number(e->cost.prefill_seconds), "generate_seconds",
         format_json_number(e->cost.generate_seconds), "peak_bytes", (json_int_t)e->cost.peak_bytes);

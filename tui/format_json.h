@@ -10,7 +10,7 @@
 json_t *format_json_text(const char *text, size_t length); /* any bytes: what is not UTF-8 becomes U+FFFD */
 json_t *format_json_number(double);                        /* null where it is not finite */
 json_t *format_json_model(const struct engine_info *);
-json_t *format_json_device(const struct engine_info *);
+json_t *format_json_device(const struct engine_info *, const char *precision); /* of the probes' products */
 json_t *format_json_method(const struct method *, bool pictures); /* "similarity" is the pictures', or the text's */
 json_t *format_json_explanation(const struct report *);
 

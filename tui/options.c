@@ -235,10 +235,10 @@ int options_parse(struct options *o, int argc, char **argv, struct error *error)
         o->generate = 64;
     if (o->command == COMMAND_EVAL || o->command == COMMAND_GUARD)
         o->generate = 32;
-    if (o->command != COMMAND_SCREEN) { /* a record wants the same numbers every time, the screen wants them soon */
+    if (o->command != COMMAND_SCREEN)
         o->units = o->command == COMMAND_GUARD ? "word" : "token";
-        o->precision = PRECISION_F32;
-    }
+    if (o->command == COMMAND_EVAL || o->command == COMMAND_GUARD || o->command == COMMAND_GENERATE)
+        o->precision = PRECISION_F32; /* their records are compared from machine to machine */
     bool operands_only = false;
     while (a.next < a.count) {
         const char *argument = a.values[a.next++];

@@ -217,8 +217,8 @@ static const struct option_row model_rows[] = {
      .offset = AT(precision),
      .words = precision_words,
      .base = -1,
-     .help = "of the probes' products: f32, bf16, int8, or auto, the fastest by timing; plain passes are always f32 "
-             "(default: f32, on the screen auto)"},
+     .help = "of the probes' products: f32, bf16, int8, or auto: f32 unless another takes less than half its time here; "
+             "plain passes are always f32 (default: auto; eval, guard and generate f32)"},
     {.commands = COMPUTING,
      .name = "tf32",
      .kind = OPTION_FLAG,

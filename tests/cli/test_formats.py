@@ -20,6 +20,14 @@ def explain(*arguments, prompt=PROMPT):
     return json.loads(out)
 
 
+def precision():
+    """Few units are measured in f32, whatever is asked for, and that is what is said."""
+    e = explain("--precision", "int8")
+    check(len(e["units"]) <= 32 and e["device"]["precision"] == "f32", f"{e['device']} of {len(e['units'])} units")
+    e = explain("--precision", "int8", prompt=12 * PROMPT)
+    check(len(e["units"]) > 32 and e["device"]["precision"] == "int8", f"{e['device']} of {len(e['units'])} units")
+
+
 def keys(what, value, *names):
     check(list(value) == list(names), f"{what} has {list(value)}, not {list(names)}")
 
@@ -292,6 +300,7 @@ def info_and_bench():
 
 
 json_explanation()
+precision()
 foil()
 answers()
 reference()
