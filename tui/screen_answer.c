@@ -25,7 +25,7 @@ unsigned screen_answer_event(struct screen *screen, enum event_kind kind)
     if (shown && a->state == ANSWER_STOPPED)
         screen_say(screen, false, "stopped; Esc goes back to the candidates");
     if (shown && a->state == ANSWER_FAILED)
-        screen_say(screen, true, "%s", a->error.message);
+        screen_fail(screen, a->error.message, "Enter measures anew, then ask again");
     return DIRTY_DRAW;
 }
 
@@ -43,7 +43,7 @@ static bool can_ask(struct screen *screen)
     if (output && !view_is_stale(view) && screen->loaded.worker)
         return true;
     screen_say(screen, true, "%s",
-               output ? "the prompt is edited; Enter measures it, then ask" : "there is no output to ask about yet");
+               output ? "the prompt is edited; Enter measures it, then ask" : "there is no output to ask about yet; Enter continues the prompt");
     return false;
 }
 
@@ -53,7 +53,7 @@ static unsigned ask(struct screen *screen, struct inquiry inquiry)
     if (screen->mix_latest) /* the probes' states are gone: once more; the inquiry waits for them */
         screen_measure(screen);
     if (!worker_inquire(screen->loaded.worker, &inquiry)) {
-        screen_say(screen, true, "there is no memory to ask");
+        screen_say(screen, true, "there is no memory to ask; shorten the prompt");
         return DIRTY_ALL;
     }
     view->side = inquiry.kind == INQUIRY_PROOF ? SIDE_PROOF : SIDE_PAIRS;

@@ -77,7 +77,7 @@ unsigned screen_foil(struct screen *screen, const char *text)
         return DIRTY_DRAW;
     }
     if (encode(screen, text, &tokens, &count, &error) != 0) {
-        screen_say(screen, true, "%s", error.message);
+        screen_fail(screen, error.message, "type something else");
         return DIRTY_DRAW;
     }
     while (at < count && view->token + at < e->output_count && tokens[at].id == e->output[view->token + at].id)

@@ -155,7 +155,7 @@ static unsigned show_models(struct screen *screen)
 {
     struct error error;
     if (dialog_show_models(&screen->dialog, screen->options->paths, &error) != 0)
-        screen_say(screen, true, "%s", error.message);
+        screen_fail(screen, error.message, "-m FILE opens one");
     return DIRTY_DRAW;
 }
 

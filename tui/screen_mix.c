@@ -34,7 +34,7 @@ void screen_mix_start(struct screen *screen)
 unsigned screen_mix_event(struct screen *screen, enum event_kind kind)
 {
     if (kind == EVENT_FAILED)
-        screen_say(screen, true, "%s", screen->mixed->error.message);
+        screen_fail(screen, screen->mixed->error.message, "Alt-0 sets all units back");
     if (kind == EVENT_CANCELLED && screen->view.steer_count > 0)
         screen_say(screen, false, "stopped");
     if (kind == EVENT_FAILED || kind == EVENT_CANCELLED || kind == EVENT_DONE)

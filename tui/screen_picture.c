@@ -52,7 +52,7 @@ unsigned screen_picture_add(struct screen *screen, const char *path)
     else if (screen->fetcher.errand.running)
         screen_say(screen, true, "another picture is still being read; wait for it");
     else if (fetcher_start(&screen->fetcher, path, &error) != 0)
-        screen_say(screen, true, "%s", error.message);
+        screen_fail(screen, error.message, "try again");
     else
         screen_say(screen, false, "reading the picture");
     return DIRTY_DRAW;
@@ -73,7 +73,7 @@ unsigned screen_picture_fetched(struct screen *screen)
     size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
     if (fetcher_finish(&screen->fetcher, &image, &error) != 0) {
         bool named = strncmp(error.message, path, folder) == 0; /* the folder stands in the dialog */
-        screen_say(screen, true, "%s", error.message + (named ? folder : 0));
+        screen_fail(screen, error.message + (named ? folder : 0), "give another");
         return DIRTY_DRAW;
     }
     if (!screen_picture_put(screen, image, path)) {

@@ -250,7 +250,7 @@ unsigned screen_read_prompt(struct screen *screen, const char *path)
     if (read_text(path, &text, &length, &error) != 0) {
         const char *slash = strrchr(path, '/');
         size_t folder = slash ? (size_t)(slash - path) + 1 : 0; /* it stands in the dialog */
-        screen_say(screen, true, "%s", error.message + (strncmp(error.message, path, folder) == 0 ? folder : 0));
+        screen_fail(screen, error.message + (strncmp(error.message, path, folder) == 0 ? folder : 0), "give another");
         return DIRTY_DRAW;
     }
     snprintf(screen->prompt_name, sizeof screen->prompt_name, "%s", path);

@@ -268,7 +268,7 @@ unsigned screen_record(struct screen *screen, const char *path)
         return DIRTY_DRAW;
     }
     if (screen_record_start(screen, path, &error) != 0)
-        screen_say(screen, true, "%s", error.message);
+        screen_fail(screen, error.message, "choose another name");
     else
         screen_say(screen, false, "recording to %s", path);
     screen->replace_asked = false;

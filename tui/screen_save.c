@@ -42,7 +42,7 @@ unsigned screen_save(struct screen *screen, const char *path)
     if (export_write(path, &report, screen->terminal.depth, &error) != 0) {
         size_t length = strlen(path); /* the name stands in the dialog: room for the advice */
         bool named = strncmp(error.message, path, length) == 0 && strncmp(error.message + length, ": ", 2) == 0;
-        screen_say(screen, true, "%s", error.message + (named ? length + 2 : 0));
+        screen_fail(screen, error.message + (named ? length + 2 : 0), "choose another name");
         return DIRTY_DRAW;
     }
     screen_say(screen, false, "saved %s%s", path, screen->explanation->complete ? "" : ", as far as it is measured");

@@ -104,6 +104,8 @@ int64_t screen_now(void);
 
 /* Show a line until the next key; bad: it is an error. */
 void screen_say(struct screen *, bool bad, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Show what went wrong, and where the message does not say what to do, the advice. */
+void screen_fail(struct screen *, const char *message, const char *advice);
 /* Continue and explain the prompt as it is now. */
 unsigned screen_submit(struct screen *);
 /* The next scale of colours. */

@@ -16,6 +16,12 @@ void screen_say(struct screen *screen, bool bad, const char *format, ...)
     screen->view.message_bad = bad;
 }
 
+void screen_fail(struct screen *screen, const char *message, const char *advice)
+{
+    bool advised = strstr(message, "; ") != NULL;
+    screen_say(screen, true, "%s%s%s", message, advised ? "" : "; ", advised ? "" : advice);
+}
+
 /* -- requests ------------------------------------------------------------------------------------------------------ */
 
 unsigned screen_submit(struct screen *screen)
@@ -92,7 +98,7 @@ static unsigned event(struct screen *screen, enum event_kind kind)
         screen->view.pending = false;
     if (kind == EVENT_FAILED && latest) {
         bool card = e->error.code == ERROR_DEVICE && !screen->on_cpu;
-        screen_say(screen, true, "%s%s", e->error.message, card ? " (^X: go on there)" : "");
+        screen_fail(screen, e->error.message, card ? "^X goes on there" : "Enter tries again");
     }
     if (kind == EVENT_CANCELLED && latest)
         screen_say(screen, false, "stopped; Enter measures anew");
@@ -140,7 +146,7 @@ unsigned screen_load(struct screen *screen, const char *path)
         options.tf32 = false;
     }
     if (loader_start(&screen->loader, &options, &error) != 0) {
-        screen_say(screen, true, "%s", error.message);
+        screen_fail(screen, error.message, "try again");
         return DIRTY_DRAW;
     }
     screen->view.loading = slash ? strrchr(screen->loader.path, '/') + 1 : screen->loader.path;
@@ -172,13 +178,13 @@ unsigned screen_loaded(struct screen *screen)
             screen->error = error;
             screen->quit = true;
         }
-        screen_say(screen, true, "%s", error.message);
+        screen_fail(screen, error.message, "^O opens another");
         return DIRTY_DRAW;
     }
     struct explanation *explanation = explanation_new();
     if (!explanation) {
         loaded_close(&loaded);
-        screen_say(screen, true, "there is no memory for another model");
+        screen_say(screen, true, "there is no memory for another model; end other programs, or open a smaller one");
         return DIRTY_DRAW;
     }
     screen_mix_reset(screen);
@@ -248,7 +254,7 @@ unsigned screen_setting(struct screen *screen, enum action action)
     if (*generate > TOKENS_MOST)
         *generate = TOKENS_MOST;
     if (action == ACTION_CHAT && screen->loaded.engine && !engine_info(screen->loaded.engine)->chat[0]) {
-        screen_say(screen, true, "this model has no chat template that is known; prompts go to it as they are");
+        screen_say(screen, true, "this model has no chat template that is known; prompts go to it as they are; --chat-template names one");
         return DIRTY_DRAW;
     }
     if (action == ACTION_CHAT)

@@ -7,6 +7,7 @@
 
 #include "tests/test.h"
 #include "tests/tui/guest.h"
+#include "tui/colour.h"
 #include "tui/keys.h"
 
 static double now_ms(void)
@@ -47,41 +48,86 @@ static void check_sane(struct pty *pty, const char *after)
           pty_paste(pty), pty_mouse(pty), pty_cooked(pty));
 }
 
-static void check_screen(struct pty *pty, const char *name)
+/* A scale without colours to tell its sides apart has signs; that apart, screens of 16 colours are those of more. */
+static void wipe_signs(char *screen)
 {
-    const char *expected = guest_screen(pty, name);
-    CHECK(strcmp(expected, pty_screen(pty)) == 0, "%s: expected\n%sseen\n%s", name, expected, pty_screen(pty));
+    static const char *const scales[] = {"----------0++++++++++", "-----0+++++", "---0+++"};
+    for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
+        char *at = strstr(screen, scales[i]);
+        for (size_t k = 0; at && scales[i][k]; k++)
+            at[k] = scales[i][k] == '0' ? '0' : ' ';
+        if (at)
+            return;
+    }
 }
 
-/* Whole screens: the prompt's pane, the output's, and the help, in several sizes and without more than ASCII. */
-static void test_screens(void)
+static void check_screen(struct pty *pty, const char *name)
 {
-    static const struct {
-        const char *name, *locale;
-        int rows, columns;
-    } cases[] = {
-        {"80x24", NULL, 24, 80},
-        {"40x12", NULL, 12, 40},
-        {"200x60", NULL, 60, 200},
-        {"80x24-ascii", "LC_ALL=C", 24, 80},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char name[60];
-        struct pty *pty = guest_start(
-            &(struct guest){.rows = cases[i].rows, .columns = cases[i].columns, .settings = {cases[i].locale}});
-        CHECK(pty_wait(pty, DONE));
-        snprintf(name, sizeof name, "%s-prompt.txt", cases[i].name);
-        check_screen(pty, name);
-        pty_send(pty, "\t" RIGHT DOWN);
-        CHECK(pty_wait(pty, " 2 of 12") && pty_wait(pty, "\"red\" rests on"));
-        snprintf(name, sizeof name, "%s-output.txt", cases[i].name);
-        check_screen(pty, name);
-        pty_send(pty, "?");
-        CHECK(pty_wait(pty, "Everywhere"));
-        snprintf(name, sizeof name, "%s-help.txt", cases[i].name);
-        check_screen(pty, name);
-        pty_stop(pty);
-    }
+    static char seen[100000];
+    const char *expected = guest_screen(pty, name);
+    snprintf(seen, sizeof seen, "%s", pty_screen(pty));
+    wipe_signs(seen);
+    CHECK(strcmp(expected, seen) == 0, "%s: expected\n%sseen\n%s", name, expected, seen);
+}
+
+static bool is_known(const char *term)
+{
+    char command[100];
+    snprintf(command, sizeof command, "infocmp %s >/dev/null 2>&1", term);
+    if (system(command) == 0)
+        return true;
+    SKIP("24-bit colours: terminfo does not know %s (package ncurses-term)", term);
+    return false;
+}
+
+/* Text on a colour can be read: of 256 colours and 24 bits, which are the same everywhere. */
+static void check_contrast(struct pty *pty, int rows, int columns)
+{
+    for (int row = 0; row < rows; row++)
+        for (int column = 0; column < columns; column++) {
+            struct pty_cell cell = pty_cell(pty, row, column);
+            int ink = cell.ink & (PTY_INDEX - 1), under = cell.background & (PTY_INDEX - 1);
+            if (cell.background < 0 || cell.ink < 0)
+                continue;
+            unsigned rgb[2] = {cell.ink & PTY_INDEX ? colour_of_256(ink) : (unsigned)ink,
+                               cell.background & PTY_INDEX ? colour_of_256(under) : (unsigned)under};
+            CHECK(colour_contrast(rgb[0], rgb[1]) >= 4.5, "row %d, column %d: %06x on %06x", row, column, rgb[0], rgb[1]);
+        }
+}
+
+/* Whole screens: the prompt's pane, the output's, and the help. */
+static void test_screens(int rows, int columns, bool ascii, const char *term)
+{
+    char name[60], size[30];
+    struct pty *pty = guest_start(&(struct guest){
+        .rows = rows, .columns = columns, .term = term, .settings = {ascii ? "LC_ALL=C" : "LC_ALL=C.UTF-8"}});
+    CHECK(pty_wait(pty, DONE));
+    snprintf(size, sizeof size, "%dx%d%s", columns, rows, ascii ? "-ascii" : "");
+    snprintf(name, sizeof name, "%s-prompt.txt", size);
+    check_screen(pty, name);
+    if (strcmp(term, "xterm") != 0)
+        check_contrast(pty, rows, columns);
+    pty_send(pty, "\t" RIGHT DOWN);
+    CHECK(pty_wait(pty, " 2 of 12") && pty_wait(pty, "\"red\" rests on"));
+    snprintf(name, sizeof name, "%s-output.txt", size);
+    check_screen(pty, name);
+    pty_send(pty, "?");
+    CHECK(pty_wait(pty, "Everywhere"));
+    snprintf(name, sizeof name, "%s-help.txt", size);
+    check_screen(pty, name);
+    pty_stop(pty);
+}
+
+static void test_matrix(void)
+{
+    static const int sizes[][2] = {{24, 80}, {12, 40}, {60, 200}};
+    static const char *const terms[] = {"xterm-256color", "xterm-direct2", "xterm"};
+    bool update = getenv("SCREENS_UPDATE");
+    for (size_t i = 0; i < 3; i++)
+        for (int ascii = 0; ascii < 2; ascii++)
+            for (size_t t = 0; t < (update ? 1 : 3); t++) /* the others must look like the first */
+                if (t != 1 || is_known("xterm-direct2"))
+                    test_screens(sizes[i][0], sizes[i][1], ascii, terms[t]);
 }
 
 /* -- what is seen first -------------------------------------------------------------------------------------------- */
@@ -194,12 +240,8 @@ static void test_no_colour(const char *term, const char *setting)
 
 static void test_direct(const char *term, const char *colorterm)
 {
-    char command[100];
-    snprintf(command, sizeof command, "infocmp %s >/dev/null 2>&1", term);
-    if (system(command) != 0) {
-        SKIP("24-bit colours: terminfo does not know %s (package ncurses-term)", term);
+    if (!is_known(term))
         return;
-    }
     struct pty *pty = guest_start(&(struct guest){.term = term, .settings = {colorterm}});
     CHECK(pty_wait(pty, DONE));
     CHECK(pty_cell_of(pty, "Anna").background == 0xffc27a, "%x", pty_cell_of(pty, "Anna").background);
@@ -636,7 +678,7 @@ static void test_no_terminal(void)
 
 int main(void)
 {
-    test_screens();
+    test_matrix();
     test_first_view();
     test_batches();
     test_waiting();
