@@ -59,6 +59,7 @@ void player_close(struct player *player)
     scene_free(&player->scene);
     free(player->info);
     tokenizer_close(player->tokenizer);
+    tokenizer_close(player->kept_tokenizer);
     for (int i = 0; i < SCENE_EXPLANATIONS; i++)
         explanation_free(player->explanations[i]);
     for (size_t i = 0; i < player->image_count; i++)
@@ -207,12 +208,12 @@ static bool take_info(struct player *player)
     return true;
 }
 
-static bool take_texts(struct player *player)
+static bool take_texts(struct player *player, int group, struct tokenizer **texts)
 {
-    size_t count = player->scene.groups[SCENE_TEXTS].count, n = 0;
+    size_t count = player->scene.groups[group].count, n = 0;
     struct tokenizer_piece *pieces = calloc(count + 1, sizeof *pieces);
     for (size_t i = 0; pieces && i < count; i++) {
-        struct scene_piece text = scene_piece(&player->scene, SCENE_TEXTS, i);
+        struct scene_piece text = scene_piece(&player->scene, group, i);
         if (text.length > 0)
             pieces[n++] =
                 (struct tokenizer_piece){(int32_t)i, text.data[0] & 1, (const char *)text.data + 1, text.length - 1};
@@ -222,8 +223,8 @@ static bool take_texts(struct player *player)
     free(pieces);
     if (!good)
         return false;
-    tokenizer_close(player->tokenizer);
-    player->tokenizer = tokenizer;
+    tokenizer_close(*texts);
+    *texts = tokenizer;
     return true;
 }
 
@@ -272,7 +273,9 @@ static bool take_explanation(struct player *player, int which)
 int player_take(struct player *player, struct error *error)
 {
     bool good = (!changed(player, SCENE_MODEL) || take_info(player)) &&
-                (!changed(player, SCENE_TEXTS) || take_texts(player)) &&
+                (!changed(player, SCENE_TEXTS) || take_texts(player, SCENE_TEXTS, &player->tokenizer)) &&
+                (!changed(player, SCENE_KEPT_TEXTS) ||
+                 take_texts(player, SCENE_KEPT_TEXTS, &player->kept_tokenizer)) &&
                 (!changed(player, SCENE_IMAGES) || take_images(player));
     for (int i = 0; i < SCENE_EXPLANATIONS; i++)
         if (good && (scene_explanation_changed(&player->scene, i) || !player->explanations[i]))

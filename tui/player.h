@@ -20,7 +20,7 @@ struct player {
     int64_t clock;   /* as it was last told; 0: not yet */
     /* at this moment; what is NULL is not known yet */
     struct engine_info *info;
-    struct tokenizer *tokenizer;
+    struct tokenizer *tokenizer, *kept_tokenizer;
     struct explanation *explanations[SCENE_EXPLANATIONS];
     struct image *images[RECORDER_IMAGES];
     size_t image_count;

@@ -11,6 +11,8 @@ struct recorder {
     struct scene_writer scene;
     uint64_t serials[RECORDER_IMAGES]; /* of the pictures put so far, in their order */
     size_t image_count;
+    const void *kept[2];     /* what it was compared with when that was last put, */
+    uint64_t kept_request;   /* which never changes but for another */
     bool behind;             /* the screen has changed since the last frame */
     int64_t framed, flushed; /* milliseconds: of the last frame; when the oldest one not yet written was added, 0: none */
 };

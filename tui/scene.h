@@ -26,15 +26,17 @@ enum scene_part {
     SCENE_PARTS,
 };
 
-enum { SCENE_EXPLANATIONS = 2 }; /* what is shown, and the mixed one */
+enum { SCENE_EXPLANATIONS = 3 }; /* what is shown, the mixed one, and what it is compared with */
 
 enum scene_group {
     SCENE_MODEL,  /* engine_info */
     SCENE_TEXTS,  /* of tokens, by their id */
+    SCENE_KEPT_TEXTS, /* the same of what it is compared with, which may be another model's */
     SCENE_IMAGES, /* files of pictures, in the order in which they were first seen */
     SCENE_VIEW,
     SCENE_SETTINGS,
     SCENE_STEERS,
+    SCENE_COMPARE,
     SCENE_EDITOR,
     SCENE_EDITED_IMAGES, /* which pictures the edited prompt has */
     SCENE_EXPLANATION,   /* from here on the parts of each */

@@ -103,7 +103,7 @@ static const struct shape_field explanation_fields[] = {
     LEFT_OUT(explanation, measured), LEFT_OUT(explanation, estimated), LEFT_OUT(explanation, known), LEFT_OUT(explanation, relevance),
     LEFT_OUT(explanation, direct), LEFT_OUT(explanation, direct_count), LEFT_OUT(explanation, chosen),
     LEFT_OUT(explanation, chosen_direct), LEFT_OUT(explanation, proof), LEFT_OUT(explanation, pairs),
-    LEFT_OUT(explanation, keeps_former), LEFT_OUT(explanation, former), /* what is compared is not recorded */
+    LEFT_OUT(explanation, keeps_former), LEFT_OUT(explanation, former), /* recorded where it is compared */
 };
 const struct shape layout_explanation = SHAPE_OF(explanation_fields);
 
@@ -158,6 +158,11 @@ static const struct shape_field editor_fields[] = {
 };
 const struct shape layout_editor = SHAPE_OF(editor_fields);
 
+static const struct shape_field about_fields[] = {
+    TEXT(about, model), SHAPE_ROWS(SHAPE_TEXT, struct about, settings, ABOUT_SETTINGS),
+};
+const struct shape layout_about = SHAPE_OF(about_fields);
+
 /* -- all ----------------------------------------------------------------------------------------------------------- */
 
 static uint32_t add(uint32_t sum, size_t value)
@@ -182,6 +187,7 @@ uint32_t scene_layout(void)
     static const struct shape *const all[] = {
         &layout_explanation, &layout_token, &layout_picture, &layout_output, &layout_unit, &layout_alike,
         &layout_proof, &layout_pairs, &layout_info, &layout_view, &layout_settings, &layout_steer, &layout_editor,
+        &layout_about,
     };
     uint32_t sum = add(add(0x811c9dc5u, SCENE_GROUPS), SCENE_PARTS);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

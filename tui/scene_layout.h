@@ -11,7 +11,7 @@ extern const struct shape layout_proof, layout_pairs;
 /* and what stands within them */
 extern const struct shape layout_candidate, layout_method, layout_cost, layout_error, layout_answer, layout_proof_point,
     layout_flip, layout_pair;
-extern const struct shape layout_info, layout_view, layout_settings, layout_steer, layout_editor;
+extern const struct shape layout_info, layout_view, layout_settings, layout_steer, layout_editor, layout_about;
 
 /* The part of struct view that layout_view is about: what says how things are shown. */
 #define LAYOUT_VIEW_START offsetof(struct view, focus)

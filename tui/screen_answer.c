@@ -43,7 +43,9 @@ static bool can_ask(struct screen *screen)
     if (output && !view_is_stale(view) && screen->loaded.worker)
         return true;
     screen_say(screen, true, "%s",
-               output ? "the prompt is edited; Enter measures it, then ask" : "there is no output to ask about yet; Enter continues the prompt");
+               screen->replay ? "this is a recording, and that was not asked in it"
+               : output       ? "the prompt is edited; Enter measures it, then ask"
+                              : "there is no output to ask about yet; Enter continues the prompt");
     return false;
 }
 

@@ -70,17 +70,55 @@ static void put_text(struct bytes *out, const char *text)
     bytes_put(out, text, length);
 }
 
+/* Where texts of tokens come from, and go. */
+struct texts {
+    struct scene_writer *writer;
+    const struct tokenizer *tokenizer;
+    enum scene_group group;
+};
+
 static void put_token(void *context, int32_t id)
 {
-    struct screen *screen = context;
+    const struct texts *texts = context;
     size_t length;
-    if (id < 0 || !screen->view.tokenizer)
+    if (id < 0 || !texts->tokenizer)
         return;
-    const char *text = tokenizer_text(screen->view.tokenizer, id, &length);
-    struct bytes *out = scene_begin(&screen->recorder->scene);
-    bytes_put_number(out, tokenizer_is_special(screen->view.tokenizer, id), 1);
+    const char *text = tokenizer_text(texts->tokenizer, id, &length);
+    struct bytes *out = scene_begin(texts->writer);
+    bytes_put_number(out, tokenizer_is_special(texts->tokenizer, id), 1);
     bytes_put(out, text, length);
-    scene_put(&screen->recorder->scene, SCENE_TEXTS, (size_t)id);
+    scene_put(texts->writer, texts->group, (size_t)id);
+}
+
+/* One of the scene's explanations, with the texts that it needs. */
+static void put_explanation(struct screen *screen, int which, const struct explanation *e, struct texts texts)
+{
+    scene_each_token(e, put_token, &texts);
+    scene_put_explanation(texts.writer, which, e, number_of_image, screen->recorder);
+}
+
+/* What is compared, and how. */
+static void put_compare(struct screen *screen)
+{
+    struct recorder *recorder = screen->recorder;
+    const struct view_compare *compare = &screen->view.compare;
+    const struct kept *kept = compare->kept;
+    bool same = kept && recorder->kept[0] == kept && recorder->kept[1] == kept->explanation &&
+                recorder->kept_request == kept->explanation->request;
+    if (kept && !same) {
+        put_explanation(screen, 2, kept->explanation,
+                        (struct texts){&recorder->scene, kept->tokenizer, SCENE_KEPT_TEXTS});
+        recorder->kept[0] = kept;
+        recorder->kept[1] = kept->explanation;
+        recorder->kept_request = kept->explanation->request;
+    }
+    struct bytes *out = scene_begin(&recorder->scene);
+    bytes_put_number(out, kept != NULL, 1);
+    bytes_put_number(out, compare->pin, 1);
+    bytes_put_number(out, compare->mode, 1);
+    shape_put(&layout_about, compare->about, out);
+    shape_put(&layout_about, kept ? &kept->about : compare->about, out);
+    scene_put(&recorder->scene, SCENE_COMPARE, 0);
 }
 
 static void put_images(struct screen *screen)
@@ -121,16 +159,15 @@ static void put_screen(struct screen *screen)
 static void put_all(struct screen *screen)
 {
     struct scene_writer *writer = &screen->recorder->scene;
-    const struct explanation *explanations[SCENE_EXPLANATIONS] = {screen->view.explanation, screen->view.mixed};
+    struct texts texts = {writer, screen->view.tokenizer, SCENE_TEXTS};
     if (screen->view.info) {
         shape_put(&layout_info, screen->view.info, scene_begin(writer));
         scene_put(writer, SCENE_MODEL, 0);
     }
-    for (int i = 0; i < SCENE_EXPLANATIONS; i++) {
-        scene_each_token(explanations[i], put_token, screen);
-        scene_put_explanation(writer, i, explanations[i], number_of_image, screen->recorder);
-    }
-    put_token(screen, screen->view.typed.id);
+    put_explanation(screen, 0, screen->view.explanation, texts);
+    put_explanation(screen, 1, screen->view.mixed, texts);
+    put_token(&texts, screen->view.typed.id);
+    put_compare(screen);
     put_screen(screen);
 }
 

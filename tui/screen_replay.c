@@ -102,6 +102,24 @@ static bool take_view(struct screen *screen)
     return true;
 }
 
+static bool take_compare(struct screen *screen)
+{
+    struct replay *replay = screen->replay;
+    struct view_compare *compare = &screen->view.compare;
+    struct bytes_reader in = scene_read(&replay->player.scene, SCENE_COMPARE, 0);
+    uint64_t kept = bytes_take_number(&in, 1), pin = bytes_take_number(&in, 1), mode = bytes_take_number(&in, 1);
+    if (pin > PIN_KEPT || mode > COMPARE_BESIDE || !shape_take(&layout_about, &screen->about, &in) ||
+        !shape_take(&layout_about, &replay->kept.about, &in) || (kept && !replay->player.kept_tokenizer))
+        return false;
+    replay->kept.explanation = replay->player.explanations[2];
+    replay->kept.tokenizer = replay->player.kept_tokenizer;
+    compare->kept = kept ? &replay->kept : NULL;
+    compare->pin = (enum pin)pin;
+    compare->mode = (enum compare_mode)mode;
+    compare->aligned = false;
+    return true;
+}
+
 static void stop_damaged(struct screen *screen, const char *why)
 {
     screen->replay->player.paused = true;
@@ -130,7 +148,7 @@ static void show(struct screen *screen)
     screen->view.tokenizer = player->tokenizer;
     screen->submitted = screen->explanation->request;
     if (!take_settings(screen) || !take_editor(screen) || !take_images(screen) || !take_steers(screen) ||
-        !take_view(screen))
+        !take_view(screen) || !take_compare(screen))
         stop_damaged(screen, "the recording is damaged here");
     else if (player_ended(player) && player->damaged)
         screen_say(screen, true, "the recording breaks off here");
@@ -253,6 +271,7 @@ static bool is_looking(enum action action)
 {
     static const enum action looking[] = {
         ACTION_PANE, ACTION_SAVE, ACTION_HELP, ACTION_REDRAW, ACTION_QUIT, ACTION_SCALE, ACTION_COLOURS, ACTION_CONTRAST, ACTION_SPECIALS,
+        ACTION_COMPARE, ACTION_PROOF, ACTION_PAIRS,
         ACTION_TOKEN_LEFT, ACTION_TOKEN_RIGHT, ACTION_TOKEN_FIRST, ACTION_TOKEN_LAST, ACTION_CHOICE_UP,
         ACTION_CHOICE_DOWN, ACTION_PICTURE_NEXT, ACTION_PICTURE_MODE, ACTION_HEAT_MORE, ACTION_HEAT_LESS,
         ACTION_PATCH_LEFT, ACTION_PATCH_RIGHT, ACTION_PATCH_UP, ACTION_PATCH_DOWN, ACTION_PATCH_BEST, ACTION_LEFT,

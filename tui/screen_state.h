@@ -50,6 +50,7 @@ struct screen_prompt {
 struct replay {
     struct player player;
     bool showing; /* the screen's explanations are the player's */
+    struct kept kept; /* so is what this holds */
     char units[256], image_units[32], loading[256]; /* texts of the settings, and of the view */
     char line[80];                                  /* in place of the hints */
 };

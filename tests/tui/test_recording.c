@@ -53,6 +53,7 @@ static void test_every_field(void)
     NAMED(request, layout_settings);
     NAMED(steer, layout_steer);
     NAMED(editor, layout_editor);
+    NAMED(about, layout_about);
     NAMED(candidate, layout_candidate);
     NAMED(method, layout_method);
     NAMED(cost, layout_cost);

@@ -60,12 +60,20 @@ static void check_kept(struct pty *pty, const char *when)
 }
 
 /* What is on the screen when a session ends is there when its replay ends. */
-static void check_end(const char *name, const char *other, const char *keys, const char *seen)
+struct step {
+    const char *keys, *seen;
+};
+
+static void check_end(const char *name, const char *other, struct step first, struct step second)
 {
     struct pty *pty = record(other);
-    pty_send(pty, keys);
-    CHECK(pty_wait(pty, seen), "%s: %s", name, pty_screen(pty));
-    pty_listen(pty, 100);
+    pty_send(pty, first.keys);
+    CHECK(pty_wait(pty, first.seen), "%s: %s", name, pty_screen(pty));
+    if (second.keys) {
+        pty_send(pty, second.keys);
+        CHECK(pty_wait(pty, second.seen), "%s: %s", name, pty_screen(pty));
+    }
+    pty_listen(pty, 200);
     keep(pty);
     pty_send(pty, CONTROL('Q'));
     CHECK(pty_wait_end(pty) == 0);
@@ -87,11 +95,14 @@ static void check_end(const char *name, const char *other, const char *keys, con
 
 static void test_ends(void)
 {
-    check_end("output", NULL, "\t" RIGHT DOWN, "\"red\" rests on");
-    check_end("contrast", NULL, "\tr", "for \"A\"");
-    check_end("edited", NULL, "\001Why? \xe6\x97\xa5" LEFT, "edited: Enter measures anew");
-    check_end("mixed", NULL, "\001\033f\033f\033f\033b\033[1;3B", "Alt-0 sets all back");
-    check_end("picture", "FAKE_PICTURES=2", "\t\t", "patch");
+    static const struct step none;
+    check_end("output", NULL, (struct step){"\t" RIGHT DOWN, "\"red\" rests on"}, none);
+    check_end("contrast", NULL, (struct step){"\tr", "for \"A\""}, none);
+    check_end("edited", NULL, (struct step){"\001Why? \xe6\x97\xa5" LEFT, "edited: Enter measures anew"}, none);
+    check_end("mixed", NULL, (struct step){"\001\033f\033f\033f\033b\033[1;3B", "Alt-0 sets all back"}, none);
+    check_end("picture", "FAKE_PICTURES=2", (struct step){"\t\t", "patch"}, none);
+    check_end("proof", NULL, (struct step){"\t" RIGHT "e", "nats more than chance"}, none);
+    check_end("compared", NULL, (struct step){"\001Why? \r", "27 probes in"}, (struct step){"\033w", "what changed"});
 }
 
 /* -- controls ------------------------------------------------------------------------------------------------------ */
