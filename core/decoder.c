@@ -120,10 +120,16 @@ static int upload_tables(struct baseline *b, struct error *error)
     return status;
 }
 
-static int allocate_layers(struct baseline *b, size_t memory, struct error *error)
+size_t baseline_bytes(const struct model *m, int capacity, bool keep)
+{
+    size_t columns = 2 * (size_t)m->layers * (size_t)key_width(m) + 3 * (size_t)m->width + (size_t)wide_width(m) +
+                     (m->place ? (size_t)m->width : 0) + 2 * (size_t)m->head_dim + (keep ? 0 : (size_t)m->width) + 8;
+    return columns * (size_t)capacity * sizeof(float) + (size_t)(keep ? m->layers : 1) * activation_bytes(m, capacity);
+}
+
+static int allocate_layers(struct baseline *b, struct error *error)
 {
     const struct model *m = b->model;
-    b->kept = activation_bytes(m, b->capacity) <= memory / (size_t)m->layers;
     int layers = b->kept ? m->layers : 1;
     b->layer = calloc((size_t)layers, sizeof *b->layer);
     b->layer_pool = calloc((size_t)layers, sizeof *b->layer_pool);
@@ -138,7 +144,7 @@ static int allocate_layers(struct baseline *b, size_t memory, struct error *erro
     return 0;
 }
 
-int baseline_new(const struct model *m, int capacity, size_t memory, struct baseline **out, struct error *error)
+int baseline_new(const struct model *m, int capacity, bool keep, struct baseline **out, struct error *error)
 {
     struct baseline *b = calloc(1, sizeof *b);
     if (!b)
@@ -146,6 +152,7 @@ int baseline_new(const struct model *m, int capacity, size_t memory, struct base
     size_t rows = (size_t)capacity, kv = (size_t)m->layers * rows;
     b->model = m;
     b->capacity = capacity;
+    b->kept = keep;
     b->ids = malloc(rows * sizeof *b->ids);
     pool_init(&b->pool, m->device);
     b->position = pool_ints(&b->pool, rows);
@@ -162,7 +169,7 @@ int baseline_new(const struct model *m, int capacity, size_t memory, struct base
     if (status == 0 && (!b->ids || seen < 0))
         status = error_set(error, ERROR_MEMORY, "out of memory");
     if (status == 0)
-        status = allocate_layers(b, memory, error);
+        status = allocate_layers(b, error);
     if (status == 0)
         status = upload_tables(b, error);
     if (status < 0) {
@@ -382,6 +389,8 @@ static int run_layers(struct baseline *b, struct stream *s, int first, int n, bo
         int status = ops->stream_finish(s, error);
         if (status < 0)
             return error_add(error, status, "layer %d", l);
+        if (n > 1) /* a single row waits for nothing but memory: let the pages be */
+            model_let_go(m);
     }
     return 0;
 }

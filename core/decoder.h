@@ -53,8 +53,10 @@ struct baseline {
     struct sight sight;
 };
 
-/* Room for `capacity` positions.  memory: bytes that may be spent on keeping all activations. */
-int baseline_new(const struct model *, int capacity, size_t memory, struct baseline **, struct error *);
+/* The bytes that a baseline takes, with the activations of all layers or of one. */
+size_t baseline_bytes(const struct model *, int capacity, bool keep);
+/* Room for `capacity` positions.  keep: the activations of all layers are kept. */
+int baseline_new(const struct model *, int capacity, bool keep, struct baseline **, struct error *);
 void baseline_free(struct baseline *); /* NULL ok */
 
 /* Settings of a pass in values that departs from the plain one: multipliers of keys in some layers. */

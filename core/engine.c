@@ -11,6 +11,8 @@
 #include "core/probe.h"
 #include "core/vision.h"
 
+enum { FEW_BYTES = 64000000 };
+
 /* Before the model is loaded: what is asked for and cannot be had is said at once. */
 static int check_precision(const struct engine *e, const struct engine_options *options, struct error *error)
 {
@@ -28,10 +30,24 @@ static int check_precision(const struct engine *e, const struct engine_options *
     return 0;
 }
 
+/* Weights in f32 are worth their memory where that is little. */
+static enum weights choose_weights(const struct engine *e, const struct engine_options *options)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < gguf_tensors(e->file); i++) {
+        const int64_t *size = gguf_tensor_at(e->file, i)->size;
+        bytes += sizeof(float) * (uint64_t)(size[0] * size[1] * size[2] * size[3]);
+    }
+    if (options->weights != WEIGHTS_AUTO)
+        return options->weights;
+    return bytes <= FEW_BYTES && !options->memory ? WEIGHTS_EXPANDED : WEIGHTS_MAPPED;
+}
+
 static int choose_precision(struct engine *e, const struct engine_options *options, struct error *error)
 {
     if (options->precision >= 0) {
         e->precision = (enum precision)options->precision;
+        e->precision_asked = true;
         return 0;
     }
     e->precision = e->device->ops->info(e->device)->preferred;
@@ -71,6 +87,7 @@ static void describe(struct engine *e, const struct engine_options *options)
     i->context = m->context;
     i->parameters = m->parameters;
     i->weight_bytes = m->weight_bytes;
+    i->file_bytes = gguf_file_bytes(e->file);
     if (e->vision) {
         snprintf(i->mmproj, sizeof i->mmproj, "%s", options->mmproj);
         i->vision = *vision_info(e->vision);
@@ -132,13 +149,14 @@ int engine_open(const struct engine_options *options, struct engine **out, struc
         return error_set(error, ERROR_MEMORY, "out of memory");
     struct device_options device = {.name = options->device ? options->device : "auto",
                                     .threads = options->threads,
-                                    .tf32 = options->tf32,
-                                    .weights = options->weights};
+                                    .tf32 = options->tf32};
     int status;
     if ((status = open_files(e, options, error)) < 0 || (status = choose_chat(e, options, error)) < 0) {
         engine_close(e);
         return status;
     }
+    device.weights = choose_weights(e, options);
+    e->memory = options->memory;
     if ((status = device_open(&device, &e->device, error)) < 0) {
         error_add(error, status, "device %s", device.name);
     } else if ((status = check_precision(e, options, error)) == 0 && (status = load(e, options, error)) == 0) {

@@ -34,6 +34,7 @@ struct engine_options {
     enum weights weights; /* as device_options */
     int precision;      /* an enum precision, or -1: chosen by the engine */
     bool tf32;          /* as device_options.tf32 */
+    size_t memory;      /* bytes that the process may take on the CPU, see budget.h; 0: three times what a plain pass needs */
 };
 
 struct engine_info {
@@ -52,7 +53,7 @@ struct engine_info {
     size_t device_memory;      /* bytes free on the device once the model was there; 0: not known */
     int layers, width, heads, vocabulary, context;
     uint64_t parameters;
-    size_t weight_bytes;
+    size_t weight_bytes, file_bytes;
     char mmproj[512];          /* as opened; "": this engine sees no pictures */
     struct vision_info vision; /* if it does */
 };
@@ -161,6 +162,9 @@ struct cost {
     double first_seconds;     /* from the request to the first relevance */
     double tokens_per_second; /* rows / seconds */
     size_t peak_bytes;        /* of the process so far */
+    size_t limit_bytes;       /* that it was to keep to; 0: it works in a card's memory */
+    int again;                /* plain passes run once more, as their activations were not kept, */
+    double again_seconds;     /* and the time they took */
 };
 
 /* relevance of unit u for output token t rather than choice c:

@@ -2,6 +2,8 @@
 #ifndef CORE_ENGINE_INTERNAL_H
 #define CORE_ENGINE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "core/chat.h"
 #include "core/engine.h"
 #include "core/model.h"
@@ -15,6 +17,9 @@ struct engine {
     struct model *model;
     struct vision *vision;
     enum precision precision;
+    bool precision_asked;
+    size_t memory; /* bytes that the user allows; 0: as many as budget.h says */
+    atomic_bool rounded; /* the weights' 8-bit copies are made */
     struct chat_template chat; /* family NULL: none */
     struct engine_info info;
 };

@@ -9,10 +9,7 @@
 #include "core/logits.h"
 #include "core/rollout.h"
 
-enum {
-    CHOICES = 1 + CANDIDATES,
-    FEW_UNITS = 32, /* up to here f32 takes no longer than estimates, half of which are then measured again */
-};
+enum { CHOICES = 1 + CANDIDATES };
 
 /* -- what is asked ------------------------------------------------------------------------------------------------- */
 
@@ -257,16 +254,6 @@ static int roll_out(struct job *j, struct error *error)
 
 /* -- the probes' run ------------------------------------------------------------------------------------------------ */
 
-int job_make_lanes(struct job *j, int positions, struct error *error)
-{
-    if (j->lanes && j->lane_capacity >= positions)
-        return 0;
-    lanes_free(j->lanes);
-    j->lanes = NULL;
-    j->lane_capacity = j->baseline->capacity;
-    return lanes_new(j->engine->model, j->lane_capacity, NULL, &j->lanes, error);
-}
-
 static int run_once(struct job *j, struct probes *p, struct probe_watch *watch, struct error *error)
 {
     watch->cancelled = &j->cancelled;
@@ -276,6 +263,9 @@ static int run_once(struct job *j, struct probes *p, struct probe_watch *watch, 
     while (status == 0 && probes_running(j->lanes))
         j->wait(j->context);
     int finished = probes_finish(j->lanes, error);
+    double seconds;
+    j->cost.again += probes_again(j->lanes, &seconds);
+    j->cost.again_seconds += seconds;
     return status < 0 ? status : finished;
 }
 
@@ -309,7 +299,10 @@ int job_watch_probes(struct job *j, struct probes *p, struct probe_watch *watch,
 int job_run_probes(struct job *j, const int *units, int count, struct error *error)
 {
     struct probe_watch watch = {.report = report, .context = j, .units = units, .count = count};
-    return job_watch_probes(j, j->probes, &watch, error);
+    int status = job_watch_probes(j, j->probes, &watch, error);
+    if (status == 0 && j->probes->precision == PRECISION_INT8)
+        atomic_store(&j->engine->rounded, true);
+    return status;
 }
 
 /* About how long the probes that are left will take.  Before the first ones have been seen, rows of probes are taken for twice as fast as
@@ -356,7 +349,7 @@ int job_plan(struct job *j, int unit_count, int positions, struct plan **plan, s
 
 enum precision job_precision(const struct job *j)
 {
-    return j->unit_count <= FEW_UNITS ? PRECISION_F32 : j->engine->precision;
+    return j->unit_count <= FEW_UNITS ? PRECISION_F32 : j->precision;
 }
 
 static int make_probes(struct job *j, struct error *error)

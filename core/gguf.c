@@ -249,6 +249,13 @@ void gguf_close(struct gguf *gguf)
 
 /* -- looking ------------------------------------------------------------------------------------------------------- */
 
+void gguf_let_go(const struct gguf *gguf)
+{
+    for (int i = 0; gguf->map && i < gguf->shards; i++)
+        if (gguf->map[i])
+            madvise(gguf->map[i], gguf->part[i].size, MADV_DONTNEED); /* never written to, so that nothing is lost */
+}
+
 const char *gguf_path(const struct gguf *gguf)
 {
     return gguf->path;

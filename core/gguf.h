@@ -53,6 +53,8 @@ const char *gguf_path(const struct gguf *);
 int gguf_version(const struct gguf *);
 int gguf_shards(const struct gguf *);
 size_t gguf_file_bytes(const struct gguf *); /* of all shards */
+/* Give the memory of the files' pages back to the system: those read again come from its cache, or the files. Thread: any. */
+void gguf_let_go(const struct gguf *);
 
 size_t gguf_entries(const struct gguf *);
 const struct gguf_entry *gguf_entry_at(const struct gguf *, size_t index);

@@ -266,5 +266,6 @@ int group_measure(struct lane *lane, const struct group *g, struct error *error)
         ops->copy(s, lane->dh, (size_t)rows * d * sizeof(float), dx);
     }
     int status = ops->stream_finish(s, error);
+    model_let_go(m);
     return status < 0 ? status : keep(lane, g, error);
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "core/direct.h"
+#include "core/budget.h"
 #include "core/engine_internal.h"
 #include "core/event.h"
 #include "core/former.h"
@@ -34,6 +35,9 @@ struct job {
     double direct_rate; /* and of the last run of direct.c that the output waited for */
     struct lanes *lanes;
     int lane_capacity;
+    struct task task; /* for which the baseline was made, and what it and the lanes may take */
+    struct budget budget;
+    enum precision precision; /* of probes of many units */
     struct plan *plan;
     struct probes *probes; /* of the last explanation, for re-targeting */
     struct direct direct;  /* what direct paths do, as far as it is known */
@@ -70,7 +74,10 @@ struct job {
     double inquired; /* when they were asked for */
 };
 
-enum { WANTED = 1 + CANDIDATES + 1 }; /* the token, its candidates, the foil */
+enum {
+    WANTED = 1 + CANDIDATES + 1, /* the token, its candidates, the foil */
+    FEW_UNITS = 32,              /* up to here f32 takes no longer than estimates, half of which are then measured again */
+};
 
 int job_new(struct engine *, struct job **, struct error *);
 void job_free(struct job *); /* NULL ok */
@@ -111,7 +118,12 @@ void job_list_wanted(const struct job *, int first, int end, int32_t *wanted);
 /* Which keys the method turns down for each of the first `unit_count` units, in so many positions. */
 int job_plan(struct job *, int unit_count, int positions, struct plan **, struct error *);
 enum precision job_precision(const struct job *);
+/* Room for a sequence of so many positions, of which the last ones predict the targets; ERROR_LIMIT where the user's limit is
+ * too low for it. */
+int job_make_room(struct job *, int positions, int targets, struct error *);
 int job_make_lanes(struct job *, int positions, struct error *);
+/* Let the lanes go where a second baseline of so many positions would not fit beside them; who needs them makes them anew. */
+void job_make_way(struct job *, int positions);
 /* What a group cost; any: it said something of a unit.  Called by a lane. */
 void job_count_cost(struct job *, int probes, int64_t rows, bool any);
 /* Post what a group said; an event without room for it makes the run incomplete.  Called by a lane. */

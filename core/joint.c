@@ -29,6 +29,8 @@ int joint_run(struct job *j, const struct plan_set *sets, int set_count, struct 
         status = probes_new(j->baseline, j->stream, joint->plan, &j->method, &j->probes->targets, PRECISION_F32,
                             &joint->probes, error);
     if (status == 0)
+        status = job_make_lanes(j, j->plan->positions, error);
+    if (status == 0)
         status = run_once(j, joint->probes, error);
     while (status == ERROR_MEMORY && joint->probes && lanes_halve(&j->lanes) == 0)
         status = run_once(j, joint->probes, error);

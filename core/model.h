@@ -36,6 +36,7 @@ enum { MODEL_LAYERS = 512 };
 
 struct model {
     struct device *device;
+    const struct gguf *file;
     char architecture[32];
     const struct family *family;
     int layers, width, heads, kv_heads, head_dim, ffn, vocabulary, context;
@@ -71,6 +72,9 @@ int model_check(const struct gguf *, struct error *);
 /* Load onto device.  gguf must stay open as long as the model. */
 int model_load(const struct gguf *, struct device *, struct model **, struct error *);
 void model_free(struct model *); /* NULL ok */
+/* The weights that were used last will not be soon: the memory of the file's pages may be wanted for other things.
+ * Thread: any. */
+void model_let_go(const struct model *);
 
 /* How a layer's heads are turned in a sequence of so many positions. */
 const struct rotation *model_rotation(const struct model *, enum layer_rotation, int positions);

@@ -221,6 +221,7 @@ int model_load(const struct gguf *file, struct device *device, struct model **ou
     if (!m)
         return error_set(error, ERROR_MEMORY, "out of memory");
     m->device = device;
+    m->file = file;
     struct loader l = {.t = {.file = file, .device = device, .held = &m->held, .error = error ? error : &own},
                        .model = m};
     int status = device->ops->stream_new(device, true, &l.t.stream, error);
@@ -232,8 +233,14 @@ int model_load(const struct gguf *file, struct device *device, struct model **ou
         model_free(m);
         return status;
     }
+    model_let_go(m);
     *out = m;
     return 0;
+}
+
+void model_let_go(const struct model *m)
+{
+    gguf_let_go(m->file);
 }
 
 static void weight_free(struct model *m, struct weight *w)

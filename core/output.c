@@ -28,6 +28,8 @@ static int say_token(struct job *j, struct baseline *b, int p, int32_t id, float
 {
     const struct model *m = j->engine->model;
     int status = baseline_logits(b, j->stream, p, logits, error);
+    if (j->engine->memory)
+        model_let_go(m);
     if (status < 0 || (status = grow(j, error)) < 0)
         return status;
     double lse = logits_log_sum_exp(logits, m->vocabulary);
@@ -56,21 +58,6 @@ static int say_token(struct job *j, struct baseline *b, int p, int32_t id, float
 
 /* -- the baseline -------------------------------------------------------------------------------------------------- */
 
-static int make_room(struct job *j, int positions, struct error *error)
-{
-    const struct model *m = j->engine->model;
-    const struct device_info *info = m->device->ops->info(m->device);
-    if (j->baseline && j->baseline->capacity >= positions)
-        return 0;
-    baseline_free(j->baseline);
-    j->baseline = NULL;
-    int capacity = positions + positions / 4 + 32; /* so that typing on does not start afresh each time */
-    int most = positions > m->near_context ? m->context : m->near_context;
-    if (capacity > most)
-        capacity = positions > most ? positions : most;
-    return baseline_new(m, capacity, info->memory ? info->memory / 2 : (size_t)1 << 30, &j->baseline, error);
-}
-
 int job_feed(struct job *j, struct baseline *b, int at, const int32_t *ids, int n, struct error *error)
 {
     int same = 0;
@@ -90,7 +77,7 @@ int job_feed(struct job *j, struct baseline *b, int at, const int32_t *ids, int 
 static int feed_prompt(struct job *j, int more, struct error *error)
 {
     int n = (int)j->prompt.token_count, status;
-    if ((status = make_room(j, n + more, error)) < 0)
+    if ((status = job_make_room(j, n + more, more + 1, error)) < 0)
         return status;
     baseline_pictures(j->baseline, j->gallery.rows, j->gallery.count);
     double before = clock_now();
@@ -219,7 +206,8 @@ static int generate_steered(struct job *j, float *logits, struct error *error)
     int n = (int)j->prompt.token_count, wanted = j->request->generate, room = j->engine->model->context - n + 1;
     wanted = wanted < room ? wanted : room;
     struct baseline *b = NULL;
-    int status = baseline_new(j->engine->model, n + wanted - 1, 0, &b, error);
+    job_make_way(j, n + wanted - 1);
+    int status = baseline_new(j->engine->model, n + wanted - 1, false, &b, error);
     if (status < 0)
         return status;
     struct pool pool;

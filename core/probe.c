@@ -140,15 +140,16 @@ out:
 /* -- groups -------------------------------------------------------------------------------------------------------- */
 
 /* How many rows the next group should have: few at first, so that something is seen soon, then as many as the device
- * likes, and few again towards the end, so that no lane waits long for the last. */
+ * likes, and few again towards the end, so that no lane waits long for the last.  That does not depend on how many lanes there
+ * is memory for, nor do any numbers then. */
 static int group_size(const struct lanes *all)
 {
+    int lanes = all->model->device->ops->info(all->model->device)->streams;
     if (all->watch.rows)
         return all->watch.rows < all->room.rows ? all->watch.rows : all->room.rows;
-    int64_t like = all->room.rows, size = like >> 3;
-    for (int i = all->groups / all->room.count; i > 0 && size < like; i--)
+    int64_t like = all->room.rows, size = like >> 3, share = all->rows_left / (2 * lanes);
+    for (int i = all->groups / lanes; i > 0 && size < like; i--)
         size *= 2;
-    int64_t share = all->rows_left / (2 * all->room.count);
     if (size > share)
         size = share;
     return (int)(size < like >> 3 ? like >> 3 : size < like ? size : like);
@@ -247,6 +248,7 @@ static void walk(void *context)
         return;
     all->activations = baseline_layer(all->probes->baseline, all->walker, all->wide, all->layer);
     int status = all->model->device->ops->stream_finish(all->wide, &error);
+    model_let_go(all->model);
     all->layer = (all->layer + 1) % all->model->layers;
     pthread_mutex_lock(&all->lock);
     all->again_seconds += clock_now() - before;
@@ -273,6 +275,7 @@ static int wave_layer(struct lane *lane, int l, const struct activations *a, str
             group_upload(lane, g);
         group_layer(lane, g, l, a);
         int status = ops->stream_finish(lane->stream, error);
+        model_let_go(all->model);
         if (status < 0)
             return error_add(error, status, "layer %d", l);
     }

@@ -193,11 +193,12 @@ static void plain_free(struct plain *plain)
     baseline_free(plain->b);
 }
 
-static int plain_new(const struct job *j, struct plain *plain, struct error *error)
+static int plain_new(struct job *j, struct plain *plain, struct error *error)
 {
     *plain = (struct plain){0};
     pool_init(&plain->pool, j->engine->device);
-    int status = baseline_new(j->engine->model, j->plan->positions, 0, &plain->b, error);
+    job_make_way(j, j->plan->positions);
+    int status = baseline_new(j->engine->model, j->plan->positions, false, &plain->b, error);
     if (status < 0)
         return status;
     plain->factor = pool_floats(&plain->pool, 1, (size_t)j->plan->positions);

@@ -137,6 +137,9 @@ struct device_ops {
     void *(*alloc)(struct device *, size_t bytes, struct error *); /* 64-byte aligned, not cleared; NULL on failure */
     void (*free)(struct device *, void *);                         /* NULL ok */
     size_t (*memory)(struct device *);                             /* bytes free by now, as far as known; else 0 */
+    /* Bytes of its own that this process has in use by now, mapped files not counted, where the device works in the
+     * process's memory and that is known; else 0. */
+    size_t (*used)(struct device *);
     void (*upload)(struct stream *, const void *host, size_t bytes, void *device);
     void (*download)(struct stream *, const void *device, size_t bytes, void *host); /* has finished when it returns */
     void (*copy)(struct stream *, const void *from, size_t bytes, void *to);         /* within the device */
@@ -206,7 +209,7 @@ struct device {
 /* What becomes of weights that are stored in another type than f32.  Cards keep them as they are stored, and expand
  * each for as long as it is needed. */
 enum weights {
-    WEIGHTS_AUTO,     /* expanded and kept as far as a third of the free memory goes */
+    WEIGHTS_AUTO,     /* expanded and kept, the first ones up to 64 MB; an engine's all or none */
     WEIGHTS_MAPPED,   /* left in the file; expanded piece by piece whenever they are needed */
     WEIGHTS_EXPANDED, /* expanded and kept */
 };

@@ -155,6 +155,12 @@ static size_t several_memory(struct device *device)
     return least;
 }
 
+static size_t several_used(struct device *device)
+{
+    (void)device;
+    return 0;
+}
+
 /* Bring the stream's copy of a block up to date, waiting for it: others of the same member may read it next.  The home
  * block is not written meanwhile, as its writer has finished.  NULL: the stream is marked. */
 static void *renew_copy(struct stream *s, struct block *block)
@@ -547,6 +553,7 @@ static const struct device_ops several_ops = {
     .alloc = several_alloc,
     .free = several_release,
     .memory = several_memory,
+    .used = several_used,
     .upload = several_upload,
     .download = several_download,
     .copy = several_copy,
@@ -568,7 +575,7 @@ static const struct device_ops several_ops = {
     .lse_delta = several_lse_delta,
     .logit_delta = several_logit_delta,
 };
-_Static_assert(sizeof several_ops == 29 * sizeof(void (*)(void)), "an operation of device.h is missing here");
+_Static_assert(sizeof several_ops == 30 * sizeof(void (*)(void)), "an operation of device.h is missing here");
 
 /* What all members can do. */
 static void describe(struct several *all)

@@ -70,6 +70,9 @@ struct shape {
     int64_t rows;
     double open_seconds, noise_floor;
     char precision[8];
+    size_t limit; /* bytes that the map was to keep to; 0: it had a card's memory */
+    int again;    /* plain passes run once more for it, */
+    double again_seconds; /* and the time they took */
 };
 
 static size_t peak_bytes(void)
@@ -250,6 +253,9 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
     shape->rows = e->cost.rows;
     shape->noise_floor = e->noise_floor;
     memcpy(shape->precision, e->precision, sizeof shape->precision);
+    shape->limit = e->cost.limit_bytes;
+    shape->again = e->cost.again;
+    shape->again_seconds = e->cost.again_seconds;
     return measure_again(run, request, round, error);
 }
 
@@ -319,8 +325,13 @@ static int print_table(FILE *out, const void *data, struct error *error)
     fprintf(out, "a word less halfway    %.2f plain passes\n", r->edit_seconds / r->plain_seconds);
     if (isfinite(r->cancel_seconds))
         fprintf(out, "a cancel takes         %.1f ms\n", 1e3 * r->cancel_seconds);
-    fprintf(out, "memory over the plain  %.1f MB, %.2f times it\n", (double)(r->map_peak - r->plain_peak) / 1e6,
-            (double)r->map_peak / (double)r->plain_peak);
+    fprintf(out, "memory of the map      %.2f times the plain pass's, %.2f times the model file",
+            (double)r->map_peak / (double)r->plain_peak, (double)r->map_peak / (double)info->file_bytes);
+    if (s->limit)
+        fprintf(out, "; it was to keep to %.1f MB", (double)s->limit / 1e6);
+    fputc('\n', out);
+    if (s->again)
+        fprintf(out, "activations again      %d times, %.3f s\n", s->again, s->again_seconds);
     if (isfinite(s->noise_floor))
         fprintf(out, "noise floor            %.2g nats\n", s->noise_floor);
     return 0;
@@ -350,7 +361,11 @@ static int print_json(FILE *out, const void *data, struct error *error)
         json_object_set_new(figures[i].object ? json_object_get(json, figures[i].object) : json, figures[i].key,
                             format_json_number(value));
     }
-    json_t *plain = json_object_get(json, "plain");
+    json_t *plain = json_object_get(json, "plain"), *map = json_object_get(json, "map");
+    json_object_set_new(json, "file_bytes", json_integer((json_int_t)info->file_bytes));
+    json_object_set_new(map, "limit_bytes", json_integer((json_int_t)s->limit));
+    json_object_set_new(map, "again", json_integer(s->again));
+    json_object_set_new(map, "again_seconds", format_json_number(s->again_seconds));
     json_object_set_new(plain, "tokens_per_second", format_json_number((double)s->prompt_tokens / r->plain_seconds));
     if (s->pictures)
         json_object_set_new(json, "pictures", json_integer((json_int_t)s->pictures));

@@ -60,6 +60,9 @@ static void say_cost(const struct explanation *e)
             "prompt %.3f s, output %.3f s, %d probes %.3f s (%.3f expected, %.0f tokens a second), peak %.0f MB\n",
             e->cost.prefill_seconds, e->cost.generate_seconds, e->cost.probes, e->cost.seconds,
             e->cost.expected_seconds, e->cost.tokens_per_second, (double)e->cost.peak_bytes / 1e6);
+    if (e->cost.again > 0)
+        fprintf(stderr, "within %.0f MB, activations of the plain pass were computed again %d times, in %.3f s\n",
+                (double)e->cost.limit_bytes / 1e6, e->cost.again, e->cost.again_seconds);
 }
 
 /* What --proof and --pairs ask. */

@@ -45,7 +45,8 @@ int command_screen(const struct options *o, const struct context *context, int *
                    .threads = o->threads,
                    .weights = o->weights,
                    .precision = o->precision,
-                   .tf32 = o->tf32},
+                   .tf32 = o->tf32,
+                   .memory = o->memory},
         .terminal = command_terminal(o, context),
         .paths = &context->paths,
         .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */

@@ -47,6 +47,7 @@ struct options {
 
     const char *model, *mmproj, *device, *pre;
     int threads, precision, weights; /* as engine_options */
+    size_t memory;                   /* bytes, the same */
     bool tf32;
 
     const char *prompt, *prompt_file;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/chat.h"
 #include "tui/scale.h"
@@ -148,6 +149,24 @@ static int read_device(struct options *o, const char *value, struct error *error
     return 0;
 }
 
+/* A number of bytes: "300M", "1.5G", "512MiB". */
+static int read_memory(struct options *o, const char *value, struct error *error)
+{
+    static const struct { const char *name; double bytes; } units[] = {
+        {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}};
+    size_t digits = strspn(value, "0123456789."), length = strlen(value + digits);
+    double number, unit = 0;
+    if (length > 1 && value[digits + length - 1] == 'B')
+        length--;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strlen(units[i].name) == length && strncasecmp(value + digits, units[i].name, length) == 0)
+            unit = units[i].bytes;
+    if (!read_number(value, digits, &number) || unit == 0 || number <= 0 || number * unit > 0x1p60)
+        return error_set(error, ERROR_ARGUMENT, "--memory %s: not an amount of memory; write for example 300M or 2G", value);
+    o->memory = (size_t)(number * unit);
+    return 0;
+}
+
 static int read_seed(struct options *o, const char *value, struct error *error)
 {
     char *end;
@@ -231,8 +250,14 @@ static const struct option_row model_rows[] = {
      .offset = AT(weights),
      .words = weights_words,
      .help = "of a quantised model on the CPU: mapped leaves them in the file and takes the least memory, expanded keeps "
-             "them in f32 and takes the least time, auto does as much of that as a third of the free memory allows "
-             "(default: auto)"},
+             "them in f32 and takes a little less time for plain passes, auto does that with small models (default: auto)"},
+    {.commands = COMPUTING,
+     .name = "memory",
+     .value = "LIMIT",
+     .kind = OPTION_OWN,
+     .read = read_memory,
+     .help = "on the CPU, what the program may take in all, as in 300M or 2G, at some cost in time; refused where it does not "
+             "do (default: three times what a plain pass of the prompt needs)"},
     {0},
 };
 

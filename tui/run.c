@@ -86,7 +86,8 @@ int run_open(struct run *run, const struct options *options, const struct contex
                                     .threads = options->threads,
                                     .weights = options->weights,
                                     .precision = options->precision,
-                                    .tf32 = options->tf32};
+                                    .tf32 = options->tf32,
+                                    .memory = options->memory};
     code = engine_open(&engine, &run->engine, error);
     if (code == 0)
         code = worker_new(run->engine, &run->worker, error);

@@ -53,6 +53,7 @@ static const struct shape_field cost_fields[] = {
     NUMBER(cost, probes), NUMBER(cost, probes_total), NUMBER(cost, probes_kept), NUMBER(cost, rows), FLOAT(cost, seconds),
     FLOAT(cost, expected_seconds), FLOAT(cost, vision_seconds), FLOAT(cost, prefill_seconds),
     FLOAT(cost, generate_seconds), FLOAT(cost, first_seconds), FLOAT(cost, tokens_per_second), NUMBER(cost, peak_bytes),
+    NUMBER(cost, limit_bytes), NUMBER(cost, again), FLOAT(cost, again_seconds),
 };
 const struct shape layout_cost = SHAPE_OF(cost_fields);
 

@@ -106,6 +106,12 @@ static size_t card_memory(struct device *device)
     return memory;
 }
 
+static size_t card_used(struct device *device)
+{
+    (void)device;
+    return 0;
+}
+
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void card_close(struct device *device)
@@ -128,6 +134,7 @@ static const struct device_ops card_ops = {
     .alloc = card_alloc,
     .free = card_free,
     .memory = card_memory,
+    .used = card_used,
     .upload = card_upload,
     .download = card_download,
     .copy = card_copy,

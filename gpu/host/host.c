@@ -12,6 +12,8 @@
 enum {
     BATCH_ROWS = 1000,   /* rows of a batch: probes that share what is done once for all of them */
     BLOCK_ROWS = 384,    /* enough for full speed of the products, few enough for the caches */
+    EXPANDED = 64000000, /* bytes of expanded weights kept where nobody asks for more: products in few rows gain by them,
+                          * those of a probe hardly at all */
     MOST_THREADS = 1024,
 };
 
@@ -35,6 +37,12 @@ static size_t free_memory(struct device *device)
 {
     (void)device;
     return machine_memory();
+}
+
+static size_t used_memory(struct device *device)
+{
+    (void)device;
+    return machine_used();
 }
 
 static void *alloc(struct device *device, size_t bytes, struct error *error)
@@ -150,6 +158,7 @@ static const struct device_ops host_ops = {
     .alloc = alloc,
     .free = release,
     .memory = free_memory,
+    .used = used_memory,
     .upload = transfer,
     .download = transfer,
     .copy = transfer,
@@ -209,7 +218,6 @@ int host_open(int threads, const char *level, struct device **device, struct err
 void host_keep_weights(struct device *device, enum weights weights)
 {
     struct host_device *host = (struct host_device *)device;
-    const size_t limits[] = {
-        [WEIGHTS_AUTO] = host->info.memory / 3, [WEIGHTS_MAPPED] = 0, [WEIGHTS_EXPANDED] = SIZE_MAX};
+    const size_t limits[] = {[WEIGHTS_AUTO] = EXPANDED, [WEIGHTS_MAPPED] = 0, [WEIGHTS_EXPANDED] = SIZE_MAX};
     host->keep_limit = limits[weights];
 }

@@ -77,6 +77,8 @@ void machine_processor(char *name, size_t size);
 int machine_cores(void);
 /* Bytes of memory this process may still take, as far as the system says; else 0. */
 size_t machine_memory(void);
+/* Bytes of its own that this process has in memory, but for what is mapped from files; 0: not known. */
+size_t machine_used(void);
 
 /* -- weight.c: device_ops of weights and their products ------------------------------------------------------------ */
 

@@ -66,3 +66,14 @@ size_t machine_memory(void)
         bytes = limit - (used < limit ? used : limit);
     return bytes;
 }
+
+size_t machine_used(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long long size, resident, shared;
+    if (!file)
+        return 0;
+    int found = fscanf(file, "%llu %llu %llu", &size, &resident, &shared);
+    fclose(file);
+    return found == 3 && resident > shared ? (size_t)(resident - shared) * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}

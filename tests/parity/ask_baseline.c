@@ -264,7 +264,7 @@ static void converse(const struct setting *s)
 int main(int count, char **arguments)
 {
     struct engine_options options = {.model = count == 3 ? arguments[1] : "", .precision = PRECISION_F32};
-    size_t memory = count == 3 && !strcmp(arguments[2], "keep") ? SIZE_MAX : 0;
+    bool keep = count == 3 && !strcmp(arguments[2], "keep");
     struct engine *engine;
     struct error error;
     if (engine_open(&options, &engine, &error)) {
@@ -274,8 +274,8 @@ int main(int count, char **arguments)
     struct setting s = {.model = engine->model};
     ops = s.model->device->ops;
     if (ops->stream_new(s.model->device, true, &s.stream, &error) || lanes_new(s.model, CAPACITY, NULL, &s.lanes, &error) ||
-        baseline_new(s.model, CAPACITY, memory, &s.baseline, &error) ||
-        baseline_new(s.model, CAPACITY, 0, &s.plain, &error)) {
+        baseline_new(s.model, CAPACITY, keep, &s.baseline, &error) ||
+        baseline_new(s.model, CAPACITY, false, &s.plain, &error)) {
         fprintf(stderr, "ask_baseline: %s\n", error.message);
         return 1;
     }

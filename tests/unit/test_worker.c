@@ -507,7 +507,7 @@ static void test_recomputed_baseline(void)
         struct probe_watch watch = {.report = ignore_report, .cancelled = &cancelled};
         int status = ops->stream_new(m->device, true, &s, &error);
         if (status == 0)
-            status = baseline_new(m, N, kept ? SIZE_MAX : 0, &b, &error);
+            status = baseline_new(m, N, kept, &b, &error);
         if (status == 0)
             status = baseline_run(b, s, ids, N, NULL, NULL, &error);
         if (status == 0)

@@ -1,0 +1,72 @@
+/* room.c: a job's large memory: the baseline and the lanes, made as budget.h says. */
+#include "core/job.h"
+
+/* Whether what there is does for the task too. */
+static bool suits(const struct job *j, const struct task *task)
+{
+    const struct task *made = &j->task;
+    if (!j->baseline || j->baseline->capacity < task->positions || (task->probes && !made->probes))
+        return false;
+    return task->limit == 0 ||
+           (int64_t)task->units * (task->targets + task->positions) <= (int64_t)made->units * (made->targets + made->positions);
+}
+
+/* The products' precision is that of the engine, but where it chose that itself and there is not the memory for copies of
+ * the weights, f32. */
+static int plan_budget(struct job *j, struct task *task, struct error *error)
+{
+    const struct engine *e = j->engine;
+    j->precision = e->precision;
+    task->precision = task->units <= FEW_UNITS ? PRECISION_F32 : e->precision;
+    int status = budget_make(e->model, task, &j->budget, error);
+    if (status == ERROR_LIMIT && !e->precision_asked && task->precision != PRECISION_F32) {
+        j->precision = task->precision = PRECISION_F32;
+        status = budget_make(e->model, task, &j->budget, error);
+    }
+    return status;
+}
+
+int job_make_room(struct job *j, int positions, int targets, struct error *error)
+{
+    const struct engine *e = j->engine;
+    struct task task = {.positions = positions,
+                        .targets = targets,
+                        .units = (int)j->unit_count + targets,
+                        .probes = j->request->explain && j->request->map == MAP_ATMAN,
+                        .rounded = atomic_load(&e->rounded),
+                        .limit = e->memory};
+    j->cost.limit_bytes = j->budget.limit;
+    if (suits(j, &task))
+        return 0;
+    lanes_free(j->lanes);
+    baseline_free(j->baseline);
+    j->lanes = NULL;
+    j->baseline = NULL;
+    task.used = e->device->ops->used(e->device);
+    int status = plan_budget(j, &task, error);
+    if (status < 0)
+        return status;
+    j->task = task;
+    j->cost.limit_bytes = j->budget.limit;
+    return baseline_new(e->model, j->budget.capacity, j->budget.keep, &j->baseline, error);
+}
+
+int job_make_lanes(struct job *j, int positions, struct error *error)
+{
+    if (j->lanes && j->lane_capacity >= positions)
+        return 0;
+    lanes_free(j->lanes);
+    j->lanes = NULL;
+    j->lane_capacity = j->baseline->capacity;
+    return lanes_new(j->engine->model, j->lane_capacity, j->budget.room.count ? &j->budget.room : NULL, &j->lanes, error);
+}
+
+void job_make_way(struct job *j, int positions)
+{
+    const struct engine *e = j->engine;
+    size_t used = e->device->ops->used(e->device);
+    if (used == 0 || budget_fits(e->model, &j->budget, used, positions))
+        return;
+    lanes_free(j->lanes);
+    j->lanes = NULL;
+}
