@@ -64,7 +64,8 @@ static void draw_prompt(struct view *view)
     struct view_compare *compare = &view->compare;
     const struct explanation *e = compare->kept->explanation;
     const struct layout *layout = &compare->layout;
-    long marked = difference_unit_before(&compare->difference, view_unit(view));
+    long unit_now = view->focus == PLACE_EDITOR ? view_unit(view) : -1,
+         marked = difference_unit_before(&compare->difference, unit_now);
     size_t from = 0;
     int row, column;
     layout_place(layout, marked < 0 ? 0 : e->units[marked].start, &row, &column);

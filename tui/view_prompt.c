@@ -118,7 +118,7 @@ static void draw_offer(const struct view *view)
         const struct sample *sample = &offer->samples[i];
         int row = offer_row(view) + (int)i, at = view->prompt.column;
         struct style style = paint_plain(i == offer->chosen ? COLOUR_REVERSE : 0);
-        char number[16];
+        char number[24];
         if (row >= view->prompt.row + view->prompt.rows)
             break;
         snprintf(number, sizeof number, " %zu ", i + 1);

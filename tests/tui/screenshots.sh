@@ -3,6 +3,7 @@
 # tests/tui/screenshots:
 #   sixel.png   in an xterm that draws sixel        light.png   the same on a light ground, the picture in focus
 #   tmux.png    in a tmux that draws none           words.png   a prompt without a picture
+#   changed.png what an edit of that changed        beside.png  both prompts side by side
 # on the shipped model, or on the engine without one where that sees no pictures.  assets/screen.png is the first.
 # What is checked is that the pane is full of colours in both; the rest is for eyes.
 set -u
@@ -75,7 +76,7 @@ shoot() {
         failed=$((failed + 1))
     else
         for key in $keys; do
-            xdotool key "$key"
+            case $key in -*) xdotool type -- "${key#-}" ;; *) xdotool key "$key" ;; esac
             sleep 0.2
         done
         settle "$work/log" 'probes in'
@@ -91,7 +92,7 @@ shoot() {
 
 check() { # NAME COLOURS
     least=60
-    [ "$1" != words ] || least=5
+    case $1 in words | changed | beside) least=5 ;; esac
     if [ "$2" -ge "$least" ]; then
         passed=$((passed + 1))
         echo "$1: $2 colours"
@@ -108,4 +109,7 @@ shoot tmux black grey88 '-tn xterm-256color' 'Tab Tab' "tmux -f /dev/null -S $tm
 tmux -S "$tmux" kill-server 2>/dev/null
 unset FAKE_PICTURES
 shoot words black grey88 '-tn xterm-256color' 'Tab' "$program $story"
+edit='ctrl+Left ctrl+Left ctrl+Left ctrl+Left ctrl+Left ctrl+w -green space Return Tab Right'
+shoot changed black grey88 '-tn xterm-256color' "$edit w" "$program $story"
+shoot beside white black '-tn xterm-256color' "$edit w w" "$program $story"
 end

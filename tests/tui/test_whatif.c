@@ -80,6 +80,27 @@ static void test_difference(void)
     pty_stop(pty);
 }
 
+/* Less and more are told apart, and new words from old ones, in 16 colours and in none. */
+static void test_colours(void)
+{
+    static const struct guest guests[] = {{.term = "xterm"}, {.settings = {"NO_COLOR=1"}}};
+    for (size_t i = 0; i < sizeof guests / sizeof *guests; i++) {
+        struct pty *pty = guest_start(&guests[i]);
+        CHECK(pty_wait(pty, DONE));
+        edit(pty);
+        pty_send(pty, CONTROL('A'));
+        pty_send(pty, COMPARE);
+        CHECK(pty_wait(pty, "less than before") && pty_wait(pty, "what changed; again"), "%s", pty_screen(pty));
+        struct pty_cell less = pty_cell_of(pty, "What does"), more = pty_cell_of(pty, "does Tom"),
+                        same = pty_cell_of(pty, "Anna has");
+        CHECK(less.background != more.background || less.ink != more.ink || less.bold != more.bold ||
+                  less.reverse != more.reverse || less.underline != more.underline,
+              "%d %d", less.background, more.background);
+        CHECK(same.background == -1 && !same.bold && !same.reverse && pty_cell_of(pty, "big green").underline);
+        pty_stop(pty);
+    }
+}
+
 static void test_outputs(void)
 {
     struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=Anna has a box"}});
@@ -246,6 +267,7 @@ int main(void)
 {
     test_screens();
     test_difference();
+    test_colours();
     test_outputs();
     test_units();
     test_click();
