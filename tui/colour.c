@@ -84,9 +84,9 @@ int colour_256(unsigned rgb)
 
 static struct colour_cell cell_of_16(const struct scale_few *few, int step)
 {
-    int sign = step > 0;
-    if (abs(step) >= 4)
-        return (struct colour_cell){few->strong[sign], few->strong_ink[sign], COLOUR_BOLD};
+    int sign = step > 0, ink = few->strong_ink[sign];
+    if (abs(step) >= 4) /* bold black is grey on many terminals */
+        return (struct colour_cell){few->strong[sign], ink, ink == 0 ? 0 : COLOUR_BOLD};
     struct colour_cell cell = {-1, few->weak[sign], abs(step) >= 2 ? COLOUR_BOLD : 0};
     if (cell.ink < 0)
         cell.attributes |= COLOUR_UNDERLINE;

@@ -220,7 +220,7 @@ static void test_few_colours(void)
     struct pty *pty = guest_start(&(struct guest){.term = "xterm"});
     CHECK(pty_wait(pty, DONE));
     struct pty_cell anna = pty_cell_of(pty, "Anna"), red = pty_cell_of(pty, "red");
-    CHECK(anna.background == PTY_INDEX + 3 && anna.bold, "%d", anna.background);
+    CHECK(anna.background == PTY_INDEX + 3 && anna.ink == PTY_INDEX && !anna.bold, "%d", anna.background);
     CHECK(red.background == -1 && red.ink == PTY_INDEX + 6 && red.bold, "%d %d", red.background, red.ink);
     pty_stop(pty);
 }

@@ -30,6 +30,7 @@ static void test_steps(enum scale scale, enum colour_depth depth, enum colour_gr
         double contrast = colour_contrast(ink, under), enough = depth == COLOUR_16 ? 3.5 : 4.5;
         CHECK(contrast >= (depth == COLOUR_16 && abs(step) > 3 ? 4.4 : enough),
               "%s, depth %d, ground %d, step %d: contrast %.2f", name, (int)depth, (int)ground, step, contrast);
+        CHECK(depth != COLOUR_16 || cell.ink != 0 || !(cell.attributes & COLOUR_BOLD), "%s: bold black is grey", name);
         CHECK((step == 0) == same_cell(cell, (struct colour_cell){-1, -1, 0}), "%s, step %d", name, step);
         for (int other = -5; depth != COLOUR_16 && other < step; other++)
             CHECK(!same_cell(cell, colour_cell(scale, depth, ground, other / 5.0)), "%s, depth %d: %d and %d are alike",
