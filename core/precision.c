@@ -34,12 +34,6 @@ struct trial {
     double least[PRECISIONS][WEIGHTS];
 };
 
-const char *precision_name(enum precision precision)
-{
-    static const char *const names[] = {"f32", "bf16", "int8"};
-    return names[precision];
-}
-
 static void choose_weights(struct trial *t)
 {
     const struct model *m = t->model;
