@@ -212,8 +212,8 @@ struct explanation {
     double noise_floor;            /* nats: how far off a value may be that is no preview; NAN until known */
     bool busy, complete;
     bool keeps_former;             /* the reader's wish, kept by all events: */
-    struct explanation *former;    /* what the last EVENT_PROMPT replaced, or NULL; the reader may take it (and set NULL),
-                                    * else the next EVENT_PROMPT frees it */
+    struct explanation *former;    /* what the last EVENT_PROMPT replaced, or NULL; the reader may take it (and set
+                                    * NULL), else the next EVENT_PROMPT frees it */
     struct cost cost;
     struct error error;            /* code 0: none */
     struct proof proof;            /* the last answers to worker_inquire() */

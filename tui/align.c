@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool align_same(struct align_text a, struct align_text b)
+{
+    return a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
+}
+
 /* The edit graph of what is left of the two lists: x texts of a and y of b are behind us, a step to the right leaves
  * out a text of a, a step down one of b, and a diagonal pairs equal ones.  Diagonal i of d edits is that on which i
  * steps of the d went to the right.  reach: how far, in x, each diagonal came with 0, 1, 2 .. edits; -1: out of the
@@ -21,7 +26,7 @@ static long *row_of(const struct graph *g, long d)
 
 static bool equal(const struct graph *g, long x, long y)
 {
-    return g->a[x].length == g->b[y].length && memcmp(g->a[x].text, g->b[y].text, g->a[x].length) == 0;
+    return align_same(g->a[x], g->b[y]);
 }
 
 /* Where the d-th edit enters diagonal i, -1: it cannot; right: by leaving out a text of a. */
@@ -79,16 +84,14 @@ static void pair(const struct graph *g, long d, long i, long first_a, long first
     }
 }
 
-bool align_texts(const struct align_text *a, size_t n, const struct align_text *b, size_t m, long *a_to_b,
-                 long *b_to_a)
+bool align_texts(const struct align_text *a, size_t n, const struct align_text *b, size_t m, long *a_to_b, long *b_to_a)
 {
     long x = 0, y = 0, behind = 0;
     for (size_t i = 0; i < n; i++)
         a_to_b[i] = -1;
     for (size_t i = 0; i < m; i++)
         b_to_a[i] = -1;
-    struct graph g = {a, b, (long)n, (long)m,
-                      malloc((ALIGN_EDITS + 1) * (ALIGN_EDITS + 2) / 2 * sizeof *g.reach)};
+    struct graph g = {a, b, (long)n, (long)m, malloc((ALIGN_EDITS + 1) * (ALIGN_EDITS + 2) / 2 * sizeof *g.reach)};
     if (!g.reach)
         return false;
     for (; g.n > 0 && g.m > 0 && equal(&g, g.n - 1, g.m - 1); behind++) {

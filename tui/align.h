@@ -14,6 +14,8 @@ struct align_text {
     size_t length;
 };
 
+bool align_same(struct align_text, struct align_text);
+
 /* Pair equal texts of a [n] and b [m] in order: along a longest common subsequence where the lists are alike, along a
  * good one where more than ALIGN_EDITS of their texts are not.  Writes a_to_b [n] and b_to_a [m].
  * false: no memory; nothing is paired then.  O((n + m) * ALIGN_EDITS). */

@@ -98,8 +98,8 @@ static bool list_words(struct list *list, const char *text, size_t length)
         if ((start = i) == length)
             break;
         bool alone = (unsigned char)text[i++] >= 0xe3;
-        while (i < length && (alone ? ((unsigned char)text[i] & 0xc0) == 0x80
-                                    : !is_space(text[i]) && (unsigned char)text[i] < 0xe3))
+        while (i < length &&
+               (alone ? ((unsigned char)text[i] & 0xc0) == 0x80 : !is_space(text[i]) && (unsigned char)text[i] < 0xe3))
             i++;
         list->words[list->count] = align_word(text + start, i - start);
         list->which[list->count] = start;

@@ -1,9 +1,9 @@
 /* difference.h: two explanations held against each other: which unit and which output token of the one is which of the
  * other, and how much more or less it weighs.
  *
- * `before` is the one that was kept, `now` the one on the screen.  Units are paired by their words, in order; patches by
- * their places, if the picture is the same; special ones not at all.  Units of other sizes find no partners, so which
- * words are new is asked of the prompts' texts, not of units.  Pure; knows nothing of a screen. */
+ * `before` is the one that was kept, `now` the one on the screen.  Units are paired by their words, in order; patches
+ * by their places, if the picture is the same; special ones not at all.  Units of other sizes find no partners, so
+ * which words are new is asked of the prompts' texts, not of units.  Pure; knows nothing of a screen. */
 #ifndef TUI_DIFFERENCE_H
 #define TUI_DIFFERENCE_H
 
@@ -11,10 +11,12 @@
 #include "tui/words.h"
 
 struct difference {
-    long *unit_before, *unit_after;   /* [units of now], [units of before]: the partner, or -1 */
-    long *token_before, *token_after; /* the same of output tokens; what was replaced is paired with what took its place */
+    /* partners, or -1 */
+    long *unit_before, *unit_after;   /* [units], [units_before] */
+    long *token_before, *token_after; /* [tokens], [tokens_before]: what was replaced has what took its place */
     size_t units, units_before, tokens, tokens_before;
-    bool *fresh, *gone; /* [length], [length_before] of each byte of the prompts: it belongs to a word that the other lacks */
+    /* of each byte of the prompts, whether it belongs to a word that the other one lacks */
+    bool *fresh, *gone; /* [length], [length_before] */
     size_t length, length_before;
 };
 

@@ -33,7 +33,7 @@ struct map {
     struct map_question question;
     double limit;    /* nats at the scale's ends; 0 while nothing is measured */
     size_t measured; /* units with a relevance, specials left out */
-    const float *shown; /* [shown_count] what colours are to say of each unit in place of its relevance, -1 .. 1; borrowed;
+    const float *shown; /* [shown_count] what colours say of each unit in place of its relevance, -1 .. 1; borrowed;
                          * NULL: nothing else */
     size_t shown_count;
 };

@@ -189,7 +189,8 @@ bool view_draw_compare_legend(struct view *view, int row)
     if (!(view->compare.limit > 0)) {
         paint_string(row, 1, columns - 2, paint_plain(COLOUR_DIM),
                      !view->compare.known ? "There is nothing to compare this choice with."
-                     : waits ? "The difference comes with the first batch." : "No unit weighs more or less than before.");
+                     : waits              ? "The difference comes with the first batch."
+                                          : "No unit weighs more or less than before.");
         return true;
     }
     at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "less" : "less than before");
@@ -208,6 +209,16 @@ static int draw_other_target(const struct view *view, int row, int at, int colum
     const char *text = words_text(&view->compare.said, (size_t)view->compare.token, &length);
     at += paint_string(row, at, columns - at, paint_plain(0), words);
     return at - from + view_draw_quoted(row, at, columns, 14, text, length);
+}
+
+/* What the choice is contrasted with. */
+static int draw_against(const struct view *view, int row, int at, int columns, const char *words)
+{
+    int from = at, against = view_against(view);
+    if (against < 0)
+        return 0;
+    at += paint_string(row, at, columns - at, paint_plain(0), words);
+    return at - from + view_draw_choice(view, row, at, columns, 14, against);
 }
 
 /* Something in the unit was not there before. */
@@ -245,6 +256,7 @@ static void draw_unit(const struct view *view, int row, long unit)
                  view->terminal->ascii ? "->" : "→", about, is, by);
     at += paint_string(row, at, columns - at, paint_plain(0), text);
     at += view_draw_choice(view, row, at, columns, 14, view->choice);
+    at += draw_against(view, row, at, columns, " over ");
     if (!isnan(before))
         draw_other_target(view, row, at, columns, ", before for ");
     else if (!fresh)
@@ -281,6 +293,8 @@ static void draw_choice(const struct view *view, int row)
     if (view->token >= view->explanation->output_count)
         return;
     at += view_draw_choice(view, row, at, columns, 16, view->choice);
+    int contrast = draw_against(view, row, at, columns, " rather than ");
+    at += contrast;
     if (compare->token < 0 || !compare->known) {
         paint_string(row, at, columns - at, paint_plain(0),
                      compare->token < 0 ? " has no counterpart in the output before"
@@ -293,7 +307,7 @@ static void draw_choice(const struct view *view, int row)
     int other = draw_other_target(view, row, at, columns, ", before ");
     at += other;
     snprintf(text, sizeof text, " %.1f %s %.1f %%", before, view->terminal->ascii ? "->" : "→", now);
-    at += paint_string(row, at, columns - at, paint_plain(0), other || isnan(now) ? "" : text);
+    at += paint_string(row, at, columns - at, paint_plain(0), other || contrast || isnan(now) ? "" : text);
     at += paint_string(row, at, columns - at, paint_plain(0), columns < 60 ? ":" : ": most changed");
     draw_changes(view, row, at);
 }
@@ -301,8 +315,7 @@ static void draw_choice(const struct view *view, int row)
 bool view_draw_compare_line(struct view *view, int row)
 {
     long unit = view_unit(view);
-    bool patch = view->focus == PLACE_PICTURE && unit >= 0,
-         special = view->focus == PLACE_EDITOR && view->special >= 0;
+    bool patch = view->focus == PLACE_PICTURE && unit >= 0, special = view->focus == PLACE_EDITOR && view->special >= 0;
     if (view_compare_mode(view) == COMPARE_OFF || special)
         return false;
     if (!patch && (view->focus != PLACE_EDITOR || view->editor->cursor >= view->editor->length))

@@ -4,9 +4,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "tui/align.h"
 
 enum { BESIDE_COLUMNS = 72 }; /* in fewer, both stand above each other */
 
@@ -63,15 +60,10 @@ static bool any_removed(const struct difference *difference)
 bool view_token_changed(const struct view *view, size_t token)
 {
     const struct view_compare *compare = &view->compare;
-    size_t length, length_before;
     if (view_compare_mode(view) == COMPARE_OFF || token >= compare->difference.tokens || token >= view->said.count)
         return false;
     long before = difference_token_before(&compare->difference, token);
-    if (before < 0)
-        return true;
-    const char *text = words_text(&view->said, token, &length),
-               *was = words_text(&compare->said, (size_t)before, &length_before);
-    return length != length_before || memcmp(text, was, length) != 0;
+    return before < 0 || !align_same(words_bare(&view->said, token), words_bare(&compare->said, (size_t)before));
 }
 
 /* -- places -------------------------------------------------------------------------------------------------------- */
@@ -138,7 +130,7 @@ bool view_before_prompt_at(const struct view *view, int row, int column, size_t 
     const struct view_compare *compare = &view->compare;
     const struct explanation *now = view->explanation;
     size_t from = 0, length = view->editor->length;
-    if (!view_inside(compare->prompt, row, column))
+    if (!compare->aligned || !view_inside(compare->prompt, row, column))
         return false;
     size_t at = layout_byte(&compare->layout, row - compare->prompt.row + compare->prompt_first,
                             column - compare->prompt.column);
@@ -159,10 +151,10 @@ bool view_before_token_at(const struct view *view, int row, int column, size_t *
     const struct view_compare *compare = &view->compare;
     const struct words *said = &compare->said;
     size_t t = 0;
-    if (!view_inside(compare->output, row, column) || said->count == 0)
+    if (!compare->aligned || !view_inside(compare->output, row, column) || said->count == 0)
         return false;
-    size_t byte = layout_byte(&said->layout, row - compare->output.row + compare->output_first,
-                              column - compare->output.column);
+    size_t byte =
+        layout_byte(&said->layout, row - compare->output.row + compare->output_first, column - compare->output.column);
     while (t + 1 < said->count && said->ends[t] <= byte)
         t++;
     long after = difference_token_after(&compare->difference, t);
@@ -172,12 +164,8 @@ bool view_before_token_at(const struct view *view, int row, int column, size_t *
 
 /* -- questions ----------------------------------------------------------------------------------------------------- */
 
-static bool same_word(struct align_text a, struct align_text b)
-{
-    return a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
-}
-
-/* What the kept explanation calls a choice: the candidate of the same text, whatever its vocabulary; -1: it has none. */
+/* What the kept explanation calls a choice: the candidate of the same text, whatever its vocabulary; -1: it has none.
+ */
 static int choice_before(const struct view *view, const struct output_token *token, int choice)
 {
     size_t length;
@@ -186,7 +174,7 @@ static int choice_before(const struct view *view, const struct output_token *tok
     for (int c = 0; c <= CANDIDATES; c++) {
         int32_t id = c == 0 ? token->id : token->candidates[c - 1].id;
         text = id < 0 ? NULL : tokenizer_text(view->compare.kept->tokenizer, id, &length);
-        if (text && same_word(wanted, align_word(text, length)))
+        if (text && align_same(wanted, align_word(text, length)))
             return c;
     }
     return -1;
@@ -205,8 +193,8 @@ static void show_difference(struct view *view)
     }
     size_t shown = count < compare->shown_capacity ? count : compare->shown_capacity;
     for (size_t u = 0; u < shown; u++)
-        compare->shown[u] = (float)difference_position(&compare->difference, &compare->before, &view->map,
-                                                       compare->limit, (long)u);
+        compare->shown[u] =
+            (float)difference_position(&compare->difference, &compare->before, &view->map, compare->limit, (long)u);
     view->map.shown = compare->shown;
     view->map.shown_count = shown;
 }

@@ -332,11 +332,11 @@ static void draw_status(struct view *view, int row)
                        : busy       ? "Esc stops  ? help  q quit"
                        : to_picture ? "Tab: picture  ? help  q quit"
                                     : "Tab: prompt  ? help  q quit";
-    if (view->focus == PLACE_EDITOR && !busy && view_unit(view) >= 0)
-        hint = "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
-    else if (!busy && view->compare.kept && view->compare.mode == COMPARE_OFF && view->focus != PLACE_PICTURE)
-        hint = view->focus == PLACE_EDITOR ? "Alt-w: what changed  Tab: output  F1 help"
-                                           : "w: what changed  Tab: prompt  ? help";
+    bool compares = !busy && view->compare.kept && view->compare.mode == COMPARE_OFF, edits = view->focus == PLACE_EDITOR;
+    if (edits && !busy && view_unit(view) >= 0)
+        hint = compares ? "Alt-w: what changed  Alt-Up, Alt-Down: mix" : "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
+    else if (compares && view->focus != PLACE_PICTURE)
+        hint = edits ? "Alt-w: what changed  Tab: output  F1 help" : "w: what changed  Tab: prompt  ? help";
     char text[VIEW_MESSAGE];
     hint = view->replay ? view->replay : hint;
     int hint_width = (int)strlen(hint);

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tui/align.h"
-
 void words_free(struct words *words)
 {
     layout_free(&words->layout);
@@ -69,13 +67,21 @@ const char *words_text(const struct words *words, size_t token, size_t *length)
     return *length > 0 ? words->text + start : "";
 }
 
+struct align_text words_bare(const struct words *words, size_t token)
+{
+    size_t length;
+    const char *text = words_text(words, token, &length);
+    bool space = length > 1 && text[0] == ' ';
+    return (struct align_text){text + space, length - space};
+}
+
 /* -- two outputs --------------------------------------------------------------------------------------------------- */
 
 static struct align_text *texts_of(const struct words *words)
 {
     struct align_text *texts = malloc((words->count + 1) * sizeof *texts);
     for (size_t i = 0; texts && i < words->count; i++)
-        texts[i].text = words_text(words, i, &texts[i].length);
+        texts[i] = words_bare(words, i);
     return texts;
 }
 

@@ -5,6 +5,7 @@
 #ifndef TUI_WORDS_H
 #define TUI_WORDS_H
 
+#include "tui/align.h"
 #include "tui/layout.h"
 
 struct words {
@@ -25,8 +26,11 @@ void words_arrange(struct words *, int columns, wchar_t newline);
 /* The token's text, not terminated. */
 const char *words_text(const struct words *, size_t token, size_t *length);
 
+/* The same without the space before it, by which words of different tokenisers, and first words, are the same. */
+struct align_text words_bare(const struct words *, size_t token);
+
 /* Which token of a [a->count] stands for which of b and back, as in align.h; one that was replaced is paired with what
- * took its place.  Marks as changed those of both that have no partner of the same text.  Either list may be NULL.
+ * took its place.  Marks as changed those of both that have no partner of the same bare text.  Either list may be NULL.
  * false: no memory; nothing is paired or changed then. */
 bool words_align(struct words *a, struct words *b, long *a_to_b, long *b_to_a);
 

@@ -67,7 +67,8 @@ static void test_pairs(const struct explanation *before, const struct explanatio
     CHECK(difference_token_before(&d, 2) == 2 && difference_token_after(&d, 1) == 1);
     CHECK(difference_unit_before(&d, map_unit_of_output(now, 1)) == map_unit_of_output(before, 1));
 
-    size_t at = (size_t)(strstr(now->prompt, "green") - now->prompt), was_at = (size_t)(strstr(before->prompt, "blue") - before->prompt);
+    size_t at = (size_t)(strstr(now->prompt, "green") - now->prompt),
+           was_at = (size_t)(strstr(before->prompt, "blue") - before->prompt);
     CHECK(difference_is_fresh(&d, at) && difference_is_fresh(&d, at + 4) && !difference_is_fresh(&d, at - 1) &&
           !difference_is_fresh(&d, at + 6) && !difference_is_fresh(&d, 1000000));
     CHECK(difference_is_gone(&d, was_at) && !difference_is_gone(&d, was_at + 4) && !difference_is_gone(&d, 0));
@@ -75,7 +76,8 @@ static void test_pairs(const struct explanation *before, const struct explanatio
     struct map map_before = map_of(before, &(struct map_question){.token = 2}),
                map_now = map_of(now, &(struct map_question){.token = 2});
     long hat = unit_of(now, "hat", 0), green = unit_of(now, "green", 0), top[3];
-    CHECK(difference_value(&d, &map_before, &map_now, hat) == 0 && isnan(difference_value(&d, &map_before, &map_now, green)));
+    CHECK(difference_value(&d, &map_before, &map_now, hat) == 0 &&
+          isnan(difference_value(&d, &map_before, &map_now, green)));
     double limit = difference_limit(&d, &map_before, &map_now);
     CHECK(limit > 0 && limit < 0.41, "what is made up of others differs by 0.4 at most: %g", limit);
     size_t count = difference_top(&d, &map_before, &map_now, top, 3);
@@ -123,7 +125,8 @@ int main(void)
     explain(worker, now, "Anna has a red ball. Tom now has a green hat. What does Tom have now?", "word");
     struct explanation *before = now->former;
     now->former = NULL;
-    CHECK(before && before->complete && !before->busy && strstr(before->prompt, "blue") && strstr(now->prompt, "green"));
+    CHECK(before && before->complete && !before->busy && strstr(before->prompt, "blue") &&
+          strstr(now->prompt, "green"));
     if (before) {
         test_pairs(before, now);
         test_kept(before, engine_info(engine));

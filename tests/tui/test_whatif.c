@@ -75,6 +75,8 @@ static void test_difference(void)
     pty_send(pty, "\t" RIGHT); /* " blue", of which nothing is left in the prompt */
     CHECK(pty_wait(pty, "removed: \"blue\" +2.000") && pty_wait(pty, "\"blue\" 60.0 → 60.0 %: most changed"), "%s",
           pty_screen(pty));
+    pty_send(pty, "r");
+    CHECK(pty_wait(pty, "\"blue\" rather than \"red\": most changed"), "%s", pty_row(pty, 21));
     pty_send(pty, "q");
     CHECK(pty_wait_end(pty) == 0);
     pty_stop(pty);
@@ -222,7 +224,8 @@ static void test_pin(void)
     pty_send(pty, CONTROL('O'));
     CHECK(pty_wait(pty, "Open a model"));
     pty_send(pty, "G\r");
-    CHECK(pty_wait(pty, "Pinned  1 of 12  fake, Q8_0") && pty_wait(pty, "second, Q8_0") && pty_wait(pty, "28 probes in"),
+    CHECK(pty_wait(pty, "Pinned  1 of 12  fake, Q8_0") && pty_wait(pty, "second, Q8_0") &&
+              pty_wait(pty, "28 probes in"),
           "%s", pty_screen(pty));
     pty_send(pty, COMPARE);
     CHECK(pty_wait(pty, "Pinned  18 tokens  fake, Q8_0"), "%s", pty_screen(pty));
