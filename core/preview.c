@@ -3,11 +3,14 @@
  * An explanation takes a while, and a useful one need not.  What a unit does on direct paths alone is an estimate of its
  * relevance that costs a row for each output token in place of half a pass: all units are previewed so before any is
  * measured.  Then those probes come first that promise most for what they cost, so that the strongest units are measured
- * long before the last.  Order changes no value: what an operation does to a row does not depend on the rows beside it. */
+ * long before the last.  Attention carries what a unit says to its neighbours, where direct paths then find it: so they count
+ * in.  Order changes no value: what an operation does to a row does not depend on the rows beside it. */
 #include "core/job.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+static const double NEIGHBOUR = 0.3; /* how much a neighbour's estimate counts in a unit's place, beside its own */
 
 enum { PREVIEW_PASSES = 3 }; /* as many rows as so many plain passes have, if there are more than one output token */
 
@@ -41,8 +44,13 @@ static int order_probes(struct job *j, struct error *error)
     struct promise *promise = malloc(((size_t)n + 1) * sizeof *promise);
     if (!promise)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    for (int u = 0; u < n; u++)
-        promise[u] = (struct promise){u, strength(j, u) / (probes_row_count(j->probes, u) + 1)};
+    double before = 0, own = n > 0 ? strength(j, 0) : 0;
+    for (int u = 0; u < n; u++) {
+        double behind = u + 1 < n ? strength(j, u + 1) : 0, rows = probes_row_count(j->probes, u) + 1;
+        promise[u] = (struct promise){u, (own + NEIGHBOUR * (before + behind)) / rows};
+        before = own;
+        own = behind;
+    }
     qsort(promise, (size_t)n, sizeof *promise, by_worth);
     for (int i = 0; i < n; i++)
         j->plan->order[i] = promise[i].unit;

@@ -39,6 +39,8 @@ struct round {
     double first_seconds;    /* from the request to the first relevances */
     double preview_seconds;  /* from the request to an estimate for every unit */
     double retarget_seconds; /* another token of the answer, or a candidate, after the map */
+    double units_seconds;    /* the same by other units: probes that are the same are not run again */
+    double units_kept;       /* the share of its probes that are */
     double longer_seconds;   /* one token more of output, when the others are known */
     double edit_seconds;     /* the prompt without a word from its middle */
     double cancel_seconds;   /* from a cancel amid the probes to the end of all work */
@@ -57,6 +59,8 @@ static const struct figure {
     {"map", "first_seconds", offsetof(struct round, first_seconds)},
     {"map", "preview_seconds", offsetof(struct round, preview_seconds)},
     {"again", "retarget_seconds", offsetof(struct round, retarget_seconds)},
+    {"again", "units_seconds", offsetof(struct round, units_seconds)},
+    {"again", "units_kept", offsetof(struct round, units_kept)},
     {"again", "longer_seconds", offsetof(struct round, longer_seconds)},
     {"again", "edit_seconds", offsetof(struct round, edit_seconds)},
     {"again", "cancel_seconds", offsetof(struct round, cancel_seconds)},
@@ -174,6 +178,17 @@ static int measure_cancel(struct run *run, const struct request *request, double
     return asked > 0 && code == ERROR_CANCELLED ? 0 : code;
 }
 
+/* The request by words, or by tokens if it was by words. */
+static int measure_units(struct run *run, struct request request, struct round *round, struct error *error)
+{
+    const struct cost *cost = &run->explanation->cost;
+    request.units = request.units && strcmp(request.units, "word") == 0 ? "token" : "word";
+    int code = run_submit(run, &request, NULL, NULL, error);
+    round->units_seconds = cost->seconds;
+    round->units_kept = (double)cost->probes_kept / (cost->probes + cost->probes_kept);
+    return code;
+}
+
 /* What is asked of a worker that has just explained the request. */
 static int measure_again(struct run *run, struct request request, struct round *round, struct error *error)
 {
@@ -182,9 +197,11 @@ static int measure_again(struct run *run, struct request request, struct round *
     if (!text)
         return error_set(error, ERROR_MEMORY, "out of memory");
     int generate = request.generate;
+    int code = measure_retarget(run, &round->retarget_seconds, error);
+    if (code == 0)
+        code = measure_units(run, request, round, error);
     request.explain = false;
     request.generate++;
-    int code = measure_retarget(run, &round->retarget_seconds, error);
     if (code == 0)
         code = run_submit(run, &request, NULL, NULL, error);
     round->longer_seconds = run->explanation->cost.prefill_seconds + run->explanation->cost.generate_seconds;
@@ -321,6 +338,8 @@ static int print_table(FILE *out, const void *data, struct error *error)
     fprintf(out, "first colours after    %.3f s, on every unit after %.3f s, the prompt's pass with it\n",
             r->first_seconds, r->preview_seconds);
     fprintf(out, "another answer's map   %.1f ms, from what was kept\n", 1e3 * r->retarget_seconds);
+    fprintf(out, "the map by other units %.2f full maps, for %.0f %% of the probes are kept\n",
+            r->units_seconds / r->map_seconds, 100 * r->units_kept);
     fprintf(out, "one more token         %.2f plain passes\n", r->longer_seconds / r->plain_seconds);
     fprintf(out, "a word less halfway    %.2f plain passes\n", r->edit_seconds / r->plain_seconds);
     if (isfinite(r->cancel_seconds))
