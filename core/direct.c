@@ -160,6 +160,22 @@ static int part_new(struct job *j, int first, int end, struct direct_part **out,
     return probes_new(j->baseline, j->stream, part->plan, &method, &targets, job_precision(j), &part->probes, error);
 }
 
+/* What the explanation before this one knows of the part's units: told, and not measured again. */
+static int recall_part(struct run *run, struct direct_part *part, const struct direct_part *former, struct error *error)
+{
+    struct job *j = run->job;
+    int n = 0, *unit = malloc(((size_t)part->plan->units + 1) * sizeof *unit);
+    int status = unit ? former_recall_direct(&j->former, j, part, former, error)
+                      : error_set(error, ERROR_MEMORY, "out of memory");
+    for (int u = 0; status == 0 && u < part->plan->units; u++)
+        if (atomic_load(&part->probes->measured[u]))
+            unit[n++] = u;
+    if (status == 0 && n > 0)
+        report(run, unit, n, 0);
+    free(unit);
+    return status;
+}
+
 int job_measure_direct(struct job *j, int first, int end, struct error *error)
 {
     struct direct_part *part = NULL;
@@ -171,6 +187,11 @@ int job_measure_direct(struct job *j, int first, int end, struct error *error)
         return status;
     }
     struct run run = {j, part};
+    const struct direct_part *former = former_part(&j->former, first);
+    if (former && (former->first != first || former->end != end))
+        former = NULL;
+    if (former && (status = recall_part(&run, part, former, error)) < 0)
+        return status;
     int units = part->plan->units, lanes = j->engine->info.streams;
     int rows = (units * (end - first) + lanes - 1) / lanes;
     struct probe_watch watch = {.report = report, .context = &run, .rows = rows < RUN_ROWS ? rows : 0};
@@ -178,7 +199,7 @@ int job_measure_direct(struct job *j, int first, int end, struct error *error)
         status = job_watch_probes(j, part->probes, &watch, error);
     plan_trim(part->plan);
     j->direct.bytes += (size_t)units * (size_t)(end - first) * (size_t)j->engine->model->width * sizeof(float);
-    if (j->direct.bytes > STATE_BYTES)
+    if (j->direct.bytes > STATE_BYTES || (former && !former->probes->change)) /* states of some units are of no use */
         probes_drop_states(part->probes);
     return status;
 }
@@ -200,7 +221,10 @@ int job_measure_direct_rest(struct job *j, struct error *error)
     for (; status == 0 && first < j->output_count; first = first_unknown(&j->direct)) {
         if (j->request->budget > 0 && clock_now() > j->probes_started + j->request->budget && first > 0)
             break;
+        const struct direct_part *former = former_part(&j->former, first);
         int end = first + tokens < j->output_count ? first + tokens : j->output_count;
+        if (former && former->first == first)
+            end = former->end;
         status = job_measure_direct(j, first, end, error);
     }
     return status;

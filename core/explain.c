@@ -403,7 +403,10 @@ static int run_probes(struct job *j, struct error *error)
     int status = few ? 0 : job_preview(j, error);
     if (status == 0)
         status = job_run_probes(j, NULL, 0, error);
-    return status == 0 && few ? job_preview(j, error) : status;
+    if (status == 0 && few)
+        status = job_preview(j, error);
+    former_clear(&j->former);
+    return status;
 }
 
 int job_explain(struct job *j, struct error *error)

@@ -8,12 +8,24 @@
 
 static const size_t MOST_BYTES = (size_t)1 << 28; /* of final states, kept beside those of the next explanation */
 
-void former_clear(struct former *f)
+/* All but what direct paths did. */
+static void drop(struct former *f)
 {
     probes_free(f->probes);
     plan_free(f->plan);
     free(f->ids);
     free(f->wanted);
+    f->probes = NULL;
+    f->plan = NULL;
+    f->ids = f->wanted = NULL;
+    f->count = 0;
+}
+
+void former_clear(struct former *f)
+{
+    drop(f);
+    direct_clear(&f->direct);
+    free(f->from);
     *f = (struct former){0};
 }
 
@@ -34,10 +46,17 @@ void former_keep(struct former *f, struct job *j)
     for (int t = 0; prompt + t < count; t++)
         ids[prompt + t] = j->output[t].id;
     former_clear(f);
-    *f = (struct former){j->plan, j->probes, ids, count, j->wanted, j->noise_floor};
+    *f = (struct former){.plan = j->plan,
+                         .probes = j->probes,
+                         .ids = ids,
+                         .count = count,
+                         .wanted = j->wanted,
+                         .noise_floor = j->noise_floor,
+                         .direct = j->direct};
     j->plan = NULL;
     j->probes = NULL;
     j->wanted = NULL;
+    j->direct = (struct direct){0};
 }
 
 bool former_is_of(const struct former *f, const int32_t *ids, int count)
@@ -155,7 +174,8 @@ static void take(struct probes *now, struct stream *s, int unit, const struct pr
     size_t n = (size_t)(known - first);
     size_t to = (size_t)unit * (size_t)now->targets.count + (size_t)first;
     size_t from = (size_t)old * (size_t)then->targets.count + (size_t)(first + offset);
-    now->baseline->model->device->ops->copy(s, then->change + from * d, n * d * sizeof(float), now->change + to * d);
+    if (then->change && now->change)
+        now->baseline->model->device->ops->copy(s, then->change + from * d, n * d * sizeof(float), now->change + to * d);
     memcpy(now->dlse + to, then->dlse + from, n * sizeof *now->dlse);
     memcpy(now->dlogit + to * wanted, then->dlogit + from * wanted, n * wanted * sizeof *now->dlogit);
 }
@@ -193,45 +213,70 @@ static int form_wanted(struct probes *p, struct stream *s, int t, struct error *
     return status;
 }
 
-/* Take over all that is the same. */
-static int take_all(struct job *j, const struct former *f, const int *from, int shared, struct error *error)
+/* Take over what is the same of the first `shared` targets, which were the former probes' from `offset` on. */
+static int take_all(struct probes *now, struct stream *s, const struct probes *then, const int *from, int shared,
+                    int offset, struct error *error)
 {
-    const struct probes *then = f->probes;
-    struct probes *now = j->probes;
-    size_t wanted = (size_t)now->targets.wanted_count;
-    int offset = now->targets.first - then->targets.first, status;
     for (int u = 0; u < now->plan->units; u++) {
-        bool fine = from[u] >= 0 && (then->exact[from[u]] || now->precision != PRECISION_F32);
+        bool there = from[u] >= 0 && from[u] < then->plan->units;
+        bool fine = there && (then->exact[from[u]] || now->precision != PRECISION_F32);
         int known = fine ? known_targets(then, from[u], shared, offset) : 0;
         if (known == 0)
             continue;
-        take(now, j->stream, u, then, from[u], known, offset);
-        j->recalled[u] = true;
+        take(now, s, u, then, from[u], known, offset);
         now->known[u] = known;
         now->exact[u] = then->exact[from[u]];
         atomic_store(&now->measured[u], known == now->targets.count);
     }
-    status = j->engine->device->ops->stream_finish(j->stream, error);
-    for (int t = 0; status == 0 && t < shared; t++)
+    return now->baseline->model->device->ops->stream_finish(s, error);
+}
+
+/* The same of the job's own probes, also where they are asked about other tokens. */
+static int recall_all(const struct former *f, struct job *j, struct error *error)
+{
+    struct probes *now = j->probes;
+    size_t wanted = (size_t)now->targets.wanted_count;
+    int offset = now->targets.first - f->probes->targets.first;
+    int status = take_all(now, j->stream, f->probes, f->from, f->shared, offset, error);
+    for (int t = 0; status == 0 && t < f->shared; t++)
         if (memcmp(now->targets.wanted + (size_t)t * wanted, f->wanted + (size_t)(t + offset) * wanted,
                    wanted * sizeof *f->wanted))
             status = form_wanted(now, j->stream, t, error);
+    for (size_t u = 0; status == 0 && u < j->unit_count; u++)
+        if ((j->recalled[u] = now->known[u] > 0))
+            j->noise_floor = f->noise_floor;
     return status;
 }
 
 int former_recall(struct former *f, struct job *j, struct error *error)
 {
-    int status = 0, shared = f->plan ? shared_targets(f, j) : 0;
-    if (shared > 0) {
+    int status = 0;
+    f->shared = f->plan ? shared_targets(f, j) : 0;
+    if (f->shared > 0) {
+        bool moved = j->probes->targets.first != f->probes->targets.first;
         j->recalled = calloc(j->unit_count + 1, sizeof *j->recalled);
-        int *from = match(f, j->plan, j->probes->targets.first + shared);
-        status = j->recalled && from ? take_all(j, f, from, shared, error)
-                                     : error_set(error, ERROR_MEMORY, "out of memory");
-        free(from);
-        for (size_t u = 0; status == 0 && u < j->unit_count; u++)
-            if (j->recalled[u])
-                j->noise_floor = f->noise_floor;
+        f->from = match(f, j->plan, j->probes->targets.first + f->shared);
+        status = j->recalled && f->from ? recall_all(f, j, error) : error_set(error, ERROR_MEMORY, "out of memory");
+        if (moved) /* output that is now the prompt's end: its tokens have other numbers */
+            direct_clear(&f->direct);
+    } else {
+        direct_clear(&f->direct);
     }
-    former_clear(f);
+    drop(f);
     return status;
+}
+
+const struct direct_part *former_part(const struct former *f, int t)
+{
+    const struct direct_part *part = t < f->direct.count ? f->direct.part[t] : NULL;
+    return part && f->from && part->end <= f->shared ? part : NULL;
+}
+
+int former_recall_direct(const struct former *f, struct job *j, struct direct_part *part,
+                         const struct direct_part *former, struct error *error)
+{
+    size_t tokens = (size_t)(part->end - part->first);
+    if (memcmp(part->wanted, former->wanted, tokens * WANTED * sizeof *part->wanted))
+        return 0;
+    return take_all(part->probes, j->stream, former->probes, f->from, (int)tokens, 0, error);
 }

@@ -8,7 +8,7 @@
 #ifndef CORE_FORMER_H
 #define CORE_FORMER_H
 
-#include "core/probe.h"
+#include "core/direct.h"
 
 struct job;
 
@@ -19,6 +19,10 @@ struct former {
     int count;
     int32_t *wanted; /* what its probes were asked about */
     double noise_floor;
+    struct direct direct; /* what direct paths did */
+    /* since former_recall(): */
+    int shared; /* so many output tokens, from the first, are those of the job and follow the same tokens */
+    int *from;  /* [job->unit_count] the unit whose probe was the same as far as these go, or -1; NULL: none */
 };
 
 /* Take over what the job's last request measured, in place of what was kept; nothing if it measured nothing, or so much that
@@ -27,8 +31,13 @@ void former_keep(struct former *, struct job *);
 void former_clear(struct former *);
 /* Whether a prompt begins with the tokens that it was about. */
 bool former_is_of(const struct former *, const int32_t *ids, int count);
-/* Let the job's probes, which have not run, know all that the former ones say of them, with the noise floor; then clear.
- * Sets job->recalled where that is anything. */
+/* Let the job's probes, which have not run, know all that the former ones say of them, with the noise floor.  Then nothing is
+ * left of it but what direct paths did.  Sets job->recalled where there was anything. */
 int former_recall(struct former *, struct job *, struct error *);
+/* What was measured together with output token t on direct paths, if all of that is about the job's tokens; else NULL. */
+const struct direct_part *former_part(const struct former *, int t);
+/* Let a part's probes, which have not run, know what those of a former one with the same tokens say of them. */
+int former_recall_direct(const struct former *, struct job *, struct direct_part *, const struct direct_part *former,
+                         struct error *);
 
 #endif

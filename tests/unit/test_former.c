@@ -14,7 +14,7 @@ static struct engine *engine;
 static struct request ask(const char *prompt, int generate, const char *units)
 {
     return (struct request){.prompt = prompt, .prompt_length = strlen(prompt), .generate = generate, .explain = true,
-                            .units = units, .method = method_default()};
+                            .direct = true, .units = units, .method = method_default()};
 }
 
 /* Read events until the request ends, or `stop` says so. */
@@ -56,14 +56,17 @@ static void check_fresh(const char *what, const struct explanation *e, const str
 {
     struct worker *w = new_worker();
     struct explanation *fresh = explanation_new();
-    size_t different = 0;
+    size_t different = 0, direct = 0;
     explain(w, fresh, r);
     CHECK(fresh->cost.probes_kept == 0 && fresh->unit_count == e->unit_count && fresh->output_count == e->output_count,
           "%s: %zu units, %zu tokens", what, fresh->unit_count, fresh->output_count);
     for (size_t u = 0; u < e->unit_count && u < fresh->unit_count; u++)
         for (size_t t = 0; t < e->output_count; t++)
-            for (int c = 0; c <= CANDIDATES; c++)
+            for (int c = 0; c <= CANDIDATES; c++) {
                 different += explanation_relevance(e, u, t, c) != explanation_relevance(fresh, u, t, c);
+                direct += !(explanation_direct(e, u, t, c) == explanation_direct(fresh, u, t, c));
+            }
+    CHECK(direct == 0, "%s: %zu values of direct paths differ, or are not known", what, direct);
     CHECK(different == 0, "%s: %zu values differ", what, different);
     CHECK(!isnan(e->noise_floor) && e->noise_floor >= 0, "%s: noise floor %g", what, e->noise_floor);
     explanation_free(fresh);
@@ -78,7 +81,8 @@ static void test_units(void)
     explain(w, e, &r);
     int all = e->cost.probes;
     explain(w, e, &r);
-    CHECK(e->cost.probes == 0 && e->cost.probes_kept == all, "the same again: %d probes", e->cost.probes);
+    CHECK(e->cost.probes == 0 && e->cost.probes_kept == all && e->cost.rows == 0, "the same again: %d probes, %lld rows",
+          e->cost.probes, (long long)e->cost.rows);
     check_fresh("the same again", e, &r);
     r.units = "word";
     explain(w, e, &r);
