@@ -8,8 +8,9 @@
 
 enum {
     CHOICES = 1 + CANDIDATES,
-    DROPPED = 9, /* of the 23 bits of a relevance's mantissa, */
-    DROPPED_DIRECT = 13, /* and of one on direct paths alone */
+    DROPPED = 9,           /* of the 23 bits of a relevance's mantissa, */
+    DROPPED_DIRECT = 13,   /* of one on direct paths alone, */
+    DROPPED_CANDIDATE = 3, /* and of those for candidates so many more */
     PLANES = 3, /* bytes of a relevance that are kept */
 };
 enum row_flag { ROW_MEASURED = 1, ROW_ESTIMATED = 2, ROW_KNOWN = 4 }; /* KNOWN: of so many output tokens only */
@@ -66,7 +67,8 @@ static void put_values(struct bytes *out, const float *values, size_t n, unsigne
 {
     for (int plane = PLANES - 1; plane >= 0; plane--)
         for (size_t i = 0; i < n; i++) {
-            uint32_t bits = kept_bits(values[i], dropped);
+            unsigned more = i % CHOICES > 1 ? DROPPED_CANDIDATE : 0;
+            uint32_t bits = kept_bits(values[i], dropped + more);
             if (i % CHOICES == 1)
                 bits ^= kept_bits(values[i - 1], dropped);
             bytes_put_number(out, bits >> 8 * plane & 255, 1);

@@ -1,7 +1,7 @@
 /* scene_explanation.h: an explanation as pieces of a scene, and back.
  *
- * Relevances are kept to four significant digits, those of direct paths to three: the screen shows three.  All else is
- * exact.  What comes back has been checked: whoever shows explanations may trust it as
+ * Relevances are kept to four significant digits, as the screen shows them, those for candidates and those of direct
+ * paths to three.  All else is exact.  What comes back has been checked: whoever shows explanations may trust it as
  * one of the worker's. */
 #ifndef TUI_SCENE_EXPLANATION_H
 #define TUI_SCENE_EXPLANATION_H

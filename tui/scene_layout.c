@@ -93,7 +93,7 @@ const struct shape layout_pairs = SHAPE_OF(pairs_fields);
 static const struct shape_field explanation_fields[] = {
     NUMBER(explanation, request), TRUTH(explanation, stopped), NUMBER(explanation, foil.token),
     NUMBER(explanation, foil.id), FLOAT(explanation, foil.logprob), NUMBER(explanation, chosen_id),
-    NUMBER(explanation, chosen_token),
+    NUMBER(explanation, chosen_token), TEXT(explanation, precision),
     INNER(explanation, method, layout_method), FLOAT(explanation, noise_floor), TRUTH(explanation, busy),
     TRUTH(explanation, complete), INNER(explanation, cost, layout_cost), INNER(explanation, error, layout_error),
     /* parts of their own */

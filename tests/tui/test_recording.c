@@ -177,12 +177,12 @@ static void check_same(const struct explanation *a, const struct explanation *b)
     for (size_t u = 0; u < 2; u++)
         for (size_t i = 0; i < OUTPUT * CHOICES; i++) {
             size_t at = u * OUTPUT * CHOICES + i;
-            CHECK(near((double)a->relevance[at], (double)b->relevance[at], 3.1e-5), "%zu: %g %g", at, (double)a->relevance[at],
+            CHECK(near((double)a->relevance[at], (double)b->relevance[at], i % CHOICES < 2 ? 3.1e-5 : 2.5e-4), "%zu: %g %g", at, (double)a->relevance[at],
                   (double)b->relevance[at]);
         }
     CHECK(a->relevance[1] == a->relevance[0]);
     for (size_t i = 0; i < 2 * CHOICES; i++)
-        CHECK(near((double)a->direct[0].value[i], (double)b->direct[0].value[i], 5e-4), "%g", (double)a->direct[0].value[i]);
+        CHECK(near((double)a->direct[0].value[i], (double)b->direct[0].value[i], 4e-3), "%g", (double)a->direct[0].value[i]);
     CHECK(isnan(explanation_direct(a, 0, 1, 0)) && a->chosen[1] == b->chosen[1] && isnan(a->chosen[2]));
     CHECK(a->noise_floor == b->noise_floor && a->request == 77 && a->cost.probes == 12);
 }
