@@ -227,6 +227,8 @@ void explanation_free(struct explanation *);
 double explanation_relevance(const struct explanation *, size_t unit, size_t token, int choice);
 /* Whether it is known, be it as an estimate. */
 bool explanation_knows(const struct explanation *, size_t unit, size_t token);
+/* Whether it is measured, and not only known on direct paths. */
+bool explanation_measured(const struct explanation *, size_t unit, size_t token);
 /* Whether that is an estimate: what direct paths do, or measured in low precision. */
 bool explanation_estimated(const struct explanation *, size_t unit, size_t token);
 /* The same on direct paths alone; NAN where not known.  What is measured less this is what the unit does on all other

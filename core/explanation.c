@@ -55,16 +55,16 @@ void explanation_free(struct explanation *e)
     free(e);
 }
 
-static bool is_measured(const struct explanation *e, size_t unit, size_t token)
+bool explanation_measured(const struct explanation *e, size_t unit, size_t token)
 {
-    return e->measured[unit] || (e->known && token < e->known[unit]);
+    return unit < e->unit_count && (e->measured[unit] || (e->known && token < e->known[unit]));
 }
 
 double explanation_relevance(const struct explanation *e, size_t unit, size_t token, int choice)
 {
     if (unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES)
         return 0;
-    if (!is_measured(e, unit, token)) {
+    if (!explanation_measured(e, unit, token)) {
         double direct = explanation_direct(e, unit, token, choice);
         return isnan(direct) ? 0 : direct;
     }
@@ -75,12 +75,12 @@ bool explanation_knows(const struct explanation *e, size_t unit, size_t token)
 {
     if (unit >= e->unit_count || token >= e->output_count)
         return false;
-    return is_measured(e, unit, token) || !isnan(explanation_direct(e, unit, token, 0));
+    return explanation_measured(e, unit, token) || !isnan(explanation_direct(e, unit, token, 0));
 }
 
 bool explanation_estimated(const struct explanation *e, size_t unit, size_t token)
 {
-    return !is_measured(e, unit, token) || e->estimated[unit];
+    return !explanation_measured(e, unit, token) || e->estimated[unit];
 }
 
 void event_free(struct event *v)

@@ -12,7 +12,7 @@ double explanation_direct(const struct explanation *e, size_t unit, size_t token
 {
     if (unit >= e->unit_count || token >= e->output_count || choice < 0 || choice >= CHOICES)
         return NAN;
-    if (e->method.paths == PATHS_DIRECT && e->measured[unit])
+    if (e->method.paths == PATHS_DIRECT && explanation_measured(e, unit, token))
         return explanation_relevance(e, unit, token, choice);
     if (token >= e->direct_count || !e->direct[token].value)
         return NAN;

@@ -4,22 +4,33 @@
 
 #include "tui/colour.h"
 
-static bool counts(const struct explanation *e, size_t unit, size_t token)
-{
-    return e->units[unit].kind != UNIT_SPECIAL && explanation_knows(e, unit, token);
-}
-
 bool map_sets_scale(const struct explanation *e, size_t unit)
 {
     return e->units[unit].kind != UNIT_SPECIAL && e->units[unit].first > 0;
 }
 
+/* What is known of a choice on all paths, an estimate included, and on direct ones; NAN where nothing is. */
+static void find(const struct explanation *e, size_t unit, const struct map_question *q, int choice, double *all,
+                 double *direct)
+{
+    bool answered = e->chosen && e->chosen_token == (int)q->token && e->chosen_id == q->typed;
+    *all = *direct = NAN;
+    if (choice == MAP_TYPED && answered) {
+        *all = e->chosen[unit];
+        *direct = e->chosen_direct ? e->chosen_direct[unit] : NAN;
+    } else if (choice != MAP_TYPED) {
+        *all = explanation_knows(e, unit, q->token) ? explanation_relevance(e, unit, q->token, choice) : NAN;
+        *direct = explanation_direct(e, unit, q->token, choice);
+    }
+}
+
 static double relevance(const struct explanation *e, size_t unit, const struct map_question *q, int choice)
 {
-    if (choice != MAP_TYPED)
-        return explanation_relevance(e, unit, q->token, choice);
-    bool answered = e->chosen && e->chosen_token == (int)q->token && e->chosen_id == q->typed;
-    return answered ? e->chosen[unit] : NAN;
+    double all, direct;
+    find(e, unit, q, choice, &all, &direct);
+    if (q->paths == MAP_MEDIATED)
+        return explanation_measured(e, unit, q->token) ? all - direct : NAN;
+    return q->paths == MAP_DIRECT ? direct : all;
 }
 
 static double value_of(const struct explanation *e, size_t unit, const struct map_question *q)
@@ -32,23 +43,32 @@ static double greatest(const struct explanation *e, const struct map_question *q
 {
     double most = 0;
     for (size_t u = 0; u < e->unit_count; u++)
-        if (counts(e, u, q->token) && (all || map_sets_scale(e, u)))
+        if (e->units[u].kind != UNIT_SPECIAL && (all || map_sets_scale(e, u)))
             most = fmax(most, fabs(value_of(e, u, q))); /* of a NAN and a number it is the number */
+    return most;
+}
+
+/* The scale that all output tokens, or that of the question, need. */
+static double scale_of(const struct explanation *e, const struct map_question *q)
+{
+    double most = greatest(e, q, false);
+    if (!q->contrast)
+        most = fmax(most, greatest(e, &(struct map_question){.token = q->token, .paths = q->paths}, false));
+    for (size_t t = 0; q->shared && t < e->output_count; t++)
+        most = fmax(most, greatest(e, &(struct map_question){.token = t, .paths = q->paths}, false));
     return most;
 }
 
 struct map map_of(const struct explanation *e, const struct map_question *q)
 {
     struct map map = {.explanation = e, .question = *q};
-    for (size_t u = 0; u < e->unit_count; u++)
-        map.measured += counts(e, u, q->token);
+    struct map_question whole = *q;
     if (q->token >= e->output_count)
         return map;
-    map.limit = greatest(e, q, false);
-    if (!q->contrast)
-        map.limit = fmax(map.limit, greatest(e, &(struct map_question){.token = q->token}, false));
-    for (size_t t = 0; q->shared && t < e->output_count; t++)
-        map.limit = fmax(map.limit, greatest(e, &(struct map_question){.token = t}, false));
+    whole.paths = MAP_ALL_PATHS;
+    for (size_t u = 0; u < e->unit_count; u++)
+        map.measured += e->units[u].kind != UNIT_SPECIAL && !isnan(value_of(e, u, q));
+    map.limit = fmax(scale_of(e, q), q->paths == MAP_ALL_PATHS ? 0 : scale_of(e, &whole));
     if (!(map.limit > 0)) /* a prompt of one unit */
         map.limit = greatest(e, q, true);
     return map;
@@ -91,16 +111,17 @@ long map_unit_of_output(const struct explanation *e, size_t t)
 double map_value(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
-    if (unit < 0 || !explanation_knows(e, (size_t)unit, map->question.token))
-        return NAN;
-    return value_of(e, (size_t)unit, &map->question);
+    return unit < 0 || (size_t)unit >= e->unit_count ? NAN : value_of(e, (size_t)unit, &map->question);
 }
 
 bool map_estimated(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
     bool typed = map->question.choice == MAP_TYPED || (map->question.contrast && map->question.against == MAP_TYPED);
-    return !isnan(map_value(map, unit)) && (explanation_estimated(e, (size_t)unit, map->question.token) || (typed && e->busy));
+    bool known = !isnan(map_value(map, unit)), open = typed && e->busy;
+    if (map->question.paths == MAP_DIRECT) /* they are what is asked for, and not estimates of it */
+        return known && open;
+    return known && (explanation_estimated(e, (size_t)unit, map->question.token) || open);
 }
 
 double map_position(const struct map *map, long unit)
@@ -119,7 +140,7 @@ size_t map_rank(const struct map *map, long unit)
         return 0;
     size_t rank = 1;
     for (size_t u = 0; u < e->unit_count; u++)
-        if (counts(e, u, map->question.token)) {
+        if (e->units[u].kind != UNIT_SPECIAL) {
             double other = fabs(map_value(map, (long)u));
             rank += other > value || (other == value && (long)u < unit);
         }

@@ -19,6 +19,14 @@ bool map_sets_scale(const struct explanation *, size_t unit);
 
 enum { MAP_TYPED = CANDIDATES + 1 };
 
+/* On which ways from the unit to the output token. */
+enum map_paths {
+    MAP_ALL_PATHS, /* what is measured; until then direct ones, as an estimate */
+    MAP_DIRECT,    /* only through the attention of the rows that predict the token */
+    MAP_MEDIATED,  /* what is measured less that: through the positions between */
+    MAP_PATHS,     /* how many there are */
+};
+
 struct map_question {
     size_t token;
     int choice;
@@ -26,6 +34,7 @@ struct map_question {
     int against;
     int32_t typed; /* MAP_TYPED is this id: another answer of worker_retarget() does not count */
     bool shared;   /* the scale is that of all output tokens */
+    enum map_paths paths;
 };
 
 struct map {
@@ -40,7 +49,8 @@ struct map {
 
 /* Look at a choice, or at the difference of two: of the relevances of A and B, as what suppression does to the sum over
  * the vocabulary is in both.  The scale is that of the output token, and of the choice if that needs more; that of the
- * difference alone in a contrast.  O(units * outputs). */
+ * difference alone in a contrast.  That of some paths is at least that of all, so that one can be held against the other.
+ * O(units * outputs). */
 struct map map_of(const struct explanation *, const struct map_question *);
 
 /* The unit that holds the byte of the prompt, or -1; a byte of two units belongs to the first.
@@ -52,7 +62,7 @@ bool map_is_margin(const struct explanation *, long unit, size_t byte);
 /* The unit that is output token t, or -1. */
 long map_unit_of_output(const struct explanation *, size_t t);
 
-/* Relevance in nats; NAN while it is not measured. */
+/* Relevance in nats; NAN where it is not known. */
 double map_value(const struct map *, long unit);
 /* Whether its relevance is an estimate so far. */
 bool map_estimated(const struct map *, long unit);

@@ -127,7 +127,7 @@ const struct shape layout_info = SHAPE_OF(info_fields);
 
 static const struct shape_field view_fields[] = {
     NUMBER(view, focus), NUMBER(view, token), NUMBER(view, choice), TRUTH(view, contrast), NUMBER(view, typed.token),
-    NUMBER(view, typed.id), TRUTH(view, shared_scale), NUMBER(view, side), NUMBER(view, marked),
+    NUMBER(view, typed.id), TRUTH(view, shared_scale), NUMBER(view, paths), NUMBER(view, side), NUMBER(view, marked),
     TRUTH(view, specials), NUMBER(view, special),
     TRUTH(view, pending), TRUTH(view, mixing), LEFT_OUT(view, waited), TEXT(view, message),
     TRUTH(view, message_bad), NUMBER(view, shown), NUMBER(view, picture_mode), FLOAT(view, opacity),

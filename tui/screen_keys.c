@@ -42,6 +42,7 @@ static unsigned choose_token(struct screen *screen, long token)
     long count = (long)screen->explanation->output_count;
     if (count == 0)
         return DIRTY_NONE;
+    screen->following = false;
     screen->view.token = token < 0 ? 0 : token >= count ? (size_t)count - 1 : (size_t)token;
     screen->view.choice = 0;
     return DIRTY_DRAW | DIRTY_FOLLOW;
@@ -230,6 +231,8 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return screen_show_history(screen);
     case ACTION_READ:
         return screen_ask_prompt(screen);
+    case ACTION_PATHS:
+        return screen_paths(screen);
     case ACTION_COLOURS:
         return screen_colours(screen);
     case ACTION_PROOF:

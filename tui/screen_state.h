@@ -6,6 +6,7 @@
  * screen_contrast.c compares choices,
  * screen_compare.c compares explanations,
  * screen_mix.c turns units up and down,
+ * screen_paths.c follows the output as it is written, and chooses which paths are shown,
  * screen_units.c zooms into units and walks among the specials,
  * screen_picture.c has the pictures,
  * screen_prompt.c puts other prompts in the place of the one that is written,
@@ -89,6 +90,9 @@ struct screen {
     struct replay *replay;     /* NULL: there is a worker, or will be */
     char save_name[PATHS_LENGTH];
     bool replace_asked;      /* Enter once on the name of a file that is there */
+    bool following;          /* the chosen token is the newest one that is measured, until the output is there */
+    size_t followed_from;    /* then this one is chosen again */
+    int64_t followed_at;     /* when it last changed, milliseconds */
     uint64_t submitted;      /* number of the latest request, 0: none */
     int64_t since; /* screen_now() when what view_waits() for began */
     bool quit, quit_asked;   /* ^C once while nothing runs */
@@ -172,6 +176,15 @@ unsigned screen_mix_reset(struct screen *);
 void screen_mix_start(struct screen *);
 /* An event of the mix was folded. */
 unsigned screen_mix_event(struct screen *, enum event_kind);
+
+/* -- screen_paths.c ------------------------------------------------------------------------------------------------ */
+
+/* The map of all paths, of direct ones, or of the others. */
+unsigned screen_paths(struct screen *);
+/* A request was submitted: show the map of its newest token from the first to the last; then that of the chosen one. */
+void screen_follow_start(struct screen *);
+/* An event of it was folded. */
+unsigned screen_follow(struct screen *, enum event_kind);
 
 /* -- screen_units.c ------------------------------------------------------------------------------------------------ */
 

@@ -43,7 +43,7 @@ unsigned screen_measure(struct screen *screen)
     request.prompt_length = screen->editor.length;
     request.images = screen->images;
     request.image_count = screen->image_count;
-    request.explain = true;
+    request.explain = request.direct = true;
     if (view_is_stale(&screen->view)) {
         screen->view.token = 0;
         screen->view.typed.id = -1;
@@ -61,6 +61,7 @@ unsigned screen_measure(struct screen *screen)
     else
         screen_history_add(screen);
     screen->view.pending = screen->submitted != 0;
+    screen_follow_start(screen);
     return DIRTY_ALL;
 }
 
@@ -110,7 +111,7 @@ static unsigned event(struct screen *screen, enum event_kind kind)
         screen->view.special = -1;
     if (kind == EVENT_PROMPT)
         screen->view.patch_column = screen->view.patch_row = -1;
-    unsigned dirty = screen_compare_event(screen, kind);
+    unsigned dirty = screen_compare_event(screen, kind) | (latest ? screen_follow(screen, kind) : 0);
     if (kind == EVENT_PROMPT || kind == EVENT_TOKEN)
         dirty |= DIRTY_TEXT | (e->output_count == screen->view.token + 1 ? DIRTY_FOLLOW : 0);
     return dirty | DIRTY_DRAW;

@@ -11,6 +11,7 @@ void view_free(struct view *view)
     words_free(&view->remixed);
     words_free(&view->strip_words);
     view_free_compare(view);
+    sources_free(&view->sources);
     picture_canvas_free(&view->canvas);
 }
 
@@ -251,7 +252,8 @@ void view_draw(struct view *view)
     } else {
         int against = view_against(view);
         view->map = map_of(view->explanation, &(struct map_question){view->token, view->choice, against >= 0, against,
-                                                                     view->typed.id, view->shared_scale});
+                                                                     view->typed.id, view->shared_scale, view->paths});
+        view_find_sources(view);
         view_ask_compare(view);
         view_draw_specials(view);
         view_draw_prompt(view);

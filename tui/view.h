@@ -19,6 +19,7 @@
 #include "tui/offer.h"
 #include "tui/paint.h"
 #include "tui/picture.h"
+#include "tui/sources.h"
 #include "tui/terminal.h"
 #include "tui/words.h"
 
@@ -79,6 +80,7 @@ struct view {
     bool shared_scale;
     enum view_side { SIDE_CANDIDATES, SIDE_PROOF, SIDE_PAIRS } side; /* what stands beside the output */
     long marked; /* the unit that another is to be paired with; -1: none */
+    enum map_paths paths; /* the map is that of these */
     bool specials; /* the special tokens are shown */
     long special;  /* the one among them that the prompt's cursor is on, a token of the explanation; -1: it is in the text */
     bool pending; /* a request waits for its first event */
@@ -111,6 +113,7 @@ struct view {
     size_t same_before, same_behind; /* bytes of the edited prompt that are still those that were explained */
     struct map map;
     struct view_compare compare;
+    struct sources sources; /* whose numbers are drawn before tokens and words; empty: none are */
     struct picture_canvas canvas; /* where it is drawn in halves of cells */
 };
 
@@ -213,6 +216,15 @@ void view_draw_compare(struct view *);
 bool view_draw_compare_legend(struct view *, int row);
 bool view_draw_compare_line(struct view *, int row);
 void view_free_compare(struct view *);
+/* A source's number in the cell before a word: on a space in the same row, or beside the area where a row begins.  Nothing
+ * where neither is. */
+void view_draw_number(const struct view *, struct area, int first, const struct layout *, size_t glyph, int number,
+                      struct style); /* view_sources.c */
+/* Whose numbers are shown: while the output comes and is measured, and where a token is chosen; none where two
+ * explanations are compared. */
+void view_find_sources(struct view *);
+/* What the map's paths are called, or "" for all. */
+const char *view_paths_name(const struct view *);
 
 /* Take the picture's pane out of the room of the words: sets columns, word_rows and picture_*. */
 void view_place_picture(struct view *); /* view_picture.c */

@@ -100,6 +100,10 @@ static void draw_legend(struct view *view, int row)
     colour_times(nats, times, sizeof times);
     bool narrow = columns < 60;
     int against = view_against(view);
+    if (view->paths != MAP_ALL_PATHS) {
+        at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), view_paths_name(view));
+        at += paint_string(row, at, columns - at, paint_plain(0), columns < 80 ? " " : " paths: ");
+    }
     if (against >= 0) {
         at += paint_string(row, at, columns - at, paint_plain(0), narrow ? "" : "for ");
         at += view_draw_choice(view, row, at, columns, narrow ? 6 : 14, against);
@@ -203,6 +207,12 @@ static int words_width(const struct view *view, const char *times)
     return (int)strlen(": without it \"\" is ") + (width < 16 ? width : 16) + (int)strlen(times);
 }
 
+/* Why there is no value. */
+static const char *unknown(const struct view *view)
+{
+    return view->paths == MAP_ALL_PATHS || view->explanation->busy ? ": not measured yet" : ": measured on all paths only";
+}
+
 /* The unit under the prompt's cursor or the picture's: its value, its rank where there is room, and what it means. */
 static void draw_unit(struct view *view, int row)
 {
@@ -218,12 +228,13 @@ static void draw_unit(struct view *view, int row)
         at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), text);
     }
     if (isnan(value)) {
-        paint_string(row, at, columns - at, paint_plain(0), ": not measured yet");
+        paint_string(row, at, columns - at, paint_plain(0), unknown(view));
         return;
     }
     colour_nats(value, nats, sizeof nats);
     colour_times(value, times, sizeof times);
-    snprintf(text, sizeof text, " %s%s nats", map_estimated(&view->map, unit) ? "about " : "", nats);
+    snprintf(text, sizeof text, " %s%s nats%s%s", map_estimated(&view->map, unit) ? "about " : "", nats,
+             view->paths == MAP_ALL_PATHS ? "" : " ", view_paths_name(view));
     at += paint_string(row, at, columns - at, paint_plain(0), text);
     bool special = view->explanation->units[unit].kind == UNIT_SPECIAL;
     int used = special ? snprintf(text, sizeof text, ", a special")
@@ -270,9 +281,11 @@ static void draw_top(struct view *view, int row)
     if (view->token >= view->explanation->output_count)
         return;
     bool measured = map_top(&view->map, MAP_ALL, &unit, 1) > 0;
-    const char *how = measured ? " rests on" : " is not measured yet";
-    if (measured && map_value(&view->map, unit) < 0)
-        how = " depends on";
+    static const char *const rests[MAP_PATHS] = {" rests on", " rests directly on", " rests through others on"},
+                             *const depends[MAP_PATHS] = {" depends on", " depends directly on", " depends through others on"};
+    const char *how = unknown(view);
+    if (measured)
+        how = (map_value(&view->map, unit) < 0 ? depends : rests)[view->paths];
     at += draw_chosen(view, row, at, columns);
     at += paint_string(row, at, columns - at, paint_plain(0), how);
     draw_list(view, row, at, MAP_ALL);

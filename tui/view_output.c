@@ -83,10 +83,13 @@ static void draw_titles(struct view *view)
         paint_string(row, left, side - left, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Output ");
     if (e->output_count > 0) {
         snprintf(text, sizeof text, " %zu of %zu ", view->token + 1, e->output_count);
-        paint_string(row, left, side - left, paint_plain(0), text);
+        left += paint_string(row, left, side - left, paint_plain(0), text);
     }
     if (view->answer.rows > 0 && view->candidates.columns == 0)
         view_draw_answer_title(view, row, left + 1, columns - 1);
+    const char *marks = view->terminal->ascii ? " 1 2 3: where it comes from " : " ¹ ² ³: where it comes from ";
+    if (view->sources.count > 0 && paint_width(marks, strlen(marks)) + 2 < side - left)
+        paint_string(row, left + 1, side - left, paint_plain(COLOUR_DIM), marks);
     if (view->candidates.columns == 0)
         return;
     if (view->answer.rows > 0)
@@ -121,6 +124,9 @@ static void draw_tokens(struct view *view)
         if (chosen)
             style = paint_plain(COLOUR_REVERSE | (view->focus == PLACE_OUTPUT ? COLOUR_BOLD : 0));
         paint_glyph(view->output, view->output_first, glyph, style);
+        if (glyph->start == words_start(&view->said, t))
+            view_draw_number(view, view->output, view->output_first, layout, i, sources_of_token(&view->sources, t),
+                             paint_plain(chosen && glyph->column > 0 ? COLOUR_REVERSE : COLOUR_DIM));
     }
     if (e->output_count == 0)
         paint_string(view->output.row, view->output.column, view->output.columns, paint_plain(COLOUR_DIM),

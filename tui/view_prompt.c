@@ -75,6 +75,13 @@ static bool is_mixed(const struct view *view, long unit)
     return false;
 }
 
+/* Whether the words of the unit begin at the byte. */
+static bool begins(const struct view *view, long unit, size_t byte)
+{
+    const struct explanation *e = view->explanation;
+    return byte == e->units[unit].start || map_is_margin(e, unit, byte - 1);
+}
+
 /* A unit's factor on the space before it. */
 static void draw_mark(const struct view *view, struct glyph glyph, float factor)
 {
@@ -149,6 +156,9 @@ void view_draw_prompt(struct view *view)
         if (unit >= 0 && unit == view->marked)
             style.attributes |= COLOUR_REVERSE;
         paint_glyph(view->prompt, view->prompt_first, glyph, style);
+        int number = sources_of_unit(&view->sources, unit);
+        if (number != SOURCES_NONE && begins(view, unit, byte))
+            view_draw_number(view, view->prompt, view->prompt_first, layout, at, number, paint_plain(COLOUR_DIM));
         const struct steer *steer = byte == (size_t)-1 ? NULL : steer_behind(view, byte);
         if (steer)
             draw_mark(view, *glyph, steer->factor);

@@ -60,6 +60,14 @@ void words_arrange(struct words *words, int columns, wchar_t newline)
     layout_text(&words->layout, words->text, length_of(words), columns, newline);
 }
 
+size_t words_start(const struct words *words, size_t token)
+{
+    size_t at = token > 0 ? words->ends[token - 1] : 0;
+    while (at < words->ends[token] && words->text[at] == ' ')
+        at++;
+    return at;
+}
+
 const char *words_text(const struct words *words, size_t token, size_t *length)
 {
     size_t start = token > 0 ? words->ends[token - 1] : 0;

@@ -23,6 +23,8 @@ void words_clear(struct words *);
 bool words_add(struct words *, const char *text, size_t length);
 /* Lay all of them out, as layout_text() does. */
 void words_arrange(struct words *, int columns, wchar_t newline);
+/* The byte at which the token begins, spaces before it left out; its end if it has nothing else. */
+size_t words_start(const struct words *, size_t token);
 /* The token's text, not terminated. */
 const char *words_text(const struct words *, size_t token, size_t *length);
 

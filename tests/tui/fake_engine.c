@@ -6,7 +6,7 @@
  *   relevance  a unit that holds the word of the choice: +2 nats; one that holds another colour: -1; special units: 9;
  * all others within 0.2; a picture is a grid of 12 x 12 patches, of which those around column FAKE_COLUMN, row FAKE_ROW
  * have 1.5 nats for " blue"
- * and -1 for others; with such a unit steered below 0.3 the output says " red" where it said " blue"
+ * and -1 for others; direct paths have three quarters of it; with such a unit steered below 0.3 the output says " red" where it said " blue"
  * A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that
  * holds "CRASH" crashes. It does not pretend to keep anything between requests. */
 #include "tests/tui/fake_engine.h"
@@ -270,6 +270,7 @@ static void cut_units(struct worker *worker, const struct job *job)
                                    .last = worker->token_count + i,
                                    .first_share = 1,
                                    .last_share = 1};
+    free(worker->units);
     worker->units = units;
     worker->unit_count = n;
     if (worker->picture_count > 0 &&
@@ -328,10 +329,10 @@ static bool pause_ms(struct worker *worker, int ms)
 }
 
 /* With a gate: wait until its file holds `batch` bytes. */
-static bool pass_gate(struct worker *worker, int batch)
+static bool pass_gate(struct worker *worker, const char *gate, int batch)
 {
     struct stat status;
-    while (fake_settings.gate && (stat(fake_settings.gate, &status) != 0 || status.st_size < batch))
+    while (gate && (stat(gate, &status) != 0 || status.st_size < batch))
         if (!pause_ms(worker, 5))
             return false;
     return !cancelled(worker);
@@ -359,33 +360,6 @@ static int32_t steered_word(struct worker *worker, const struct job *job, int32_
     return id;
 }
 
-static bool run_output(struct worker *worker, struct job *job, uint64_t number, bool *stopped)
-{
-    struct token *forced = NULL;
-    size_t wanted = job->request.generate;
-    if (job->target && tokenizer_encode(worker->engine->tokenizer, job->target, job->request.target_length, 0, &forced,
-                                        &wanted, NULL) != 0)
-        wanted = 0;
-    for (size_t t = 0; t < wanted && t < OUTPUT_MOST; t++) {
-        if (!pause_ms(worker, fake_settings.token_ms))
-            break;
-        struct event *event = event_new(EVENT_TOKEN, number);
-        struct output_token *token = &event->token;
-        token->id = forced ? forced[t].id : steered_word(worker, job, next_word(job, t));
-        token->logprob = log(0.6);
-        for (int c = 0; c < CANDIDATES; c++)
-            token->candidates[c] = (struct candidate){FAKE_FIRST + (token->id - FAKE_FIRST + 3 * c) % FAKE_WORDS,
-                                                      c == 0 ? log(0.6) : log(0.3 / (1 << c))};
-        worker->output[worker->output_count++] = token->id;
-        *stopped = event->stopped = token->id == FAKE_END;
-        post(worker, event);
-        if (*stopped)
-            break;
-    }
-    free(forced);
-    return !cancelled(worker);
-}
-
 /* The relevance of units first .. first + count - 1 for all tokens and candidates. */
 static float *batch_relevance(struct worker *worker, size_t first, size_t count)
 {
@@ -401,6 +375,57 @@ static float *batch_relevance(struct worker *worker, size_t first, size_t count)
                 values[(u * worker->output_count + t) * CHOICES + c] = after ? 0 : relevance(worker, first + u, id);
             }
     return values;
+}
+
+/* What direct paths do to the newest token. */
+static void tell_direct(struct worker *worker, struct job *job, uint64_t number)
+{
+    struct event *event = event_new(EVENT_DIRECT, number);
+    size_t t = worker->output_count - 1;
+    cut_units(worker, job);
+    float *values = batch_relevance(worker, 0, worker->unit_count);
+    event->unit_count = worker->unit_count;
+    event->units = (struct unit *)copy((char *)worker->units, worker->unit_count * sizeof *worker->units);
+    event->unit = calloc(worker->unit_count, sizeof *event->unit);
+    event->values = calloc(worker->unit_count * CHOICES, sizeof *event->values);
+    event->direct_first = (int)t;
+    event->direct_end = (int)t + 1;
+    for (size_t u = 0; u < worker->unit_count; u++, event->n++) {
+        event->unit[u] = (int)u;
+        for (size_t c = 0; c < CHOICES; c++)
+            event->values[u * CHOICES + c] = 0.75f * values[(u * worker->output_count + t) * CHOICES + c];
+    }
+    free(values);
+    post(worker, event);
+}
+
+static bool run_output(struct worker *worker, struct job *job, uint64_t number, bool *stopped)
+{
+    struct token *forced = NULL;
+    size_t wanted = job->request.generate;
+    if (job->target && tokenizer_encode(worker->engine->tokenizer, job->target, job->request.target_length, 0, &forced,
+                                        &wanted, NULL) != 0)
+        wanted = 0;
+    for (size_t t = 0; t < wanted && t < OUTPUT_MOST; t++) {
+        if (!pause_ms(worker, fake_settings.token_ms) || !pass_gate(worker, fake_settings.token_gate, (int)t + 1))
+            break;
+        struct event *event = event_new(EVENT_TOKEN, number);
+        struct output_token *token = &event->token;
+        token->id = forced ? forced[t].id : steered_word(worker, job, next_word(job, t));
+        token->logprob = log(0.6);
+        for (int c = 0; c < CANDIDATES; c++)
+            token->candidates[c] = (struct candidate){FAKE_FIRST + (token->id - FAKE_FIRST + 3 * c) % FAKE_WORDS,
+                                                      c == 0 ? log(0.6) : log(0.3 / (1 << c))};
+        worker->output[worker->output_count++] = token->id;
+        *stopped = event->stopped = token->id == FAKE_END;
+        post(worker, event);
+        if (*stopped)
+            break;
+        if (job->request.explain && job->request.direct && fake_settings.direct)
+            tell_direct(worker, job, number);
+    }
+    free(forced);
+    return !cancelled(worker);
 }
 
 /* All that look at the blue thing are alike. */
@@ -453,7 +478,7 @@ static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
         post_estimates(worker, number);
     size_t batch = fake_settings.batch > 0 ? fake_settings.batch : 4;
     for (size_t first = 0, n = 0; first < worker->unit_count; first += batch) {
-        if (!pause_ms(worker, fake_settings.batch_ms) || !pass_gate(worker, ++n))
+        if (!pause_ms(worker, fake_settings.batch_ms) || !pass_gate(worker, fake_settings.gate, ++n))
             return false;
         size_t count = worker->unit_count - first < batch ? worker->unit_count - first : batch;
         event = event_new(EVENT_RELEVANCE, number);
@@ -542,6 +567,9 @@ static void run_retarget(struct worker *worker, uint64_t number, int token, int3
     for (size_t u = 0; u < worker->unit_count; u++)
         values[u] = relevance(worker, u, id);
     event->values = values;
+    event->direct = calloc(worker->unit_count + 1, sizeof *event->direct);
+    for (size_t u = 0; u < worker->unit_count; u++)
+        event->direct[u] = fake_settings.direct ? 0.75f * values[u] : NAN;
     event->chosen_token = token;
     event->chosen_id = id;
     event->cost = worker->cost;

@@ -5,6 +5,8 @@
 #ifndef TESTS_TUI_FAKE_ENGINE_H
 #define TESTS_TUI_FAKE_ENGINE_H
 
+#include <stdbool.h>
+
 #include "core/engine.h"
 
 struct fake_settings {
@@ -16,6 +18,8 @@ struct fake_settings {
     bool estimates;   /* all units are estimated before the first is measured, and measured values move the scale */
     int spin;         /* threads that burn a core each while a request runs */
     const char *gate; /* or NULL: a file; batch n is held back until it has n bytes */
+    bool direct;      /* direct paths are told for each token, where they are asked for */
+    const char *token_gate; /* as gate, of output tokens */
 };
 extern struct fake_settings fake_settings; /* set before engine_open() */
 
