@@ -204,14 +204,17 @@ static int find_unit(const struct explanation *e, const char *word, int nth)
     return 0;
 }
 
-/* What two units of a prompt are to each other for the answer's second token, its colour. */
-static enum pair_bond bond_in(const char *prompt, const char *first, int nth_first, const char *second, int nth_second)
+/* What two units of a prompt are to each other for an output token. */
+static enum pair_bond bond_in(const char *prompt, int token, const char *first, int nth_first, const char *second,
+                              int nth_second)
 {
     struct session s = session_new();
     submit(&s, prompt, true, MAP_ATMAN);
     wait_for(&s, EVENT_DONE);
-    struct inquiry inquiry = {
-        INQUIRY_PAIRS, 1, s.e->output[1].id, {find_unit(s.e, first, nth_first), find_unit(s.e, second, nth_second)}};
+    struct inquiry inquiry = {INQUIRY_PAIRS,
+                              token,
+                              s.e->output[token].id,
+                              {find_unit(s.e, first, nth_first), find_unit(s.e, second, nth_second)}};
     worker_inquire(s.w, &inquiry);
     CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_DONE, "%s", s.e->pairs.answer.error.message);
     const struct pair *pair = &s.e->pairs.pair[0];
@@ -221,14 +224,13 @@ static enum pair_bond bond_in(const char *prompt, const char *first, int nth_fir
     return bond;
 }
 
-/* What is said twice is an OR; who and what are an AND. */
+/* What is said twice is an OR; what is had and who is asked about are an AND. */
 static void test_and_or(void)
 {
-    static const char once[] = "Tom has a blue hat. What has Tom?",
-                      twice[] = "Tom has a blue hat. Tom has a blue hat. What has Tom?";
-    enum pair_bond bond = bond_in(twice, "blue", 0, "blue", 1);
+    static const char twice[] = "Tom has a blue hat. Tom has a blue hat. What has Tom?";
+    enum pair_bond bond = bond_in(twice, 1, "blue", 0, "blue", 1);
     CHECK(bond == PAIR_STANDING_IN, "said twice: %s", pair_bond_name(bond));
-    bond = bond_in(once, "blue", 0, "Tom", 0);
+    bond = bond_in(story, 0, "blue", 0, "Tom", 1);
     CHECK(bond == PAIR_BACKING, "both needed: %s", pair_bond_name(bond));
 }
 
