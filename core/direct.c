@@ -38,7 +38,7 @@ static void part_free(struct direct_part *part)
 
 void direct_clear(struct direct *d)
 {
-    for (int t = 0; t < d->count; t++)
+    for (int t = d->count - 1; t >= 0; t--) /* a part stands at all its tokens: it goes with the first */
         if (d->part[t] && d->part[t]->first == t)
             part_free(d->part[t]);
     free(d->part);
