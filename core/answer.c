@@ -9,7 +9,7 @@
 
 static int check(const struct job *j, const struct inquiry *inquiry, struct error *error)
 {
-    if (!j->probes || !j->lanes)
+    if (!j->probes)
         return error_set(error, ERROR_ARGUMENT, "there is no explanation to ask about; measure one first");
     if (inquiry->token < 0 || inquiry->token >= j->output_count || inquiry->id < 0 ||
         inquiry->id >= j->engine->model->vocabulary)

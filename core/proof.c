@@ -215,6 +215,10 @@ int job_proof(struct job *j, const struct inquiry *inquiry, struct error *error)
     }
     if (status == 0)
         status = run_ranked(&p, points, error);
+    if (!j->lanes) { /* they made way: there is no room for both */
+        baseline_free(p.b);
+        p.b = NULL;
+    }
     if (status == 0)
         status = job_flip(j, inquiry, error);
     if (status == 0)
