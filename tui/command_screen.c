@@ -62,6 +62,8 @@ int command_screen(const struct options *o, const struct context *context, int *
         .raw = o->raw,
         .chat = o->chat || o->system || o->chat_file,
         .record = o->record,
+        .lost = o->no_history || !context->lost[0] ? NULL : context->lost,
+        .found = context->found,
     };
     code = screen_run(&screen, error);
     prompt_release_images(images, o->image_count);

@@ -10,6 +10,8 @@
 struct context {
     struct paths paths;
     char history[PATHS_LENGTH]; /* file of former prompts; "": there is no home */
+    char lost[PATHS_LENGTH];    /* recording of a session whose line was dropped, and */
+    char found[PATHS_LENGTH];   /* where that goes once it was told of */
     const char *term;        /* $TERM or NULL */
     enum colour_depth depth; /* of the terminal that the environment describes, whether or not output goes there */
     enum colour_ground ground;

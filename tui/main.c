@@ -45,12 +45,22 @@ static int watch_interrupt(struct error *error)
     return 0;
 }
 
+static void beside_history(const struct context *c, const char *name, char path[PATHS_LENGTH])
+{
+    const char *slash = strrchr(c->history, '/');
+    int folder = slash ? (int)(slash - c->history) : 0;
+    if (!slash || snprintf(path, PATHS_LENGTH, "%.*s/%s", folder, c->history, name) >= PATHS_LENGTH)
+        path[0] = '\0';
+}
+
 static void look_around(struct context *c)
 {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     memset(c, 0, sizeof *c);
     paths_init(&c->paths, getenv("HOME"), getenv("XDG_DATA_HOME"));
     history_path(c->history, sizeof c->history, getenv("HOME"), getenv("XDG_STATE_HOME"));
+    beside_history(c, "lost.atman", c->lost);
+    beside_history(c, "found.atman", c->found);
     c->term = term;
     c->depth = colour_depth_from(term, getenv("COLORTERM"), no_color);
     c->tmux = getenv("TMUX") || (term && (strncmp(term, "tmux", 4) == 0 || strncmp(term, "screen", 6) == 0));

@@ -196,8 +196,8 @@ static int check(const struct options *o, struct error *error)
         return error_set(error, ERROR_ARGUMENT, "eval: the data set is missing; write atmanscope eval DATASET.jsonl");
     if (c == COMMAND_GUARD && !o->dataset)
         return error_set(error, ERROR_ARGUMENT, "guard: the file is missing; write atmanscope guard FILE.jsonl");
-    if (c == COMMAND_REPLAY && !o->dataset)
-        return error_set(error, ERROR_ARGUMENT, "replay: the file is missing; write atmanscope replay FILE");
+    if (o->record && o->plain)
+        return error_set(error, ERROR_ARGUMENT, "--record is of the screen, --plain has none; keep one of them");
     if (o->update && strcmp(o->dataset, "-") == 0)
         return error_set(error, ERROR_ARGUMENT, "--update rewrites a file; give one in place of standard input");
     if (o->target && !*o->target)

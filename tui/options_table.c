@@ -527,5 +527,5 @@ const struct command_row options_commands[COMMANDS] = {
     [COMMAND_EVAL] = {"eval", "DATASET.jsonl", "how often maps point at what is known to decide, over a data set", eval_examples},
     [COMMAND_GUARD] = {"guard", "FILE.jsonl", "check that answers still rest on what they should, for scripts and CI",
                        guard_examples, "A line of FILE.jsonl", guard_notes},
-    [COMMAND_REPLAY] = {"replay", "FILE", "play a recorded session, without model or device", replay_examples},
+    [COMMAND_REPLAY] = {"replay", "[FILE]", "play a recorded session, or the last one whose line was dropped", replay_examples},
 };

@@ -118,6 +118,7 @@ static const struct shape_field info_fields[] = {
     NUMBER(engine_info, batch_rows), NUMBER(engine_info, device_memory), NUMBER(engine_info, layers),
     NUMBER(engine_info, width), NUMBER(engine_info, heads), NUMBER(engine_info, vocabulary),
     NUMBER(engine_info, context), NUMBER(engine_info, parameters), NUMBER(engine_info, weight_bytes),
+    NUMBER(engine_info, file_bytes),
     TEXT(engine_info, mmproj),
     LEFT_OUT(engine_info, vision), /* no view shows it */
 };

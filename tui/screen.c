@@ -2,6 +2,7 @@
 
 #include <curses.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -179,6 +180,7 @@ static void set_up(struct screen *screen)
         screen->quit = true;
         return;
     }
+    screen_record_found(screen);
     paint_begin(&screen->terminal);
     screen_load(screen, options->engine.model);
 }
@@ -206,6 +208,8 @@ int screen_run(const struct screen_options *options, struct error *error)
         take_short_turns();
         run(&screen);
         int signal = terminal_signal();
+        if (signal == SIGHUP)
+            screen_record_lost(&screen);
         screen_record_end(&screen);
         terminal_close(&screen.terminal);
         code = signal ? signal : screen.code;

@@ -2,8 +2,10 @@
 #include "tui/screen_state.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <webp/encode.h>
 
@@ -280,6 +282,24 @@ void screen_record_end(struct screen *screen)
         return;
     recording_close(&screen->recorder->file, NULL);
     forget(screen);
+}
+
+void screen_record_lost(struct screen *screen)
+{
+    const char *path = screen->options->lost;
+    if (screen->recorder || screen->replay || !path || screen->explanation->output_count == 0)
+        return;
+    umask(S_IRWXG | S_IRWXO); /* as with the history: nobody else's business */
+    screen->replace_asked = true;
+    if (screen_record_start(screen, path, NULL) == 0)
+        screen_record_end(screen);
+}
+
+void screen_record_found(struct screen *screen)
+{
+    const struct screen_options *options = screen->options;
+    if (options->lost && rename(options->lost, options->found) == 0)
+        screen_say(screen, false, "the line was dropped last time; atmanscope replay shows where");
 }
 
 /* -- keys ---------------------------------------------------------------------------------------------------------- */

@@ -251,6 +251,10 @@ unsigned screen_record_tick(struct screen *);
 int screen_record_due(const struct screen *);
 /* Write the rest, without a word. */
 void screen_record_end(struct screen *);
+/* The line was dropped, and nothing was recorded: keep what the screen is. */
+void screen_record_lost(struct screen *);
+/* Say so if that was the end of the last session. */
+void screen_record_found(struct screen *);
 /* Ask for the name of a file to record to; or stop recording. */
 unsigned screen_ask_record(struct screen *);
 unsigned screen_record(struct screen *, const char *path);

@@ -223,6 +223,16 @@ def page():
         check("times" in seen.text and "nats" in seen.text, "the legend")
 
 
+def picture():
+    """PNG and SVG, or where the program has been built without Pango a sentence that says so."""
+    for name, starts, holds in (("png", b"\x89PNG\r\n", b"IEND"), ("svg", b"<?xml", b"</svg>")):
+        code, out, said = run("explain", *GIVEN, "--format", name)
+        if code == 1:
+            check(out == b"" and (b"built without Pango" in said or b"no font" in said), f"{name}: {said!r}")
+        else:
+            check(code == 0 and out.startswith(starts) and holds in out[-40:], f"{name}: status {code}, {out[:40]!r}")
+
+
 def ansi():
     def words(**env):
         return run("explain", *GIVEN, "--format", "ansi", "--factor", "0", env=environment(**env))[1].decode()
@@ -305,6 +315,7 @@ foil()
 answers()
 reference()
 page()
+picture()
 ansi()
 scales()
 generation()

@@ -53,7 +53,7 @@ def made_from_the_table():
         done = subprocess.run([shell, check_only, path(shell)], capture_output=True, env=environment(), check=False)
         check(done.returncode == 0 and done.stderr == b"", f"{shell} says {done.stderr!r}")
     for typed, expected in ((["atmanscope", "explain", "--form"], ["--format"]), (["atmanscope", "gu"], ["guard"]),
-                            (["atmanscope", "explain", "--format", ""], ["ansi", "json", "html", "reference"]),
+                            (["atmanscope", "explain", "--format", ""], ["ansi", "json", "html", "reference", "png", "svg"]),
                             (["atmanscope", "bench", "--format", ""], ["text", "json"]),
                             (["atmanscope", "--gra"], ["--graphics"]), (["atmanscope", "explain", "--gra"], []),
                             (["atmanscope", "explain", "--units", "w"], ["word"])):

@@ -16,13 +16,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A file with the input as its only block. */
+/* A file with the input as its only block, of a stream that goes on. */
 static uint8_t *wrap(const uint8_t *data, size_t size, size_t *length)
 {
-    uLongf room = compressBound(size);
+    z_stream stream = {.next_in = (Bytef *)data, .avail_in = (uInt)size};
+    size_t room = compressBound(size) + 64;
     uint8_t *file = malloc(24 + room);
-    if (!file || compress2(file + 24, &room, data, size, 1) != Z_OK)
+    if (!file || deflateInit(&stream, 1) != Z_OK)
         abort();
+    stream.next_out = file + 24;
+    stream.avail_out = (uInt)room;
+    if (deflate(&stream, Z_SYNC_FLUSH) != Z_OK || stream.avail_out == 0)
+        abort();
+    room -= stream.avail_out;
+    deflateEnd(&stream);
     uint32_t numbers[4] = {1, scene_layout(), (uint32_t)room, (uint32_t)crc32(0, file + 24, (uInt)room)};
     memcpy(file, "atmanrec", 8);
     for (int i = 0; i < 16; i++)

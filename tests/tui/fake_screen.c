@@ -4,7 +4,8 @@
  * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_HISTORY one of
  * former prompts, FAKE_PICTURES how many made-up
  * pictures there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks"
- * or "none", FAKE_TOKENS how many tokens of output, FAKE_TMUX a tmux, FAKE_RECORD a file to record to.  TERM, COLORTERM
+ * or "none", FAKE_TOKENS how many tokens of output, FAKE_TMUX a tmux, FAKE_RECORD a file to record to, FAKE_LOST and
+ * FAKE_FOUND where a session goes whose line is dropped.  TERM, COLORTERM
  * and NO_COLOR count as they do for the program. */
 #include <signal.h>
 #include <stdio.h>
@@ -71,6 +72,8 @@ int main(int count, char **arguments)
         .method = method_default(),
         .generate = number("FAKE_TOKENS"),
         .record = getenv("FAKE_RECORD"),
+        .lost = getenv("FAKE_LOST"),
+        .found = getenv("FAKE_FOUND"),
     };
     int code = screen_run(&options, &error);
     while (image_count > 0)

@@ -200,6 +200,30 @@ static void test_lost_line(void)
     check_plays("have? Really?", "a dropped line");
 }
 
+/* Nobody had asked for a recording: what was there is kept all the same, and the next session says so. */
+static void test_dropped(void)
+{
+    char lost[80], found[80];
+    snprintf(lost, sizeof lost, "FAKE_LOST=%s/lost", folder);
+    snprintf(found, sizeof found, "FAKE_FOUND=%s", file);
+    struct guest guest = {.settings = {lost, found}};
+    unlink(file);
+    struct pty *pty = guest_start(&guest);
+    CHECK(pty_wait(pty, DONE) && !pty_find(pty, "the line was dropped", NULL, NULL));
+    pty_send(pty, " Really?");
+    CHECK(pty_wait(pty, "have? Really?"));
+    pty_hang_up(pty);
+    pty_wait_end(pty);
+    pty_stop(pty);
+    pty = guest_start(&guest);
+    CHECK(pty_wait(pty, "the line was dropped last time; atmanscope replay shows where"), "%s", pty_screen(pty));
+    pty_send(pty, CONTROL('Q'));
+    pty_wait_end(pty);
+    pty_stop(pty);
+    check_plays("have? Really?", "dropped, not recorded");
+    CHECK(access(lost + strlen("FAKE_LOST="), F_OK) != 0);
+}
+
 static void test_killed(void)
 {
     struct pty *pty = record(NULL);
@@ -242,6 +266,35 @@ static void test_on_demand(void)
     check_plays(" 2 of 12", "on demand");
 }
 
+/* The last explanation as a file, without a screen. */
+static void test_export(void)
+{
+    static const struct {
+        const char *name, *holds;
+    } files[] = {{"a.html", "<!doctype html"}, {"b.json", "{\"schema\""}, {"c.txt", "Anna has a red ball"}, {"d.svg", "<svg"}};
+    char command[400], path[100], text[300];
+    make_session();
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
+        snprintf(command, sizeof command, "./atmanscope replay %s --to %s 2>%s.said", file, path, path);
+        int status = system(command);
+        snprintf(command, sizeof command, "%s%s", path, status == 0 ? "" : ".said");
+        FILE *in = fopen(command, "r");
+        text[in ? fread(text, 1, sizeof text - 1, in) : 0] = '\0';
+        if (in)
+            fclose(in);
+        if (status != 0 && strstr(text, "built without Pango"))
+            SKIP("%s: %s", files[i].name, text);
+        else
+            CHECK(status == 0 && strstr(text, files[i].holds), "%s: %d: %s", files[i].name, status, text);
+        unlink(path);
+        strcat(path, ".said");
+        unlink(path);
+    }
+    snprintf(command, sizeof command, "./atmanscope replay %s --to %s/x.doc 2>/dev/null", file, folder);
+    CHECK(WEXITSTATUS(system(command)) == 2);
+}
+
 static void check_refused(const char *path, const char *why)
 {
     struct pty *pty = replay(path, ROWS, COLUMNS, "1");
@@ -277,8 +330,10 @@ int main(void)
     test_controls();
     test_sizes();
     test_lost_line();
+    test_dropped();
     test_killed();
     test_on_demand();
+    test_export();
     test_refused();
     unlink(file);
     rmdir(folder);
