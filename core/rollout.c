@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One layer at a time; all on the host. */
+/* One layer at a time, from the last to the first, so that only the rows asked about are carried; all on the host. */
 struct rollout {
     const struct model *m;
     int positions;
@@ -13,25 +13,26 @@ struct rollout {
     float *query, *key;         /* [positions, heads * head_dim], [positions, kv_heads * head_dim] */
     float *score;               /* [positions] of a row and head */
     float *mean;                /* [positions] a row's attention, the mean of the heads */
-    float *from, *to; /* [positions, positions] before and after the layer: row p is what position p is made of */
+    int count;
+    float *from, *to; /* [count, positions]: what the rows asked about are made of, behind the layer and before it */
 };
 
-static int rollout_new(struct rollout *r, const struct baseline *b, struct error *error)
+static int rollout_new(struct rollout *r, const struct baseline *b, int first, int count, struct error *error)
 {
     const struct model *m = b->model;
-    size_t n = (size_t)b->count, q = (size_t)m->heads * (size_t)m->head_dim,
+    size_t n = (size_t)b->count, rows = (size_t)count, q = (size_t)m->heads * (size_t)m->head_dim,
            kv = (size_t)m->kv_heads * (size_t)m->head_dim;
-    *r = (struct rollout){.m = m, .positions = b->count};
+    *r = (struct rollout){.m = m, .positions = b->count, .count = count};
     r->query = malloc(n * q * sizeof *r->query);
     r->key = malloc(n * kv * sizeof *r->key);
     r->score = malloc(n * sizeof *r->score);
     r->mean = malloc(n * sizeof *r->mean);
-    r->from = calloc(n * n, sizeof *r->from);
-    r->to = malloc(n * n * sizeof *r->to);
+    r->from = calloc(rows * n, sizeof *r->from);
+    r->to = malloc(rows * n * sizeof *r->to);
     if (!r->query || !r->key || !r->score || !r->mean || !r->from || !r->to)
         return error_set(error, ERROR_MEMORY, "out of memory for the attention of %d tokens", b->count);
-    for (size_t p = 0; p < n; p++)
-        r->from[p * n + p] = 1;
+    for (size_t i = 0; i < rows; i++)
+        r->from[i * n + (size_t)first + i] = 1;
     return 0;
 }
 
@@ -86,40 +87,58 @@ static void add_head(struct rollout *r, int position, int head, int first, int l
         r->mean[k] += r->score[k] / (sum * (float)a->heads);
 }
 
-/* What a position is made of after the layer. */
+/* What a position gives to the rows is half its own from before the layer, half that of the positions it looks at. */
 static void roll_row(struct rollout *r, int position)
 {
     size_t n = (size_t)r->positions;
-    const float *own = r->from + (size_t)position * n;
-    float *to = r->to + (size_t)position * n;
     int first, last;
+    bool any = false;
+    for (size_t i = 0; i < (size_t)r->count; i++)
+        any = any || r->from[i * n + (size_t)position] > 0;
+    if (!any)
+        return;
     find_seen(r, position, &first, &last);
     memset(r->mean, 0, n * sizeof *r->mean);
     for (int head = 0; head < r->attention.heads; head++)
         add_head(r, position, head, first, last);
-    size_t end = (size_t)(position > last ? position : last) + 1; /* made of no position after the last one seen */
-    for (size_t p = 0; p < n; p++)
-        to[p] = 0.5f * own[p];
-    for (int k = first; k <= last; k++) {
-        const float *from = r->from + (size_t)k * n;
-        for (size_t p = 0; p < end; p++)
-            to[p] += 0.5f * r->mean[k] * from[p];
+    for (size_t i = 0; i < (size_t)r->count; i++) {
+        float half = 0.5f * r->from[i * n + (size_t)position], *to = r->to + i * n;
+        to[position] += half;
+        for (int k = first; k <= last; k++)
+            to[k] += half * r->mean[k];
     }
+}
+
+/* A layer's activations; where they are not kept, by walking there from the first. */
+static int reach_layer(const struct baseline *b, struct walker *walker, struct stream *s, int l,
+                       const atomic_bool *cancelled, const struct activations **a, struct error *error)
+{
+    int status = 0;
+    for (int k = walker ? 0 : l; status == 0 && k <= l; k++) {
+        if (atomic_load(cancelled))
+            return error_set(error, ERROR_CANCELLED, "cancelled");
+        *a = baseline_layer(b, walker, s, k);
+        status = b->model->device->ops->stream_finish(s, error);
+    }
+    return status;
 }
 
 static int roll_layer(struct rollout *r, const struct baseline *b, struct walker *walker, struct stream *s, int l,
                       const atomic_bool *cancelled, struct error *error)
 {
     const struct device_ops *ops = r->m->device->ops;
-    const struct activations *activations = baseline_layer(b, walker, s, l);
+    const struct activations *activations = NULL;
+    int status = reach_layer(b, walker, s, l, cancelled, &activations, error);
+    if (status < 0)
+        return status;
     size_t n = (size_t)r->positions, dim = (size_t)r->m->head_dim * sizeof(float);
     r->attention = baseline_attention(b, l, r->positions);
     r->sees = r->attention.sees ? b->sight.host[r->attention.window > 0] : NULL;
     ops->download(s, activations->query, n * (size_t)r->m->heads * dim, r->query);
     ops->download(s, r->attention.key, n * (size_t)r->m->kv_heads * dim, r->key);
-    int status = ops->stream_finish(s, error);
-    if (status < 0)
+    if ((status = ops->stream_finish(s, error)) < 0)
         return status;
+    memset(r->to, 0, (size_t)r->count * n * sizeof *r->to);
     for (int p = 0; p < r->positions; p++) {
         if (atomic_load(cancelled))
             return error_set(error, ERROR_CANCELLED, "cancelled");
@@ -136,14 +155,13 @@ int rollout_run(const struct baseline *b, struct stream *s, int first, int count
 {
     struct rollout r;
     struct walker *walker = NULL;
-    int status = rollout_new(&r, b, error);
+    int status = rollout_new(&r, b, first, count, error);
     if (status == 0)
         status = walker_new(b, &walker, error);
-    for (int l = 0; status == 0 && l < b->model->layers; l++)
+    for (int l = b->model->layers - 1; status == 0 && l >= 0; l--)
         status = roll_layer(&r, b, walker, s, l, cancelled, error);
     if (status == 0)
-        memcpy(share, r.from + (size_t)first * (size_t)r.positions,
-               (size_t)count * (size_t)r.positions * sizeof *share);
+        memcpy(share, r.from, (size_t)count * (size_t)r.positions * sizeof *share);
     walker_free(walker);
     rollout_free(&r);
     return status;

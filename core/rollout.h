@@ -9,8 +9,9 @@
 #include "core/decoder.h"
 
 /* share [count, baseline->count] host: how much of row first + r is each position's; every row sums to 1.
- * ERROR_CANCELLED, ERROR_MEMORY, or what the device says.  Thread: the stream's.  Takes time and memory that grow with
- * the square of the positions, on one processor. */
+ * ERROR_CANCELLED, ERROR_MEMORY, or what the device says.  Thread: the stream's.  Takes time that
+ * grows with the square of the positions, on one processor; where the baseline does not keep its activations, also half
+ * as many plain passes as there are layers. */
 int rollout_run(const struct baseline *, struct stream *, int first, int count, const atomic_bool *cancelled,
                 float *share, struct error *);
 
