@@ -133,9 +133,14 @@ static void resize_row(const uint8_t *row, int length, const struct image_ground
     }
 }
 
-/* All rows of the ground to another width: out [ground height, width, 3].  false: no memory. */
+static bool is_cancelled(const atomic_bool *cancelled)
+{
+    return cancelled && atomic_load(cancelled);
+}
+
+/* All rows of the ground to another width: out [ground height, width, 3].  false: no memory, or cancelled. */
 static bool resize_rows(const struct image *image, const struct image_ground *ground, const struct taps *taps,
-                        int width, uint8_t *out)
+                        int width, const atomic_bool *cancelled, uint8_t *out)
 {
     size_t line = (size_t)width * 3;
     int32_t *plain = malloc(line * sizeof *plain);
@@ -143,21 +148,22 @@ static bool resize_rows(const struct image *image, const struct image_ground *gr
         return false;
     for (int x = 0; x < width; x++)
         plain_sums(taps, x, ground->colour, plain + (size_t)x * 3);
-    for (int y = 0; y < ground->height; y++) {
+    for (int y = 0; y < ground->height && !is_cancelled(cancelled); y++) {
         int inside = y - ground->top;
         bool empty = inside < 0 || inside >= image->height;
         const uint8_t *row = empty ? NULL : image->rgb + (size_t)inside * (size_t)image->width * 3;
         resize_row(row, empty ? 0 : image->width, ground, taps, plain, width, out + (size_t)y * line);
     }
     free(plain);
-    return true;
+    return !is_cancelled(cancelled);
 }
 
-/* Lines of line bytes to another number of them.  false: no memory. */
-static bool resize_columns(const uint8_t *from, size_t line, const struct taps *taps, int height, uint8_t *to)
+/* Lines of line bytes to another number of them.  false: no memory, or cancelled. */
+static bool resize_columns(const uint8_t *from, size_t line, const struct taps *taps, int height,
+                           const atomic_bool *cancelled, uint8_t *to)
 {
     int32_t *sums = malloc(line * sizeof *sums);
-    for (int y = 0; sums && y < height; y++) {
+    for (int y = 0; sums && y < height && !is_cancelled(cancelled); y++) {
         for (size_t x = 0; x < line; x++)
             sums[x] = WEIGHT_HALF;
         for (int k = 0; k < taps->length[y]; k++) {
@@ -169,13 +175,13 @@ static bool resize_columns(const uint8_t *from, size_t line, const struct taps *
         for (size_t x = 0; x < line; x++)
             to[(size_t)y * line + x] = round_sum(sums[x]);
     }
-    bool done = sums != NULL;
+    bool done = sums && !is_cancelled(cancelled);
     free(sums);
     return done;
 }
 
 int image_resize_on(const struct image *image, const struct image_ground *ground, int width, int height,
-                    enum image_filter filter, struct image **out, struct error *error)
+                    enum image_filter filter, const atomic_bool *cancelled, struct image **out, struct error *error)
 {
     *out = NULL;
     size_t line = (size_t)width * 3;
@@ -189,8 +195,8 @@ int image_resize_on(const struct image *image, const struct image_ground *ground
     uint8_t *between = malloc((size_t)ground->height * line);
     bool done = between && taps_make(ground->width, width, filter, &across) &&
                 taps_make(ground->height, height, filter, &down) &&
-                resize_rows(image, ground, &across, width, between) &&
-                resize_columns(between, line, &down, height, (*out)->rgb);
+                resize_rows(image, ground, &across, width, cancelled, between) &&
+                resize_columns(between, line, &down, height, cancelled, (*out)->rgb);
     free(between);
     taps_free(&across);
     taps_free(&down);
@@ -198,6 +204,8 @@ int image_resize_on(const struct image *image, const struct image_ground *ground
         return 0;
     image_release(*out);
     *out = NULL;
+    if (is_cancelled(cancelled))
+        return error_set(error, ERROR_CANCELLED, "cancelled");
     return error_set(error, ERROR_MEMORY, "no memory for resizing %dx%d to %dx%d pixels", ground->width, ground->height,
                      width, height);
 }
@@ -206,5 +214,5 @@ int image_resize(const struct image *image, int width, int height, enum image_fi
                  struct error *error)
 {
     struct image_ground ground = {.width = image->width, .height = image->height};
-    return image_resize_on(image, &ground, width, height, filter, out, error);
+    return image_resize_on(image, &ground, width, height, filter, NULL, out, error);
 }

@@ -2,6 +2,8 @@
 #ifndef CORE_IMAGE_RESIZE_H
 #define CORE_IMAGE_RESIZE_H
 
+#include <stdatomic.h>
+
 #include "core/image.h"
 
 /* What is resized: width x height pixels, all of them colour but for the picture, whose upper left corner is at (left,
@@ -11,7 +13,8 @@ struct image_ground {
     uint8_t colour[3];
 };
 
+/* cancelled is looked at between rows (NULL: never): ERROR_CANCELLED. */
 int image_resize_on(const struct image *, const struct image_ground *, int width, int height, enum image_filter,
-                    struct image **, struct error *);
+                    const atomic_bool *cancelled, struct image **, struct error *);
 
 #endif

@@ -42,8 +42,15 @@ static int shorter_side(double side)
     return whole < 1 ? 1 : whole;
 }
 
-static int resize_longest(const struct image *image, const struct preparation *preparation, struct image **out,
-                          struct error *error)
+static int resize(const struct image *image, int width, int height, enum image_filter filter,
+                  const atomic_bool *cancelled, struct image **out, struct error *error)
+{
+    struct image_ground ground = {.width = image->width, .height = image->height};
+    return image_resize_on(image, &ground, width, height, filter, cancelled, out, error);
+}
+
+static int resize_longest(const struct image *image, const struct preparation *preparation,
+                          const atomic_bool *cancelled, struct image **out, struct error *error)
 {
     int width = preparation->longest, height = preparation->longest;
     double aspect = (double)image->width / image->height; /* divided or multiplied by as there: cutting is touchy */
@@ -51,32 +58,33 @@ static int resize_longest(const struct image *image, const struct preparation *p
         height = shorter_side(preparation->longest / aspect);
     else
         width = shorter_side(preparation->longest * aspect);
-    return image_resize(image, width, height, preparation->filter, out, error);
+    return resize(image, width, height, preparation->filter, cancelled, out, error);
 }
 
-static int resize_to_square(const struct image *image, const struct preparation *preparation, struct image **out,
-                            struct error *error)
+static int resize_to_square(const struct image *image, const struct preparation *preparation,
+                            const atomic_bool *cancelled, struct image **out, struct error *error)
 {
     int side = preparation->side;
     if (preparation->kind == PREPARE_PAD_SQUARE) {
         struct image_ground ground = square_ground(image, preparation->mean);
-        return image_resize_on(image, &ground, side, side, preparation->filter, out, error);
+        return image_resize_on(image, &ground, side, side, preparation->filter, cancelled, out, error);
     }
     if (preparation->longest == 0)
-        return image_resize(image, side, side, preparation->filter, out, error);
+        return resize(image, side, side, preparation->filter, cancelled, out, error);
     struct image *first;
-    int code = resize_longest(image, preparation, &first, error);
+    int code = resize_longest(image, preparation, cancelled, &first, error);
     if (code == 0)
-        code = image_resize(first, side, side, preparation->filter, out, error);
+        code = resize(first, side, side, preparation->filter, cancelled, out, error);
     image_release(first);
     return code;
 }
 
-int prepare_image(const struct image *image, const struct preparation *preparation, float *pixels, struct error *error)
+int prepare_image(const struct image *image, const struct preparation *preparation, const atomic_bool *cancelled,
+                  float *pixels, struct error *error)
 {
     struct image *square;
     int code = preparation_check(preparation, error);
-    if (code != 0 || (code = resize_to_square(image, preparation, &square, error)) != 0)
+    if (code != 0 || (code = resize_to_square(image, preparation, cancelled, &square, error)) != 0)
         return code;
     size_t count = (size_t)preparation->side * (size_t)preparation->side;
     for (int c = 0; c < 3; c++) {

@@ -5,6 +5,8 @@
 #ifndef CORE_PREPARE_H
 #define CORE_PREPARE_H
 
+#include <stdatomic.h>
+
 #include "core/image.h"
 
 enum prepare_kind {
@@ -22,7 +24,9 @@ struct preparation {
 };
 
 /* pixels [3, side, side] f32: red, green, blue, each (value / 255 - mean) / deviation.  ERROR_ARGUMENT for a
- * preparation outside its ranges (sides go up to 4096), ERROR_LIMIT, ERROR_MEMORY. */
-int prepare_image(const struct image *, const struct preparation *, float *pixels, struct error *);
+ * preparation outside its ranges (sides go up to 4096), ERROR_LIMIT, ERROR_MEMORY; ERROR_CANCELLED: cancelled is looked at
+ * between rows (NULL: never). */
+int prepare_image(const struct image *, const struct preparation *, const atomic_bool *cancelled, float *pixels,
+                  struct error *);
 
 #endif

@@ -20,13 +20,14 @@ const struct vision_info *vision_info(const struct vision *v)
 
 /* -- pixels -------------------------------------------------------------------------------------------------------- */
 
-int vision_prepare(const struct vision *v, const struct image *image, float **pixels, struct error *error)
+int vision_prepare(const struct vision *v, const struct image *image, const atomic_bool *cancelled, float **pixels,
+                   struct error *error)
 {
     size_t side = (size_t)v->info.side;
     *pixels = malloc(3 * side * side * sizeof **pixels);
     if (!*pixels)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    int status = prepare_image(image, &v->preparation, *pixels, error);
+    int status = prepare_image(image, &v->preparation, cancelled, *pixels, error);
     if (status < 0) {
         free(*pixels);
         *pixels = NULL;
@@ -312,7 +313,7 @@ int vision_encode(const struct vision *v, struct stream *stream, const struct im
     struct run r = {.v = v, .ops = v->device->ops, .s = stream, .cancelled = cancelled,
                     .rows = vision_tower_rows(v, v->class_row != NULL)};
     float *pixels;
-    int status = vision_prepare(v, image, &pixels, error);
+    int status = vision_prepare(v, image, cancelled, &pixels, error);
     if (status < 0)
         return error_add(error, status, "preparing the picture");
     if ((status = run_new(&r)) < 0)

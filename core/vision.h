@@ -52,6 +52,7 @@ struct rect vision_rect(const struct vision_info *, int image_width, int image_h
 
 /* What the tower is given: pixels [3, side, side] f32, prepared and normalised as the original does; malloced.  For
  * vision_encode() and its tests. */
-int vision_prepare(const struct vision *, const struct image *, float **pixels, struct error *);
+int vision_prepare(const struct vision *, const struct image *, const atomic_bool *cancelled, float **pixels,
+                   struct error *);
 
 #endif

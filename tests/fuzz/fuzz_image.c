@@ -17,7 +17,7 @@ static void prepare(const struct image *image, enum prepare_kind kind, int longe
         how.deviation[c] = 1;
     float pixels[3 * SIDE * SIDE];
     struct error error;
-    if (prepare_image(image, &how, pixels, &error) != 0)
+    if (prepare_image(image, &how, NULL, pixels, &error) != 0)
         abort();
     for (int i = 0; i < 3 * SIDE * SIDE; i++)
         if (!(pixels[i] >= 0 && pixels[i] <= 1))

@@ -67,7 +67,7 @@ static int write_all(const struct opened *o, const char *path, struct error *err
     const struct vision_info *info = vision_info(o->vision);
     int32_t sizes[4] = {info->side, info->columns, info->rows, info->width};
     float *pixels;
-    int status = vision_prepare(o->vision, o->image, &pixels, error);
+    int status = vision_prepare(o->vision, o->image, NULL, &pixels, error);
     if (status < 0)
         return status;
     FILE *out = fopen(path, "wb");

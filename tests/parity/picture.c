@@ -42,7 +42,7 @@ static int prepare(const char *line, const struct image *image, struct error *er
     float *pixels = malloc(count * sizeof *pixels);
     if (!pixels)
         return error_set(error, ERROR_MEMORY, "no memory");
-    int code = prepare_image(image, &how, pixels, error);
+    int code = prepare_image(image, &how, NULL, pixels, error);
     if (code == 0)
         fwrite(pixels, sizeof *pixels, count, stdout);
     free(pixels);

@@ -55,7 +55,7 @@ static void check_prepare(const char *line, FILE *file)
     float *pixels = calloc(count, sizeof *pixels), *golden = calloc(count, sizeof *golden);
     struct image *image = picture(from[0], from[1]);
     struct error error;
-    CHECK(pixels && prepare_image(image, &how, pixels, &error) == 0, "%s", error.message);
+    CHECK(pixels && prepare_image(image, &how, NULL, pixels, &error) == 0, "%s", error.message);
     CHECK(golden && fread(golden, sizeof *golden, count, file) == count, "the golden file ends early");
     double greatest = 0;
     for (size_t i = 0; i < count; i++)
@@ -105,7 +105,7 @@ static void test_plain(void)
                                       {0.4f, 0.4f, 0.4f},
                                       {0.5f, 0.5f, 0.5f}};
             float pixels[3 * SIDE * SIDE];
-            CHECK(prepare_image(image, &how, pixels, &error) == 0, "%s", error.message);
+            CHECK(prepare_image(image, &how, NULL, pixels, &error) == 0, "%s", error.message);
             float centre = pixels[SIDE * SIDE / 2 + SIDE / 2], corner = pixels[0];
             float grey = (float)(GREY - MEAN) / 255 / 0.5f;
             bool padded = i < 4 && sizes[s][0] != sizes[s][1];
@@ -122,8 +122,24 @@ static void check_argument(struct preparation how, int code)
     struct image *image = picture(4, 4);
     struct error error;
     float pixels[3 * 4 * 4];
-    int got = prepare_image(image, &how, pixels, &error);
+    int got = prepare_image(image, &how, NULL, pixels, &error);
     CHECK(got == code, "%d: %s", got, error.message);
+    image_release(image);
+}
+
+/* A cancel that is there before the first row, as one that comes between two, ends it. */
+static void test_cancel(void)
+{
+    struct preparation how = {PREPARE_PAD_SQUARE, 4, 0, IMAGE_BICUBIC, {0.5f, 0.5f, 0.5f}, {1, 1, 1}};
+    struct image *image = picture(300, 200);
+    atomic_bool cancelled = true;
+    struct error error;
+    float pixels[3 * 4 * 4];
+    for (int kind = PREPARE_PAD_SQUARE; kind <= PREPARE_STRETCH; kind++) {
+        how.kind = (enum prepare_kind)kind;
+        how.longest = kind == PREPARE_STRETCH ? 64 : 0;
+        CHECK(prepare_image(image, &how, &cancelled, pixels, &error) == ERROR_CANCELLED, "%s", error.message);
+    }
     image_release(image);
 }
 
@@ -162,5 +178,6 @@ int main(void)
     test_golden();
     test_plain();
     test_ranges();
+    test_cancel();
     return test_end();
 }
