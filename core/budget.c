@@ -4,8 +4,9 @@
 
 enum {
     PROGRAM = 50 << 20,  /* bytes that a program needs besides, in the default limit */
-    LIBRARIES = 24 << 20, /* pages of the program's and its libraries' files, and what these allocate later */
+    LIBRARIES = 26 << 20, /* pages of the program's and its libraries' files, and what these allocate later */
     TIMES = 3,           /* the default limit, in plain passes */
+    ROUNDING = 2 << 20,  /* what a lane's large buffers take more, as they begin and end with huge pages */
     DEPTH = 4,           /* groups that a lane should be able to park: with fewer, most of the time goes into doing things again */
 };
 
@@ -32,7 +33,7 @@ static size_t stream_bytes(const struct model *m, int positions)
 {
     size_t wide = (size_t)(m->ffn > m->width ? m->ffn : m->width), kv = (size_t)m->kv_heads * (size_t)m->head_dim;
     return (256 * wide + 512 * (size_t)m->width + 256 * 512 + 2 * (size_t)positions * kv + 48 * (size_t)positions) *
-           sizeof(float) * 5 / 4;
+               sizeof(float) * 5 / 4 + ROUNDING;
 }
 
 /* What is kept of the probes: final states, changes, factors. */

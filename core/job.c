@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "core/clock.h"
+#include "core/peak.h"
 
 int job_new(struct engine *engine, struct job **out, struct error *error)
 {
@@ -70,10 +70,9 @@ struct event *job_event(struct job *j, enum event_kind kind)
     struct event *v = calloc(1, sizeof *v);
     if (!v)
         return NULL;
-    struct rusage usage;
+    size_t peak = peak_bytes();
     pthread_mutex_lock(&j->lock);
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
-        j->cost.peak_bytes = (size_t)usage.ru_maxrss * 1024;
+    j->cost.peak_bytes = peak;
     v->kind = kind;
     v->request = j->number;
     v->cost = j->cost;

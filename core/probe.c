@@ -182,7 +182,7 @@ static int64_t wave_size(const struct lanes *all)
 {
     int64_t size = all->room.rows, share = all->rows_left / all->room.count;
     for (int i = 0; i < all->wave && size < all->room.parked; i++)
-        size *= 2;
+        size *= 4;
     if (size > all->room.parked || all->watch.rows)
         size = all->room.parked;
     if (all->watch.deadline > 0 && all->rows_done > 0) {

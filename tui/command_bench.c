@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "tui/format_json.h"
@@ -78,12 +77,6 @@ struct shape {
     int again;    /* plain passes run once more for it, */
     double again_seconds; /* and the time they took */
 };
-
-static size_t peak_bytes(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
-}
 
 /* A prompt of as near to `wanted` tokens as cutting a text behind a token gives; malloced. */
 static int make_prompt(const struct run *run, const char *given, size_t given_length, size_t wanted, char **prompt,
@@ -248,7 +241,7 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
         return code;
     round->vision_seconds = run->explanation->cost.vision_seconds;
     round->plain_seconds = run->explanation->cost.prefill_seconds;
-    round->plain_peak = peak_bytes();
+    round->plain_peak = run->explanation->cost.peak_bytes;
     request.generate = o->target_length;
     request.explain = true;
     code = run_restart(run, error);
@@ -261,7 +254,7 @@ static int measure(struct run *run, const char *prompt, size_t length, struct ro
     round->map_seconds = e->cost.seconds;
     round->rows_per_second = e->cost.tokens_per_second;
     round->first_seconds = e->cost.first_seconds;
-    round->map_peak = peak_bytes();
+    round->map_peak = run->explanation->cost.peak_bytes;
     shape->pictures = e->picture_count;
     shape->prompt_tokens = e->token_count;
     shape->target_tokens = e->output_count;

@@ -1,6 +1,7 @@
 /* host.c: the CPU device's life, memory and streams, and its table of operations. */
 #include "gpu/host/host.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,9 @@ static size_t free_memory(struct device *device)
 static size_t used_memory(struct device *device)
 {
     (void)device;
+#ifdef __GLIBC__
+    malloc_trim(0); /* what was freed is in use no more */
+#endif
     return machine_used();
 }
 

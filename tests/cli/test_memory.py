@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""--memory: the limit is kept, by bytes that the system counted; numbers do not depend on it; what cannot be kept is refused."""
+import json
+import os
+import re
+import resource
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from cli import PROGRAM, check, end, refused, run, skip, small_model
+
+WORDS = "the red ball was for him and the blue ball was for her ".split()
+PROMPT = " ".join(WORDS[i * 7 % len(WORDS)] for i in range(150))  # some 200 tokens
+with open(PROGRAM, "rb") as program:
+    bytes_of_it = program.read()
+SANITIZED = any(name in bytes_of_it for name in (b"__asan_init", b"__tsan_init"))
+
+
+def model():
+    """Wide and thin, so that a token's activations take what can be told apart: 12 layers, some 0.3 MB a token."""
+    return small_model("wide.gguf", layers=12, width=256, heads=8, kv_heads=2, head_dim=32, ff=2560, types=["Q8_0"])
+
+
+def explain(*options):
+    """The map, and what was said beside it."""
+    code, out, said = run("explain", "-m", model(), "-p", PROMPT, "--raw", "--units", "token", "--threads", "2",
+                          "--format", "json", "-v", *options)
+    check(code == 0, f"{options}: status {code}: {said[-300:]!r}")
+    return json.loads(out), said.decode()
+
+
+def peak_of_a_run(*arguments):
+    """As the system says it of a child of its own."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        code, _, _ = run(*arguments)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        os.write(writer, f"{code} {peak}".encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    code, peak = map(int, os.read(reader, 100).split())
+    os.close(reader)
+    return code, peak
+
+
+def limit_kept():
+    free, _ = explain("--precision", "f32")
+    kept = free["cost"]["peak_bytes"]
+    code, _, said = run("explain", "-m", model(), "-p", PROMPT, "--raw", "--units", "token", "--threads", "2",
+                        "--precision", "f32", "--memory", "20M")
+    needed = re.search(r"need (\d+) MB, and --memory allows 20", said.decode())
+    check(code == 1 and needed, f"what would be needed: {code}, {said!r}")
+    if not needed:
+        return
+    least = int(needed.group(1)) * 1000000
+    check(least < kept, f"there is nothing to save: {least} and {kept} bytes")
+    for limit in (least, least + 10000000):
+        tight, said = explain("--precision", "f32", "--memory", f"{limit // 1000000}M")
+        check(tight["relevance"] == free["relevance"], "numbers depend on the limit")
+        check(tight["cost"]["peak_bytes"] <= limit, f"{tight['cost']['peak_bytes']} bytes within {limit}")
+        again = re.search(r"within (\d+) MB, activations of the plain pass were computed again (\d+) times, in [\d.]+ s", said)
+        check(again and int(again.group(1)) * 1000000 == limit and int(again.group(2)) > 0, f"what it cost: {said!r}")
+    code, peak = peak_of_a_run("explain", "-m", model(), "-p", PROMPT, "--raw", "--units", "token", "--threads", "2",
+                               "--precision", "f32", "--memory", f"{least // 1000000}M")
+    check(code == 0 and peak <= least, f"the system counts {peak} bytes within {least}")
+    print(f"peaks: {kept / 1e6:.0f} MB, within {least / 1e6:.0f} MB {peak / 1e6:.0f}")
+
+
+def int8_kept():
+    """Copies in 8 bits count too; without the memory for them, and unless asked for, probes go in f32."""
+    code, _, said = run("explain", "-m", model(), "-p", PROMPT, "--raw", "--units", "token", "--threads", "2",
+                        "--precision", "int8", "--memory", "20M")
+    needed = re.search(r"need (\d+) MB", said.decode())
+    check(code == 1 and needed, f"int8 in too little: {code}, {said!r}")
+    if not needed:
+        return
+    tight, _ = explain("--precision", "int8", "--memory", f"{needed.group(1)}M")
+    check(tight["cost"]["peak_bytes"] <= int(needed.group(1)) * 1000000,
+          f"int8: {tight['cost']['peak_bytes']} bytes within {needed.group(1)} MB")
+
+
+def everywhere():
+    """Every command that computes keeps to it, or says in one line that it cannot."""
+    refused("generate in too little", 1, "need", "generate", "-m", model(), "-p", PROMPT, "--raw", "--memory", "5M")
+    refused("bench in too little", 1, "need", "bench", "-m", model(), "--length", "64", "--memory", "5M")
+    code, out, _ = run("bench", "-m", model(), "--length", "64", "--budget", "1", "--format", "json", "--threads", "2",
+                       "--memory", "300M")
+    found = json.loads(out) if code == 0 else {"map": {}}
+    check(code == 0 and found["map"]["limit_bytes"] == 300000000 and found["map"]["peak_bytes"] <= 300000000 and
+          found["file_bytes"] > 0 and "again" in found["map"], f"bench: {code}, {found}")
+
+
+if SANITIZED:
+    skip("a sanitizer's own memory counts too")
+else:
+    limit_kept()
+    int8_kept()
+    everywhere()
+end()
