@@ -85,6 +85,8 @@ struct kernels {
     void (*attend)(const struct attend_tile *);
 
     /* kernels_int8.c */
+    /* The entry that has more than half of the sum of all squares of x [n]; -1: none. */
+    int (*peak)(const float *x, int n);
     /* x [columns] turned and rounded into q; *sum of q.  turned: scratch [columns].  Returns the scale: turned is about
      * scale * q */
     float (*int8_round)(const float *x, int columns, float *turned, int8_t *q, int32_t *sum);

@@ -21,6 +21,30 @@ static inline int_vector greater_size(int_vector most, vector x)
     return (size & greater) | (most & ~greater);
 }
 
+static int peak(const float *x, int n)
+{
+    vector sums = {0}, mosts = {0};
+    float sum = 0, most = 0;
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vector v = vector_load(x + i), square = v * v;
+        sums += square;
+        mosts = vector_max(mosts, square);
+    }
+    for (; i < n; i++) {
+        sum += x[i] * x[i];
+        most = x[i] * x[i] > most ? x[i] * x[i] : most;
+    }
+    sum += vector_sum(sums);
+    for (int lane = 0; lane < LANES; lane++)
+        most = mosts[lane] > most ? mosts[lane] : most;
+    if (!(most > sum / 2) || !(sum < __builtin_inff()))
+        return -1;
+    for (i = 0; x[i] * x[i] != most;)
+        i++;
+    return i;
+}
+
 /* One step of turning: in every group of radix * span vectors those span apart are mixed, by a matrix that is orthogonal
  * but for a factor of sqrt(radix) where radix is 2 or 4.  y may be x. */
 static inline __attribute__((always_inline)) void turn_step(int radix, const float *x, int vectors, int span, float *y)
@@ -185,6 +209,7 @@ static void int8_scale(const int32_t *sum, float row, const float *column, int n
 void NAME(kernels_int8, KERNELS)(struct kernels *kernels);
 void NAME(kernels_int8, KERNELS)(struct kernels *kernels)
 {
+    kernels->peak = peak;
     kernels->int8_round = int8_round;
     kernels->int8_panel = int8_panel;
     kernels->int8_scale = int8_scale;

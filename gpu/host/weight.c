@@ -124,6 +124,22 @@ void host_weight_expand(const struct weight *w, int first, int count, float *out
     w->type->expand(w->stored + (size_t)first * w->row_bytes, out, (size_t)count * w->columns);
 }
 
+void host_weight_column(const struct weight *w, int column, float *out)
+{
+    enum { MOST_BLOCK = 256 };
+    float block[MOST_BLOCK];
+    const float *whole = w->plain ? w->plain : atomic_load_explicit(&w->copy->data, memory_order_acquire);
+    const uint8_t *stored = w->stored + (size_t)(column / w->type->block) * w->type->bytes;
+    for (int r = 0; r < w->rows; r++) {
+        if (whole) {
+            out[r] = whole[(size_t)r * w->columns + column];
+            continue;
+        }
+        w->type->expand(stored + (size_t)r * w->row_bytes, block, (size_t)w->type->block);
+        out[r] = block[column % w->type->block];
+    }
+}
+
 struct expansion {
     const struct weight *w;
     float *data;

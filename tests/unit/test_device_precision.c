@@ -100,6 +100,44 @@ static void check_not_finite(struct bench *b, enum precision precision)
     free(x);
 }
 
+/* Rows that are one, two or three entries and little else: the CPU rounds the little by itself. */
+static void check_peaks(struct bench *b, uint32_t type, int rows, int columns, int n)
+{
+    const struct dtype_info *info = dtype_info(type);
+    size_t elements = (size_t)rows * columns;
+    uint8_t *data = random_blocks(type, elements);
+    float *w = malloc(elements * sizeof *w), *x = random_floats((size_t)n * columns, 1);
+    float *rest = malloc((size_t)n * columns * sizeof *rest);
+    info->expand(data, w, elements);
+    memcpy(rest, x, (size_t)n * columns * sizeof *x);
+    for (int r = 0; r < n; r++)
+        for (int k = 0; k <= r % 3; k++) {
+            size_t at = (size_t)r * columns + (r * 31 + k * 17) % columns;
+            rest[at] = 0;
+            x[at] = powf(100, (float)(k + 1)) * (r % 2 ? 1 : -1);
+        }
+    struct weight *weight = NULL;
+    CHECK(b->ops->weight_new(b->device, type, rows, columns, data, &weight, NULL) == 0, "%s", b->name);
+    float *dy = bench_output(b, (size_t)n * rows);
+    b->ops->linear_delta(b->stream, weight, PRECISION_INT8, bench_put(b, x, (size_t)n * columns), n, dy);
+    float *got = bench_get(b, dy, (size_t)n * rows);
+    for (int r = 0; r < n; r++)
+        for (int o = 0; o < rows; o++) {
+            const float *wo = w + (size_t)o * columns, *xr = x + (size_t)r * columns;
+            double off = fabs((double)got[(size_t)r * rows + o] - dot(wo, xr, columns));
+            double may = allowed(PRECISION_INT8, wo, rest + (size_t)r * columns, columns) +
+                         1e-6 * greatest(xr, columns) * greatest(wo, columns);
+            CHECK(off <= may, "%s: %s %d x %d, row %d: off by %g, not %g", b->name, info->name, rows, columns, r, off, may);
+        }
+    free(got);
+    bench_clear(b);
+    b->ops->weight_free(b->device, weight);
+    free(data);
+    free(w);
+    free(x);
+    free(rest);
+}
+
 /* The change of the log-sum-exp: off by no more than the greatest error of a logit. */
 static void check_lse(struct bench *b, enum precision precision, int vocabulary, int width, int rows)
 {
@@ -156,6 +194,11 @@ static void test(struct bench *b)
             check_product(b, p, DTYPE_F16, 21, sizes[i], 3);
         }
         check_not_finite(b, p);
+        if (p == PRECISION_INT8 && strcmp(b->ops->info(b->device)->kind, "cpu") == 0)
+            for (int i = 0; i < TYPES; i++) {
+                check_peaks(b, types[i], 33, 256, 7);
+                check_peaks(b, types[i], 5, 512, 200);
+            }
         check_lse(b, p, 515, 30, 9);
         check_lse(b, p, 33, 64, 4);
     }
