@@ -1,8 +1,10 @@
 /* refine.c: how far the probes' values can be trusted, and better values where it matters.
  *
- * Values formed in low precision are estimates.  The units that come out strongest are measured again in f32, and so
- * are some of the others, spread over all strengths: by how much these move, at most, is the noise floor.  Last, a few
- * probes are repeated as plain passes, which share no step with them. */
+ * Values formed in low precision are estimates.  The units that come out strongest are measured again in f32, and so are
+ * those that change the model's last states most, for rounding is off by a share of what there is to round (measured: nearly
+ * all of the greatest errors are theirs; most stand near the end and cost few rows), and some of the others, spread over
+ * all strengths: by how much these move, at most, is the noise floor.  Last, a few probes are repeated as plain passes,
+ * which share no step with them. */
 #include "core/job.h"
 
 #include <math.h>
@@ -14,12 +16,15 @@
 enum {
     STRONGEST = 5, /* units that end as f32 values, with those that may be as strong as one of them for all that is known */
     RIVALS = 16,   /* at most so many such */
-    OTHERS = 6,    /* and so many of the rest */
+    LOUDEST = 16,  /* units that change the last states most */
+    OTHERS = 4,    /* and so many of the rest */
+    FIRST = STRONGEST + LOUDEST + OTHERS,
+    STATES = 4, /* of a unit that are looked at */
 };
 
 struct ranked {
     int unit;
-    double strength; /* greatest size of its relevance for any output token */
+    double strength; /* greatest size of its relevance for any output token, or what else is ranked by */
 };
 
 static int by_strength(const void *a, const void *b)
@@ -73,6 +78,43 @@ static int choose_strongest(const struct job *j, int *unit, int *count, struct e
             unit[(*count)++] = ranked[i].unit;
     free(ranked);
     return 0;
+}
+
+/* How much a unit's probe changes in some of the last states that it reaches; state: room for one, host. */
+static double loudness(const struct job *j, int unit, float *state)
+{
+    const struct device_ops *ops = j->engine->device->ops;
+    size_t width = (size_t)j->engine->model->width;
+    int first = probes_first_target(j->probes, unit), step = (j->output_count - first + STATES - 1) / STATES;
+    double sum = 0;
+    for (int t = first; t < j->output_count; t += step) {
+        size_t row = (size_t)unit * (size_t)j->output_count + (size_t)t;
+        ops->download(j->stream, j->probes->change + row * width, width * sizeof *state, state);
+        for (size_t i = 0; i < width; i++)
+            sum += (double)state[i] * (double)state[i];
+    }
+    return sum;
+}
+
+/* And beside these [*count] those that change most. */
+static int choose_loudest(const struct job *j, int *unit, int *count, struct error *error)
+{
+    int n, rest = 0;
+    struct ranked *ranked = rank_units(j, false, &n);
+    float *state = malloc((size_t)j->engine->model->width * sizeof *state);
+    int status = ranked && state ? 0 : error_set(error, ERROR_MEMORY, "out of memory");
+    for (int i = 0; status == 0 && i < n; i++)
+        if (!j->probes->exact[ranked[i].unit])
+            ranked[rest++] = (struct ranked){ranked[i].unit, loudness(j, ranked[i].unit, state)};
+    if (status == 0 && (status = j->engine->device->ops->stream_finish(j->stream, error)) == 0) {
+        qsort(ranked, (size_t)rest, sizeof *ranked, by_strength);
+        for (int i = 0; i < rest && i < LOUDEST; i++)
+            if (!among(unit, *count, ranked[i].unit))
+                unit[(*count)++] = ranked[i].unit;
+    }
+    free(ranked);
+    free(state);
+    return status;
 }
 
 /* And beside these [*count] some others, spread over all strengths. */
@@ -146,8 +188,10 @@ int job_refine(struct job *j, struct error *error)
         return 0;
     j->refining = true;
     j->probes->precision = PRECISION_F32;
-    int unit[RIVALS > STRONGEST + OTHERS ? RIVALS : STRONGEST + OTHERS], count, left = RIVALS;
+    int unit[RIVALS > FIRST ? RIVALS : FIRST], count, left = RIVALS;
     int status = choose_strongest(j, unit, &count, error);
+    if (status == 0)
+        status = choose_loudest(j, unit, &count, error);
     if (status == 0)
         status = choose_others(j, unit, &count, error);
     while (status == 0 && count > 0 && (status = measure_again(j, unit, count, error)) == 0) {
