@@ -345,7 +345,8 @@ static void draw_status(struct view *view, int row)
                        : busy       ? "Esc stops  ? help  q quit"
                        : to_picture ? "Tab: picture  ? help  q quit"
                                     : "Tab: prompt  ? help  q quit";
-    bool compares = !busy && view->compare.kept && view->compare.mode == COMPARE_OFF, edits = view->focus == PLACE_EDITOR;
+    bool edits = view->focus == PLACE_EDITOR,
+         compares = !busy && view->compare.kept && view->compare.mode == COMPARE_OFF;
     if (edits && !busy && view_unit(view) >= 0)
         hint = compares ? "Alt-w: what changed  Alt-Up, Alt-Down: mix" : "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
     else if (compares && view->focus != PLACE_PICTURE)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *guest_program(void)
 {
@@ -37,6 +38,11 @@ struct pty *guest_start(const struct guest *guest)
     return pty_start(&options);
 }
 
+static bool is_screen(struct pty *pty, const void *expected)
+{
+    return strcmp(pty_screen(pty), expected) == 0;
+}
+
 const char *guest_screen(struct pty *pty, const char *name)
 {
     static char path[600], expected[100000];
@@ -52,5 +58,6 @@ const char *guest_screen(struct pty *pty, const char *name)
     rewind(file);
     expected[fread(expected, 1, sizeof expected - 1, file)] = '\0';
     fclose(file);
+    pty_until(pty, is_screen, expected); /* it may come in parts, on a machine that has much else to do */
     return expected;
 }
