@@ -363,6 +363,7 @@ static int make_probes(struct job *j, struct error *error)
     if ((status = job_plan(j, (int)j->unit_count, positions, &j->plan, error)) < 0 ||
         (status = job_make_lanes(j, positions, error)) < 0)
         return status;
+    job_make_states(j);
     return probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, job_precision(j), &j->probes, error);
 }
 

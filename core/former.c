@@ -6,7 +6,7 @@
 
 #include "core/job.h"
 
-static const size_t MOST_BYTES = (size_t)1 << 28; /* of final states, kept beside those of the next explanation */
+static const size_t MOST_BYTES = (size_t)1 << 28; /* kept beside those of the next explanation */
 
 /* All but what direct paths did. */
 static void drop(struct former *f)
@@ -19,6 +19,7 @@ static void drop(struct former *f)
     f->plan = NULL;
     f->ids = f->wanted = NULL;
     f->count = 0;
+    f->bytes = 0;
 }
 
 void former_clear(struct former *f)
@@ -29,15 +30,19 @@ void former_clear(struct former *f)
     *f = (struct former){0};
 }
 
-static size_t state_bytes(const struct probes *p)
+/* Final states, changes, factors. */
+static size_t bytes_of(const struct probes *p)
 {
-    return (size_t)p->plan->units * (size_t)p->targets.count * (size_t)p->baseline->model->width * sizeof(float);
+    size_t cells = (size_t)p->plan->units * (size_t)p->targets.count, wanted = (size_t)p->targets.wanted_count;
+    return cells * ((size_t)p->baseline->model->width * sizeof(float) + (1 + wanted) * sizeof(double)) +
+           (size_t)p->plan->units * (size_t)p->plan->positions * sizeof(float);
 }
 
 void former_keep(struct former *f, struct job *j)
 {
     int prompt = (int)j->prompt.token_count, count = prompt + j->output_count - 1;
-    if (!j->probes || state_bytes(j->probes) > MOST_BYTES)
+    size_t bytes = j->probes ? bytes_of(j->probes) + j->direct.bytes : 0;
+    if (!j->probes || bytes > MOST_BYTES)
         return;
     int32_t *ids = malloc((size_t)count * sizeof *ids);
     if (!ids)
@@ -50,6 +55,7 @@ void former_keep(struct former *f, struct job *j)
                          .probes = j->probes,
                          .ids = ids,
                          .count = count,
+                         .bytes = bytes,
                          .wanted = j->wanted,
                          .noise_floor = j->noise_floor,
                          .direct = j->direct};

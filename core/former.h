@@ -17,6 +17,7 @@ struct former {
     struct probes *probes;
     int32_t *ids; /* [count] as the decoder was fed them */
     int count;
+    size_t bytes;    /* of memory, about */
     int32_t *wanted; /* what its probes were asked about */
     double noise_floor;
     struct direct direct; /* what direct paths did */

@@ -43,6 +43,8 @@ int job_make_room(struct job *j, int positions, int targets, struct error *error
     j->lanes = NULL;
     j->baseline = NULL;
     task.used = e->device->ops->used(e->device);
+    if (task.used > j->former.bytes) /* it makes way where it must: job_make_states() */
+        task.used -= j->former.bytes;
     int status = plan_budget(j, &task, error);
     if (status < 0)
         return status;
@@ -59,6 +61,15 @@ int job_make_lanes(struct job *j, int positions, struct error *error)
     j->lanes = NULL;
     j->lane_capacity = j->baseline->capacity;
     return lanes_new(j->engine->model, j->lane_capacity, j->budget.room.count ? &j->budget.room : NULL, &j->lanes, error);
+}
+
+void job_make_states(struct job *j)
+{
+    const struct engine *e = j->engine;
+    size_t used = e->device->ops->used(e->device), cells = j->unit_count * (size_t)j->output_count;
+    size_t states = cells * ((size_t)e->model->width * sizeof(float) + (1 + WANTED) * sizeof(double));
+    if (used > 0 && j->budget.limit > 0 && used + states > j->budget.limit)
+        former_clear(&j->former);
 }
 
 void job_make_way(struct job *j, int positions)

@@ -66,10 +66,10 @@ static void describe_end(const struct explanation *e, char *text, size_t size)
     const struct cost *cost = &e->cost;
     if (e->complete && cost->probes + cost->probes_kept > 0) {
         int used = snprintf(text, size, "%d probes in %.1f s", cost->probes, cost->seconds);
-        if (cost->probes_kept > 0)
-            used += snprintf(text + used, size - (size_t)used, ", %d kept", cost->probes_kept);
         if (!isnan(e->noise_floor))
-            snprintf(text + used, size - (size_t)used, ", noise %.2g nats", e->noise_floor);
+            used += snprintf(text + used, size - (size_t)used, ", noise %.2g nats", e->noise_floor);
+        if (cost->probes_kept > 0)
+            snprintf(text + used, size - (size_t)used, ", %d kept", cost->probes_kept);
     } else if (e->unit_count > 0 && cost->probes_total == 0) {
         snprintf(text, size, "not measured");
     } else if (e->unit_count > 0) {
