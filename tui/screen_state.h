@@ -97,6 +97,7 @@ struct screen {
     int64_t since; /* screen_now() when what view_waits() for began */
     bool quit, quit_asked;   /* ^C once while nothing runs */
     bool first_load;         /* the first model is not there yet */
+    bool measure_loaded;     /* the prompt is to be measured as soon as it is */
     bool on_cpu;             /* models are opened on the CPU, whatever device was asked for */
     int code;                /* why we quit, if that is an error */
     struct error error;

@@ -34,7 +34,9 @@ unsigned screen_measure(struct screen *screen)
 {
     struct request request = screen->settings;
     if (!screen->loaded.worker)
-        return DIRTY_DRAW; /* explained as soon as the model is there */
+        screen->measure_loaded = true;
+    if (!screen->loaded.worker)
+        return DIRTY_DRAW;
     if (screen->editor.length == 0) {
         screen_say(screen, true, "the prompt is empty; type one");
         return DIRTY_DRAW;
@@ -202,11 +204,12 @@ unsigned screen_loaded(struct screen *screen)
     explanation->keeps_former = true;
     screen->loaded = loaded;
     screen->settings.chat = chat;
+    bool measure = screen->editor.length > 0 && (!screen->first_load || screen->measure_loaded);
     screen->first_load = screen->view.pending = false;
     screen->view.typed.id = -1; /* another model's vocabulary is another */
     screen->view.token = 0;
     view_arrange(&screen->view);
-    return (screen->editor.length > 0 ? screen_submit(screen) : 0) | DIRTY_ALL;
+    return (measure ? screen_submit(screen) : 0) | DIRTY_ALL;
 }
 
 /* -- settings ------------------------------------------------------------------------------------------------------ */

@@ -56,7 +56,8 @@ static void test_offer(void)
         pty_stop(pty);
     }
     struct pty *pty = guest_start(&(struct guest){.rows = 12, .columns = 40, .settings = {from, "FAKE_PROMPT="}});
-    CHECK(pty_wait(pty, "Type a prompt, or take one:") && pty_wait(pty, " 3 The third"), "%s", pty_screen(pty));
+    CHECK(pty_wait(pty, "Type a prompt, or take one:") && pty_wait(pty, " 3 The third") && pty_wait(pty, "ready"), "%s",
+          pty_screen(pty));
     pty_send(pty, "Own hat");
     CHECK(pty_wait(pty, "Own hat") && pty_wait_gone(pty, "take one"));
     pty_send(pty, CONTROL('U'));
@@ -71,6 +72,20 @@ static void test_offer(void)
     pty_send(pty, CONTROL('T'));
     CHECK(pty_wait(pty, "there are no sample prompts"));
     pty_stop(pty);
+}
+
+/* What is being typed while the model is loaded waits for Enter; what Enter was pressed for waits for the model. */
+static void test_early(void)
+{
+    for (int enter = 0; enter < 2; enter++) {
+        struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=", "FAKE_OPEN_MS=1500"}});
+        CHECK(pty_wait(pty, "loading"));
+        pty_send(pty, enter ? "a hat\r" : "a hat");
+        CHECK(pty_wait(pty, "a hat") && pty_wait(pty, enter ? "probes in" : "ready"), "%s", pty_screen(pty));
+        pty_send(pty, enter ? " more" : "\r");
+        CHECK(pty_wait(pty, enter ? "edited" : "probes in"));
+        pty_stop(pty);
+    }
 }
 
 static void test_samples(void)
@@ -200,6 +215,7 @@ int main(void)
     if (!mkdtemp(folder))
         return 1;
     test_offer();
+    test_early();
     test_samples();
     test_former();
     test_former_pictures();
