@@ -47,6 +47,39 @@ static enum event_kind run(struct worker *w, struct explanation *e, size_t lengt
     }
 }
 
+/* Ask about the first output token: its pairs, then its proof. */
+static void inquire(struct worker *w, struct explanation *e)
+{
+    const struct answer *answers[] = {[INQUIRY_PROOF] = &e->proof.answer, [INQUIRY_PAIRS] = &e->pairs.answer};
+    for (int kind = INQUIRY_PAIRS; kind >= INQUIRY_PROOF; kind--) {
+        worker_inquire(w, &(struct inquiry){(enum inquiry_kind)kind, 0, e->output[0].id, {-1, -1}});
+        enum event_kind event;
+        do {
+            struct pollfd wait = {worker_fd(w), POLLIN, 0};
+            if (poll(&wait, 1, 120000) <= 0)
+                break;
+            while (worker_next(w, e, &event))
+                ;
+        } while (answers[kind]->state == ANSWER_BUSY || answers[kind]->state == ANSWER_NONE);
+        CHECK(answers[kind]->state == ANSWER_DONE, "%s", answers[kind]->error.message);
+    }
+}
+
+/* How far two answers to the same are from each other; of ranked points only the first, for orders may differ by ties. */
+static double answers_apart(const struct explanation *a, const struct explanation *b)
+{
+    const struct proof *p = &a->proof, *q = &b->proof;
+    double most = fabs(p->point[0].ranked - q->point[0].ranked);
+    if (p->point_count != q->point_count || p->flip.count != q->flip.count || p->flip.id != q->flip.id ||
+        a->pairs.count != b->pairs.count || a->pairs.count == 0)
+        return INFINITY;
+    for (int i = 0; i < p->point_count; i++)
+        most = fmax(most, fabs(p->point[i].random - q->point[i].random));
+    for (int i = 0; i < a->pairs.count; i++)
+        most = fmax(most, fabs(a->pairs.pair[i].both - b->pairs.pair[i].both));
+    return most;
+}
+
 static double most_apart(const struct explanation *a, const struct explanation *b)
 {
     double most = 0;
@@ -66,6 +99,8 @@ static struct explanation *on_cpu(size_t length)
     struct worker *w = new_worker(engine);
     struct explanation *e = explanation_new();
     CHECK(run(w, e, length) == EVENT_DONE, "%s", e->error.message);
+    if (length == sizeof story - 1)
+        inquire(w, e);
     worker_free(w);
     engine_close(engine);
     return e;
@@ -78,6 +113,10 @@ static void check_like_cpu(const char *device, int precision, double allowed)
     struct worker *w = new_worker(engine);
     CHECK(run(w, e, sizeof story - 1) == EVENT_DONE, "%s: %s", device, e->error.message);
     CHECK(e->complete && most_apart(e, cpu) < allowed, "%s: off by %g", device, most_apart(e, cpu));
+    if (precision == PRECISION_F32 && strcmp(device, "cuda:all") == 0) {
+        inquire(w, e);
+        CHECK(answers_apart(e, cpu) < allowed, "%s: answers are off by %g", device, answers_apart(e, cpu));
+    }
     worker_retarget(w, 0, e->output[0].candidates[1].id);
     enum event_kind kind = EVENT_DONE;
     while (kind != EVENT_CHOSEN) {
