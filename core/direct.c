@@ -149,8 +149,9 @@ static int part_new(struct job *j, int first, int end, struct direct_part **out,
         part->lse[i] = j->lse[(size_t)first + i];
     job_list_wanted(j, first, end, part->wanted);
     int status = job_add_output_units(j, end - 1, error), units = (int)j->unit_count;
-    int row = (int)j->prompt.token_count - 1, positions = row + end;
-    while (units > 0 && j->units[units - 1].first >= positions)
+    int row = (int)j->prompt.token_count - 1, positions = j->plan ? j->plan->positions : row + end; /* all there are */
+    /* What comes after a token matters to it only by what is like it and was suppressed along. */
+    while (isnan(j->method.similarity) && units > 0 && j->units[units - 1].first >= row + end)
         units--;
     if (status < 0 || (status = job_plan(j, units, positions, &part->plan, error)) < 0)
         return status;
@@ -231,12 +232,12 @@ int job_measure_direct_rest(struct job *j, struct error *error)
 }
 
 /* Whether what is measured now is what would be measured when the output is complete: the row's minimum may be that of a
- * later key, and a foil takes the place of what is asked. */
+ * later key, what is like a later unit is suppressed along with it, and a foil takes the place of what is asked. */
 static bool may_follow(const struct job *j)
 {
     const struct request *r = j->request;
     return r->explain && r->direct && r->map == MAP_ATMAN && !r->foil && j->method.paths == PATHS_ALL &&
-           j->method.suppression != SUPPRESS_ROW_MIN && j->baseline->kept &&
+           j->method.suppression != SUPPRESS_ROW_MIN && isnan(j->method.similarity) && j->baseline->kept &&
            !former_is_of(&j->former, j->ids, (int)j->prompt.token_count); /* then there is better at once */
 }
 

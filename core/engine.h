@@ -173,7 +173,7 @@ struct cost {
  * With a foil, and t = foil.token, c = 0 is (log p(target) - log p(foil)) - (the same with u suppressed). */
 /* What direct paths do to one output token, known before the units of later output tokens exist. */
 struct direct_row {
-    size_t unit_count; /* later units come after the token */
+    size_t unit_count; /* later units come after the token, and are like nothing before it */
     float *value;      /* [unit_count, 1 + CANDIDATES] f32 nats, NAN while not known */
 };
 

@@ -17,7 +17,7 @@ static int least(int a, int b)
 
 void group_add(struct group *g, const struct probes *p, int unit)
 {
-    int start = probes_first_row(p, unit), first = probes_first_target_row(p, unit), end = p->plan->positions;
+    int start = probes_first_row(p, unit), first = probes_first_target_row(p, unit), end = probes_end_row(p);
     g->unit[g->count] = unit;
     g->span[g->count] = (struct probe_span){g->rows, start, end - start, g->rows, start};
     g->target_span[g->count] = (struct probe_span){g->target_rows, first, end - first, g->rows, start};

@@ -74,9 +74,14 @@ bool probes_are_direct(const struct probes *p)
     return p->method.paths == PATHS_DIRECT;
 }
 
+int probes_end_row(const struct probes *p)
+{
+    return probes_are_direct(p) ? p->targets.first + p->targets.count : p->plan->positions;
+}
+
 int probes_first_target_row(const struct probes *p, int unit)
 {
-    int start = p->plan->start[unit], first = p->targets.first, end = p->plan->positions;
+    int start = p->plan->start[unit], first = p->targets.first, end = probes_end_row(p);
     return start < first ? first : start < end ? start : end;
 }
 
@@ -87,7 +92,7 @@ int probes_first_row(const struct probes *p, int unit)
 
 int probes_row_count(const struct probes *p, int unit)
 {
-    return p->plan->positions - probes_first_row(p, unit);
+    return probes_end_row(p) - probes_first_row(p, unit);
 }
 
 int probes_first_target(const struct probes *p, int unit)

@@ -50,10 +50,11 @@ void probes_free(struct probes *); /* NULL ok */
 int probes_first_target(const struct probes *, int unit);
 /* Whether they go by direct paths: their rows are then those that predict a target. */
 bool probes_are_direct(const struct probes *);
-/* The position of a probe's first row, for none before it changes; and of its first that predicts a target; the sequence's
- * end where there is none. */
+/* The position of a probe's first row, for none before it changes; and of its first that predicts a target; the
+ * end where there is none.  The end: the position behind all rows. */
 int probes_first_row(const struct probes *, int unit);
 int probes_first_target_row(const struct probes *, int unit);
+int probes_end_row(const struct probes *);
 /* Whether anything is known of what the unit does to target t. */
 bool probes_know(const struct probes *, int unit, int t);
 /* The rows that its probe would have in a run. */

@@ -5,11 +5,12 @@
  *
  * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
  * "layers": [first, last], "foil" (or null), "images": [files] (or not), "zooms": [[start, end, kind]...] (or not),
- * "direct": true (or not), "fresh": true (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
+ * "direct": true (or not), "both": true for what direct paths do beside it (or not), "fresh": true (or not)} or
+ * {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
- * [choices], "encoded": whether a picture had to be, "probes": how many ran, "kept": how many did not have to, "noise": the floor, and if the line says "shown": true, "shown": [["token", "units",
+ * [choices], "direct": the same on direct paths, null where not known, "encoded": whether a picture had to be, "probes": how many ran, "kept": how many did not have to, "noise": the floor, and if the line says "shown": true, "shown": [["token", "units",
  * "relevance" or "done", seconds since the request, seconds of processors since then, probes run, [the strongest units by the values known then, best first]]...]},
- * or {"chosen": [relevance of each unit]}; where it failed, {"error"}. */
+ * or {"chosen": [relevance of each unit], "chosen_direct": [the same on direct paths]}; where it failed, {"error"}. */
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -89,9 +90,25 @@ static enum event_kind wait_for(struct worker *worker, struct explanation *e, en
     }
 }
 
+/* What direct paths do to each output token; null where that is not known. */
+static json_t *direct_json(const struct explanation *e, size_t unit)
+{
+    json_t *row = json_array();
+    for (size_t t = 0; t < e->output_count; t++) {
+        json_t *choices = json_array();
+        for (int c = 0; c <= CANDIDATES; c++) {
+            double value = explanation_direct(e, unit, t, c);
+            json_array_append_new(choices, isnan(value) ? json_null() : json_real(value));
+        }
+        json_array_append_new(row, choices);
+    }
+    return row;
+}
+
 static json_t *explanation_json(const struct explanation *e)
 {
     json_t *prompt = json_array(), *output = json_array(), *units = json_array(), *relevance = json_array();
+    json_t *direct = json_array();
     for (size_t i = 0; i < e->token_count; i++)
         json_array_append_new(prompt, json_integer(e->tokens[i].id));
     for (size_t t = 0; t < e->output_count; t++) {
@@ -112,9 +129,10 @@ static json_t *explanation_json(const struct explanation *e)
             json_array_append_new(row, choices);
         }
         json_array_append_new(relevance, row);
+        json_array_append_new(direct, direct_json(e, u));
     }
-    return json_pack("{so so so so sb si si so}", "prompt", prompt, "output", output, "units", units, "relevance",
-                     relevance, "encoded", e->cost.vision_seconds > 0, "probes", e->cost.probes, "kept",
+    return json_pack("{so so so so so sb si si so}", "prompt", prompt, "output", output, "units", units, "relevance",
+                     relevance, "direct", direct, "encoded", e->cost.vision_seconds > 0, "probes", e->cost.probes, "kept",
                      e->cost.probes_kept, "noise", isnan(e->noise_floor) ? json_null() : json_real(e->noise_floor));
 }
 
@@ -167,6 +185,7 @@ static json_t *explain(struct worker *worker, struct explanation *e, const json_
     }
     request.zooms = zooms;
     request.fresh = json_is_true(json_object_get(line, "fresh"));
+    request.direct = json_is_true(json_object_get(line, "both"));
     request.method.paths = json_is_true(json_object_get(line, "direct")) ? PATHS_DIRECT : PATHS_ALL;
     json_t *layers = json_object_get(line, "layers");
     request.method.suppression = (enum suppression)json_integer_value(json_object_get(line, "suppression"));
@@ -192,10 +211,13 @@ static json_t *retarget(struct worker *worker, struct explanation *e, const json
                     (int32_t)json_integer_value(json_array_get(pair, 1)));
     if (wait_for(worker, e, EVENT_CHOSEN, NULL) != EVENT_CHOSEN)
         return json_pack("{ss}", "error", e->error.message);
-    json_t *values = json_array();
-    for (size_t u = 0; e->chosen && u < e->unit_count; u++)
+    json_t *values = json_array(), *direct = json_array();
+    for (size_t u = 0; e->chosen && u < e->unit_count; u++) {
+        float value = e->chosen_direct[u];
         json_array_append_new(values, json_real(e->chosen[u]));
-    return json_pack("{so}", "chosen", values);
+        json_array_append_new(direct, isnan(value) ? json_null() : json_real(value));
+    }
+    return json_pack("{so so}", "chosen", values, "chosen_direct", direct);
 }
 
 static int precision_named(const char *name)

@@ -47,8 +47,8 @@ def near(found, wanted, label):
     program.check(off <= test_small.TOLERANCE, f"{label}: off by {off:.2g} nats")
 
 
-def drops(model, answer, request):
-    """[units, targets, vocabulary]: by how much each probe lowers each log-probability, and the prompt's length."""
+def drops(model, answer, request, direct=False):
+    """[units, targets, vocabulary]: by how much each probe lowers each log-probability, on all paths or on direct ones."""
     prompt, target = answer["prompt"], [ids[0] for ids in answer["output"]]
     ids, units = prompt + target[:-1], answer["units"]
     cosine = reference.cosines(model, ids) if request["similarity"] is not None else None
@@ -57,7 +57,8 @@ def drops(model, answer, request):
     first, last = request["layers"]
     layers = first, model.layers - 1 if last < 0 else last
     rows = range(len(prompt) - 1, len(ids))
-    logp = reference.log_probs(model, ids, rows, m, reference.VARIANTS[request["suppression"]], layers)
+    logp = reference.log_probs(model, ids, rows, m, reference.VARIANTS[request["suppression"]], layers,
+                               direct=direct)
     out = logp[0] - logp[1:]
     for u, unit in enumerate(units if cosine is None else []):  # what is like a unit may stand before it
         out[u, np.arange(len(target)) + len(prompt) <= unit[0]] = 0
@@ -67,7 +68,7 @@ def drops(model, answer, request):
 def converse(name, model, path):
     """A series of requests to one worker, each of which leaves something of the former valid."""
     base = dict(prompt=test_small.text_of(10, 21), generate=3, units="token", suppression=1, factor=0.1, similarity=None,
-                layers=[0, -1], foil=None)
+                layers=[0, -1], foil=None, both=True)
     longer = base["prompt"] + " the red ball"
     changes = [{}, {"generate": 6}, {"generate": 2}, {"factor": 0.0, "suppression": 3}, {"units": "word"}, {"target": " blue"},
                {"target": " blue ball"}, {"target": " blue hat", "foil": " blue ball"}, {"prompt": longer}, {"layers": [1, 1]},
@@ -85,6 +86,8 @@ def converse(name, model, path):
             program.check(False, f"{label}: {answer['error']}")
             continue
         drop, relevance = drops(model, answer, request), np.array(answer["relevance"])
+        alone, direct = drops(model, answer, request, True), np.array(answer["direct"], float)
+        program.check(not np.isnan(direct).any(), f"{label}: direct paths to {np.isnan(direct).sum()} tokens are not known")
         kept += answer["kept"]
         program.check(answer["probes"] + answer["kept"] == len(answer["units"]), f"{label}: {answer['probes']} probes, "
                       f"{answer['kept']} kept, of {len(answer['units'])}")
@@ -93,11 +96,14 @@ def converse(name, model, path):
             if request["foil"] and t == len(answer["output"]) - 1:
                 continue  # a contrast with the foil: test_small.py compares it
             near(relevance[:, t], wanted, f"{label}: token {t} and its candidates")
+            near(direct[:, t], alone[:, t, ids], f"{label}: direct paths to token {t} and its candidates")
         for t, token in ((0, 5), (len(answer["output"]) - 1, 300), (0, answer["output"][0][3])):
             chosen = worker.ask({"retarget": [t, token]})
             near(chosen.get("chosen", []), drop[:, t, token], f"{label}: token {t} turned into {token}")
+            near(chosen.get("chosen_direct", []), alone[:, t, token], f"{label}: token {t} turned into {token}, direct paths")
         fresh = worker.ask({**request, "fresh": True})
         program.check(fresh["relevance"] == answer["relevance"], f"{label}: not to the bit what a fresh run says")
+        program.check(fresh["direct"] == answer["direct"], f"{label}: direct paths are not to the bit a fresh run's")
         program.check(fresh["kept"] == 0, f"{label}: a fresh run keeps {fresh['kept']}")
     program.check(kept > 60, f"{name}: only {kept} probes were kept")
     worker.close()
