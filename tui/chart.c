@@ -8,7 +8,7 @@
 struct canvas {
     int rows, columns, wide, high; /* cells; dots in a cell */
     uint8_t dots[CHART_ROWS][CHART_COLUMNS];
-    int8_t line[CHART_ROWS][CHART_COLUMNS]; /* whose dots they are; -1: none */
+    int8_t line[CHART_ROWS][CHART_COLUMNS]; /* whose dots they are; behind the last: what is between; -1: none */
 };
 
 /* A line's y at x; NAN beyond its ends. */
@@ -62,34 +62,34 @@ static void put_line(const struct chart *chart, struct canvas *canvas, const str
     }
 }
 
-/* Whether the middle of a cell lies between two lines. */
-static bool is_between(const struct chart *chart, const struct canvas *canvas, const struct chart_line *lines, int row,
-                       int column)
+/* Every other dot between two lines. */
+static void fill_between(const struct chart *chart, struct canvas *canvas, const struct chart_line *lines, int which)
 {
-    double x = dot_x(chart, canvas, column * canvas->wide), first = line_at(&lines[0], x),
-           second = line_at(&lines[1], x);
-    if (isnan(first) || isnan(second))
-        return false;
-    int a = dot_row(chart, canvas, first), b = dot_row(chart, canvas, second),
-        middle = row * canvas->high + canvas->high / 2;
-    return (a < middle && middle < b) || (b < middle && middle < a);
+    for (int column = 0; column < canvas->columns * canvas->wide; column++) {
+        double x = dot_x(chart, canvas, column), first = line_at(&lines[0], x), second = line_at(&lines[1], x);
+        if (isnan(first) || isnan(second))
+            continue;
+        int a = dot_row(chart, canvas, first), b = dot_row(chart, canvas, second);
+        for (int row = (a < b ? a : b) + 1; row < (a < b ? b : a); row++)
+            if ((column + row) % 2 == 0)
+                put_dot(canvas, column, row, which);
+    }
 }
 
 static void draw_cell(const struct chart *chart, const struct canvas *canvas, const struct chart_line *lines, int count,
                       int row, int column)
 {
-    int owner = canvas->line[row][column], at = chart->area.row + row;
+    int owner = canvas->line[row][column];
     uint8_t dots = canvas->dots[row][column];
-    bool between = count > 1 && is_between(chart, canvas, lines, row, column);
     char text[4] = " ";
-    if (owner < 0 && !between)
+    if (owner < 0)
         return;
-    struct style style = owner < 0 ? chart->between : lines[owner].style;
-    if (owner >= 0 && chart->ascii)
+    if (chart->ascii)
         text[0] = lines[owner].plain;
-    else if (owner >= 0)
+    else
         memcpy(text, (char[]){(char)0xe2, (char)(0xa0 | dots >> 6), (char)(0x80 | (dots & 63)), 0}, 4);
-    paint_string(at, chart->area.column + column, 1, style, text);
+    paint_string(chart->area.row + row, chart->area.column + column, 1,
+                 owner < count ? lines[owner].style : chart->between, text);
 }
 
 void chart_draw(const struct chart *chart, const struct chart_line *lines, int count)
@@ -101,6 +101,8 @@ void chart_draw(const struct chart *chart, const struct chart_line *lines, int c
     memset(canvas.line, -1, sizeof canvas.line);
     for (int i = 0; i < count; i++)
         put_line(chart, &canvas, &lines[i], i);
+    if (chart->filled && !chart->ascii && count > 1)
+        fill_between(chart, &canvas, lines, count);
     for (int row = 0; row < canvas.rows; row++)
         for (int column = 0; column < canvas.columns; column++)
             draw_cell(chart, &canvas, lines, count, row, column);

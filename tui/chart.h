@@ -21,7 +21,8 @@ struct chart {
     bool ascii;
     double right;         /* x at the right edge, > 0; the left one is 0 */
     double top, bottom;   /* y at the edges, top > bottom */
-    struct style between; /* of the cells between the first two lines */
+    bool filled;          /* with dots between the first two lines, */
+    struct style between; /* which are drawn in this style; not where there is only ASCII */
 };
 
 /* Later lines lie below earlier ones. */

@@ -127,22 +127,34 @@ static void draw_axes(struct area area, const struct curves *c)
     paint_string(bottom, left + 2 + (room - (int)strlen(words)) / 2, room, paint_plain(COLOUR_DIM), words);
 }
 
+/* The colour of a relevance as ink; plain where there are none. */
+static struct style ink_of(double position)
+{
+    struct style style = paint_relevance(position);
+    int ink = style.cell.background;
+    style = paint_plain(0);
+    style.cell.ink = ink;
+    return style;
+}
+
 /* The curves over the number of units deleted, on a scale of nats: the number that is told is the area between them. */
 static void draw_chart(const struct view *view, struct area area)
 {
     const struct proof *p = &view->explanation->proof;
     struct curves c = read_curves(p);
-    bool shaded = view->terminal->depth >= COLOUR_256;
-    struct style strong = paint_plain(COLOUR_BOLD), between = shaded ? paint_relevance(0.3) : paint_plain(0);
+    struct style strong = ink_of(1), faint = ink_of(0.5);
+    bool coloured = strong.cell.ink >= 0;
+    strong.attributes |= COLOUR_BOLD;
     struct chart chart = {.area = {area.row, area.column + AXIS, area.rows - 1, area.columns - AXIS},
                           .ascii = view->terminal->ascii,
                           .right = c.deleted[c.count - 1],
                           .top = c.top,
                           .bottom = c.bottom,
-                          .between = between};
+                          .filled = coloured && view->terminal->depth >= COLOUR_256,
+                          .between = faint};
     const struct chart_line lines[] = {
         {c.deleted, c.ranked, c.count, false, '*', strong},
-        {c.deleted, c.random, c.count, true, '.', paint_plain(COLOUR_DIM)},
+        {c.deleted, c.random, c.count, true, '.', paint_plain(coloured ? 0 : COLOUR_DIM)},
     };
     draw_axes(area, &c);
     chart_draw(&chart, lines, p->orders > 0 ? 2 : 1);
@@ -174,8 +186,7 @@ static void draw_key(const struct view *view, struct area area, int row)
 {
     bool ascii = view->terminal->ascii;
     int at = AXIS;
-    at += paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(COLOUR_BOLD),
-                       ascii ? "*** " : "━━ ");
+    at += paint_string(area.row + row, area.column + at, area.columns - at, ink_of(1), ascii ? "*** " : "━━ ");
     at += paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(0), "strongest first  ");
     at += paint_string(area.row + row, area.column + at, area.columns - at, paint_plain(COLOUR_DIM),
                        ascii ? "... " : "┈┈ ");

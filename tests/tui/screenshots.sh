@@ -3,6 +3,7 @@
 # tests/tui/screenshots:
 #   sixel.png   in an xterm that draws sixel        light.png   the same on a light ground, the picture in focus
 #   tmux.png    in a tmux that draws none           words.png   a prompt without a picture
+#   proof.png   the curves in the place of the candidates
 #   changed.png what an edit of that changed        beside.png  both prompts side by side
 # on the shipped model, or on the engine without one where that sees no pictures.  assets/screen.png is the first.
 # What is checked is that the pane is full of colours in both; the rest is for eyes.
@@ -92,7 +93,7 @@ shoot() {
 
 check() { # NAME COLOURS
     least=60
-    case $1 in words | changed | beside) least=5 ;; esac
+    case $1 in words | proof | changed | beside) least=5 ;; esac
     if [ "$2" -ge "$least" ]; then
         passed=$((passed + 1))
         echo "$1: $2 colours"
@@ -109,6 +110,7 @@ shoot tmux black grey88 '-tn xterm-256color' 'Tab Tab' "tmux -f /dev/null -S $tm
 tmux -S "$tmux" kill-server 2>/dev/null
 unset FAKE_PICTURES
 shoot words black grey88 '-tn xterm-256color' 'Tab' "$program $story"
+shoot proof black grey88 '-tn xterm-256color' 'Tab Right e' "$program $story"
 edit='ctrl+Left ctrl+Left ctrl+Left ctrl+Left ctrl+Left ctrl+w -green space Return Tab Right'
 shoot changed black grey88 '-tn xterm-256color' "$edit w" "$program $story"
 shoot beside white black '-tn xterm-256color' "$edit w w" "$program $story"
