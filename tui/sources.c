@@ -86,6 +86,6 @@ wchar_t sources_sign(int number, bool ascii)
     if (number == SOURCES_PICTURE)
         return ascii ? L'#' : L'▫';
     if (number < 10)
-        return (ascii ? plain : digits)[number - 1];
+        return ascii ? plain[number - 1] : digits[number - 1];
     return number < 36 ? letters[number - 10] : L'+'; /* so many that none can be told from the others */
 }
