@@ -152,11 +152,17 @@ static void gate(struct lane *lane, int l, const struct activations *a, const fl
     const struct layer *layer = &m->layer[l];
     struct stream *s = lane->stream;
     const float *dh = delta_norm(lane, &layer->ffn_norm, x, rows->position, rows->dx, rows->count, lane->dh);
+    const struct weight *up = a->up ? layer->up.weight : NULL;
+    float *dup = a->up ? lane->dup : NULL;
+    if (ops->feed_delta) {
+        ops->feed_delta(s, m->activation, layer->gate.weight, up, p->precision, a->gate, a->up, rows->position, dh,
+                        rows->count, lane->dgate, dup);
+        return;
+    }
     ops->linear_delta(s, layer->gate.weight, p->precision, dh, rows->count, lane->dgate);
-    if (a->up)
-        ops->linear_delta(s, layer->up.weight, p->precision, dh, rows->count, lane->dup);
-    ops->gate_delta(s, m->activation, a->gate, a->up, rows->position, lane->dgate, a->up ? lane->dup : NULL, rows->count,
-                    m->ffn, lane->dgate);
+    if (up)
+        ops->linear_delta(s, up, p->precision, dh, rows->count, dup);
+    ops->gate_delta(s, m->activation, a->gate, a->up, rows->position, lane->dgate, dup, rows->count, m->ffn, lane->dgate);
 }
 
 /* rows->dx += the change of post(W x); branch feeds the norm. */

@@ -186,6 +186,12 @@ struct device_ops {
      * dy may be dgate. */
     void (*gate_delta)(struct stream *, enum activation, const float *gate, const float *up, const int32_t *position,
                        const float *dgate, const float *dup, int rows, int width, float *dy);
+    /* dgate = what linear_delta by gate and up, and gate_delta after them, say together, to the bit, with less to read and
+     * write in between; dup: room for as much, undefined afterwards; up NULL: without, up's values and dup too.
+     * This operation is NULL where a device gains nothing by it. */
+    void (*feed_delta)(struct stream *, enum activation, const struct weight *gate, const struct weight *up,
+                       enum precision, const float *gate_value, const float *up_value, const int32_t *position,
+                       const float *dx, int rows, float *dgate, float *dup);
     /* to[i] = from[index[i]], rows of width columns.  index [n] host. */
     void (*gather)(struct stream *, const float *from, const int32_t *index, int n, int width, float *to);
     /* For row r with target t = target[r] (host):

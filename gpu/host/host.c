@@ -180,6 +180,7 @@ static const struct device_ops host_ops = {
     .linear_delta = host_linear_delta,
     .attend_delta = host_attend_delta,
     .gate_delta = host_gate_delta,
+    .feed_delta = host_feed_delta,
     .gather = host_gather,
     .lse_delta = host_lse_delta,
     .logit_delta = host_logit_delta,

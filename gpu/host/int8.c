@@ -95,29 +95,34 @@ struct rounded {
     int32_t *start; /* -128 times the row's sum */
 };
 
+/* The outputs of panel p for the rows, `stride` floats from row to row; returns how many outputs. */
+static int multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const struct rounded *x,
+                          int rows, float *dy, size_t stride)
+{
+    int32_t out[KERNEL_INT8_ROWS * KERNEL_PANEL];
+    const uint8_t *panel = w->data + p * KERNEL_PANEL * (size_t)w->padded;
+    int first = (int)p * KERNEL_PANEL, n = w->outputs - first < KERNEL_PANEL ? w->outputs - first : KERNEL_PANEL;
+    for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
+        /* The kernel always takes whole tiles: rows past the end repeat the last one. */
+        const int8_t *q[KERNEL_INT8_ROWS];
+        int32_t start[KERNEL_INT8_ROWS];
+        for (int i = 0; i < KERNEL_INT8_ROWS; i++) {
+            int row = r + i < rows ? r + i : rows - 1;
+            q[i] = x->q + (size_t)row * w->padded;
+            start[i] = x->start[row];
+        }
+        kernels->int8_panel(panel, q, start, w->padded, out);
+        for (int i = 0; i < KERNEL_INT8_ROWS && r + i < rows; i++)
+            kernels->int8_scale(out + i * KERNEL_PANEL, x->scale[r + i], w->scale + first, n, dy + (size_t)(r + i) * stride);
+    }
+    return n;
+}
+
 static void multiply_rows(const struct kernels *kernels, const struct int8_weight *w, const struct rounded *x, int rows,
                           float *dy)
 {
-    int32_t out[KERNEL_INT8_ROWS * KERNEL_PANEL];
-    for (size_t p = 0; p < panels_of(w->outputs); p++) {
-        const uint8_t *panel = w->data + p * KERNEL_PANEL * (size_t)w->padded;
-        int first = (int)p * KERNEL_PANEL;
-        int n = w->outputs - first < KERNEL_PANEL ? w->outputs - first : KERNEL_PANEL;
-        for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
-            /* The kernel always takes whole tiles: rows past the end repeat the last one. */
-            const int8_t *q[KERNEL_INT8_ROWS];
-            int32_t start[KERNEL_INT8_ROWS];
-            for (int i = 0; i < KERNEL_INT8_ROWS; i++) {
-                int row = r + i < rows ? r + i : rows - 1;
-                q[i] = x->q + (size_t)row * w->padded;
-                start[i] = x->start[row];
-            }
-            kernels->int8_panel(panel, q, start, w->padded, out);
-            for (int i = 0; i < KERNEL_INT8_ROWS && r + i < rows; i++)
-                kernels->int8_scale(out + i * KERNEL_PANEL, x->scale[r + i], w->scale + first, n,
-                                    dy + (size_t)(r + i) * w->outputs + first);
-        }
-    }
+    for (size_t p = 0; p < panels_of(w->outputs); p++)
+        multiply_panel(kernels, w, p, x, rows, dy + p * KERNEL_PANEL, (size_t)w->outputs);
 }
 
 /* -- peaks ---------------------------------------------------------------------------------------------------------
@@ -192,23 +197,31 @@ static size_t buffers_lay(const struct int8_weight *w, char *memory, struct buff
     return (floats * sizeof(float) + peaks + bytes + 63) / 64 * 64;
 }
 
+/* Round rows for products with w; returns how many peaks were taken out. */
+static int round_rows(const struct kernels *kernels, const struct int8_weight *w, const float *dx, int rows,
+                      struct buffers *b)
+{
+    int peaks = 0;
+    for (int r = 0; r < rows; r++) {
+        int8_t *q = b->x.q + (size_t)r * w->padded;
+        int32_t sum;
+        const float *x =
+            take_peaks(kernels, dx + (size_t)r * w->columns, w->columns, r, b->without, b->peak, &peaks);
+        b->x.scale[r] = kernels->int8_round(x, w->columns, b->turned, q, &sum);
+        b->x.start[r] = -128 * sum;
+        memset(q + w->columns, 0, (size_t)(w->padded - w->columns));
+    }
+    return peaks;
+}
+
 static void int8_piece(void *context, size_t piece, int member)
 {
     const struct int8_call *c = context;
     const struct int8_weight *w = c->w;
     int first = (int)piece * ROWS_AT_ONCE, rows = c->rows - first < ROWS_AT_ONCE ? c->rows - first : ROWS_AT_ONCE;
-    int peaks = 0;
     struct buffers b = {0};
     buffers_lay(w, c->memory + (size_t)member * c->size, &b);
-    for (int r = 0; r < rows; r++) {
-        int8_t *q = b.x.q + (size_t)r * w->padded;
-        int32_t sum;
-        const float *x = take_peaks(c->kernels, c->dx + (size_t)(first + r) * w->columns, w->columns, r, b.without,
-                                    b.peak, &peaks);
-        b.x.scale[r] = c->kernels->int8_round(x, w->columns, b.turned, q, &sum);
-        b.x.start[r] = -128 * sum;
-        memset(q + w->columns, 0, (size_t)(w->padded - w->columns));
-    }
+    int peaks = round_rows(c->kernels, w, c->dx + (size_t)first * w->columns, rows, &b);
     float *dy = c->dy + (size_t)first * w->outputs;
     multiply_rows(c->kernels, w, &b.x, rows, dy);
     add_peaks(c->kernels, w, b.peak, peaks, b.column, dy);
@@ -220,4 +233,82 @@ void int8_product(struct stream *stream, const struct int8_weight *w, const floa
     call.memory = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * call.size);
     if (call.memory)
         team_run(stream->team, ((size_t)rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, int8_piece, &call);
+}
+
+/* -- gates --------------------------------------------------------------------------------------------------------- */
+
+struct feed_call {
+    const struct kernels *kernels;
+    const struct int8_feed *feed;
+    const float *gate, *up;
+    const int32_t *position;
+    const float *dx;
+    int rows;
+    float *dy;
+    char *memory;
+    size_t size;
+};
+
+/* One panel's change of both products, for all rows of a piece. */
+struct panel_changes {
+    float gate[ROWS_AT_ONCE * KERNEL_PANEL], up[ROWS_AT_ONCE * KERNEL_PANEL];
+};
+
+/* What a row with peaks comes to: as int8_product() and a gate by itself have it; scratch [2 * outputs]. */
+static void feed_row(const struct feed_call *c, const struct buffers *b, int peaks, int row, int32_t position, float *dy,
+                     float *scratch)
+{
+    const struct int8_weight *weight[] = {c->feed->gate, c->feed->up};
+    size_t outputs = (size_t)c->feed->gate->outputs, at = (size_t)position * outputs;
+    struct rounded x = {b->x.q + (size_t)row * c->feed->gate->padded, b->x.scale + row, b->x.start + row};
+    for (int k = 0; k < 2 && weight[k]; k++) {
+        float *to = scratch + (size_t)k * outputs;
+        multiply_rows(c->kernels, weight[k], &x, 1, to);
+        for (int i = 0; i < peaks; i++)
+            if (b->peak[i].row == row) {
+                struct peak peak = {0, b->peak[i].column, b->peak[i].value};
+                add_peaks(c->kernels, weight[k], &peak, 1, b->column, to);
+            }
+    }
+    c->kernels->gate_delta(c->feed->activation, c->gate + at, c->up ? c->up + at : NULL, scratch,
+                           c->up ? scratch + outputs : NULL, outputs, dy);
+}
+
+static void feed_piece(void *context, size_t piece, int member)
+{
+    const struct feed_call *c = context;
+    const struct int8_weight *gate = c->feed->gate, *up = c->feed->up;
+    int first = (int)piece * ROWS_AT_ONCE, rows = c->rows - first < ROWS_AT_ONCE ? c->rows - first : ROWS_AT_ONCE;
+    size_t outputs = (size_t)gate->outputs;
+    struct buffers b = {0};
+    size_t used = buffers_lay(gate, c->memory + (size_t)member * c->size, &b);
+    struct panel_changes *d = (struct panel_changes *)(c->memory + (size_t)member * c->size + used);
+    int peaks = round_rows(c->kernels, gate, c->dx + (size_t)first * gate->columns, rows, &b);
+    for (size_t p = 0; p < panels_of(gate->outputs); p++) {
+        int n = multiply_panel(c->kernels, gate, p, &b.x, rows, d->gate, KERNEL_PANEL);
+        if (up)
+            multiply_panel(c->kernels, up, p, &b.x, rows, d->up, KERNEL_PANEL);
+        for (int r = 0; r < rows; r++) {
+            size_t at = (size_t)c->position[first + r] * outputs + p * KERNEL_PANEL;
+            c->kernels->gate_delta(c->feed->activation, c->gate + at, up ? c->up + at : NULL,
+                                   d->gate + (size_t)r * KERNEL_PANEL, up ? d->up + (size_t)r * KERNEL_PANEL : NULL,
+                                   (size_t)n, c->dy + (size_t)(first + r) * outputs + p * KERNEL_PANEL);
+        }
+    }
+    for (int i = 0, row = -1; i < peaks; i++)
+        if (b.peak[i].row != row) {
+            row = b.peak[i].row;
+            feed_row(c, &b, peaks, row, c->position[first + row], c->dy + (size_t)(first + row) * outputs, (float *)(d + 1));
+        }
+}
+
+void int8_feed(struct stream *stream, const struct int8_feed *feed, const float *gate, const float *up,
+               const int32_t *position, const float *dx, int rows, float *dy)
+{
+    size_t bytes = buffers_lay(feed->gate, NULL, NULL) + sizeof(struct panel_changes);
+    bytes += (2 * (size_t)feed->gate->outputs * sizeof(float) + 63) / 64 * 64;
+    struct feed_call call = {stream->kernels, feed, gate, up, position, dx, rows, dy, NULL, bytes};
+    call.memory = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * bytes);
+    if (call.memory)
+        team_run(stream->team, ((size_t)rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, feed_piece, &call);
 }

@@ -16,4 +16,14 @@ void int8_weight_free(struct int8_weight *); /* NULL ok */
 /* dy [rows, outputs] = dx [rows, columns] . w^T, every row of dx rounded with a scale of its own. */
 void int8_product(struct stream *, const struct int8_weight *, const float *dx, int rows, float *dy);
 
+/* Two weights of the same columns and outputs (up NULL: one), and what becomes of their products. */
+struct int8_feed {
+    enum activation activation;
+    const struct int8_weight *gate, *up;
+};
+
+/* feed_delta of device.h: a block of rows goes through both products and the gate panel by panel, rounded once. */
+void int8_feed(struct stream *, const struct int8_feed *, const float *gate, const float *up, const int32_t *position,
+               const float *dx, int rows, float *dy);
+
 #endif

@@ -326,3 +326,21 @@ void host_linear_delta(struct stream *stream, const struct weight *w, enum preci
     if (weight)
         int8_product(stream, weight, dx, rows, dy);
 }
+
+void host_feed_delta(struct stream *stream, enum activation activation, const struct weight *gate,
+                     const struct weight *up, enum precision precision, const float *gate_value, const float *up_value,
+                     const int32_t *position, const float *dx, int rows, float *dgate, float *dup)
+{
+    if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
+        return;
+    if (precision == PRECISION_INT8 && gate->columns <= INT8_MOST_COLUMNS) {
+        struct int8_feed feed = {activation, rounded(stream, gate), up ? rounded(stream, up) : NULL};
+        if (feed.gate && (feed.up || !up))
+            int8_feed(stream, &feed, gate_value, up_value, position, dx, rows, dgate);
+        return;
+    }
+    host_linear_delta(stream, gate, precision, dx, rows, dgate);
+    if (up)
+        host_linear_delta(stream, up, precision, dx, rows, dup);
+    host_gate_delta(stream, activation, gate_value, up_value, position, dgate, dup, rows, gate->rows, dgate);
+}

@@ -138,6 +138,51 @@ static void check_peaks(struct bench *b, uint32_t type, int rows, int columns, i
     free(rest);
 }
 
+static struct weight *plain_weight(struct bench *b, const float *w, int rows, int columns)
+{
+    struct weight *weight = NULL;
+    CHECK(b->ops->weight_new(b->device, DTYPE_F32, rows, columns, w, &weight, NULL) == 0, "%s", b->name);
+    return weight;
+}
+
+/* Where products and gates are formed together, that is what they say one after the other. */
+static void check_feed(struct bench *b, enum precision precision, int ffn, int width, int rows, bool with_up)
+{
+    enum { POSITIONS = 7 };
+    size_t size = (size_t)ffn * width, room = (size_t)rows * ffn;
+    float *wg = random_floats(size, 1), *wu = random_floats(size, 1), *x = uneven_rows(rows, width);
+    float *values = random_floats((size_t)2 * POSITIONS * ffn, 1);
+    int32_t *position = malloc((size_t)rows * sizeof *position);
+    for (int r = 0; r < rows; r++)
+        position[r] = r % POSITIONS;
+    x[(size_t)(rows / 2) * width + width / 2] = 1e5f; /* a peak */
+    struct weight *gate = plain_weight(b, wg, ffn, width), *up = with_up ? plain_weight(b, wu, ffn, width) : NULL;
+    float *g = bench_put(b, values, (size_t)POSITIONS * ffn);
+    float *u = with_up ? bench_put(b, values + (size_t)POSITIONS * ffn, (size_t)POSITIONS * ffn) : NULL;
+    float *dx = bench_put(b, x, (size_t)rows * width), *dup = with_up ? bench_output(b, room) : NULL;
+    int32_t *where = bench_put(b, position, (size_t)rows);
+    float *dgate = bench_output(b, room), *together = bench_output(b, room);
+    float *between = with_up ? bench_output(b, room) : NULL;
+    b->ops->linear_delta(b->stream, gate, precision, dx, rows, dgate);
+    if (with_up)
+        b->ops->linear_delta(b->stream, up, precision, dx, rows, dup);
+    b->ops->gate_delta(b->stream, ACTIVATION_SILU, g, u, where, dgate, dup, rows, ffn, dgate);
+    b->ops->feed_delta(b->stream, ACTIVATION_SILU, gate, up, precision, g, u, where, dx, rows, together, between);
+    float *want = bench_get(b, dgate, room), *got = bench_get(b, together, room);
+    CHECK(memcmp(want, got, room * sizeof *got) == 0, "%s: %s: a feed of %d x %d, %d rows, is not what its parts say",
+          b->name, names[precision], ffn, width, rows);
+    free(want);
+    free(got);
+    bench_clear(b);
+    b->ops->weight_free(b->device, gate);
+    b->ops->weight_free(b->device, up);
+    free(wg);
+    free(wu);
+    free(x);
+    free(values);
+    free(position);
+}
+
 /* The change of the log-sum-exp: off by no more than the greatest error of a logit. */
 static void check_lse(struct bench *b, enum precision precision, int vocabulary, int width, int rows)
 {
@@ -194,6 +239,10 @@ static void test(struct bench *b)
             check_product(b, p, DTYPE_F16, 21, sizes[i], 3);
         }
         check_not_finite(b, p);
+        for (int i = 0; b->ops->feed_delta && i < 5; i++) {
+            check_feed(b, p, sizes[i], 70, sizes[4 - i], true);
+            check_feed(b, p, 131, sizes[i], 200, i % 2);
+        }
         if (p == PRECISION_INT8 && strcmp(b->ops->info(b->device)->kind, "cpu") == 0)
             for (int i = 0; i < TYPES; i++) {
                 check_peaks(b, types[i], 33, 256, 7);
