@@ -1,6 +1,6 @@
 /* format_image.c: an explanation as a picture, PNG or SVG: the words in their colours, the pictures with their heat, the
- * output, and the scale.  Text in any script is Pango's business; built where that is (format_image_none.c else). */
-#include "tui/report.h"
+ * output, and the scale.  Text in any script is Pango's business; a module, built where that is. */
+#include "tui/format_image.h"
 
 #include <cairo-svg.h>
 #include <math.h>
@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "tui/bytes.h"
-#include "tui/picture.h"
 #include "tui/text.h"
 
 #define HEAT_OPACITY 0.6
@@ -399,7 +398,9 @@ static int draw(struct page *page, bool svg, FILE *out, struct error *error)
     return code;
 }
 
-static int format(const struct report *report, bool svg, FILE *out, struct error *error)
+const struct image_module_contract image_module_contract = IMAGE_MODULE_CONTRACT;
+
+int format_image_draw(const struct report *report, bool svg, FILE *out, struct error *error)
 {
     struct page page = {.report = report};
     struct sum sum = {0};
@@ -419,14 +420,4 @@ static int format(const struct report *report, bool svg, FILE *out, struct error
     free(sum.measured);
     free(sum.estimated);
     return code;
-}
-
-int format_png(const struct report *report, FILE *out, struct error *error)
-{
-    return format(report, false, out, error);
-}
-
-int format_svg(const struct report *report, FILE *out, struct error *error)
-{
-    return format(report, true, out, error);
 }

@@ -66,7 +66,7 @@ int *report_ranking(const struct explanation *, int token, size_t *count);
 int format_ansi(const struct report *, FILE *, struct error *);
 int format_json(const struct report *, FILE *, struct error *);
 int format_html(const struct report *, FILE *, struct error *);
-/* format_image.c; ERROR_UNSUPPORTED without Pango or fonts, ERROR_LIMIT for what is too long. */
+/* image_module.c; ERROR_UNSUPPORTED without Pango or fonts, ERROR_LIMIT for what is too long. */
 int format_png(const struct report *, FILE *, struct error *);
 int format_svg(const struct report *, FILE *, struct error *);
 int format_reference(const struct report *, FILE *, struct error *);

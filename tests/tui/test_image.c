@@ -5,7 +5,7 @@
 
 #include "tests/test.h"
 #include "tests/tui/fake_engine.h"
-#include "tui/report.h"
+#include "tui/format_image.h"
 
 enum { WIDTH = 1200, UNITS = 4, CHOICES = 1 + CANDIDATES };
 
@@ -56,12 +56,11 @@ static void make(struct example *x)
     };
 }
 
-static int write_format(int (*format)(const struct report *, FILE *, struct error *), const struct report *report,
-                        char **bytes, size_t *length, struct error *error)
+static int draw(const struct report *report, bool svg, char **bytes, size_t *length, struct error *error)
 {
     *bytes = NULL;
     FILE *out = open_memstream(bytes, length);
-    int code = format(report, out, error);
+    int code = format_image_draw(report, svg, out, error);
     fclose(out);
     return code;
 }
@@ -111,7 +110,7 @@ static void test_png(enum scale scale)
     struct image *image = NULL;
     char *bytes;
     size_t length;
-    int code = write_format(format_png, &report, &bytes, &length, &error);
+    int code = draw(&report, false, &bytes, &length, &error);
     if (code == ERROR_UNSUPPORTED) {
         SKIP("PNG: %s", error.message);
     } else {
@@ -142,14 +141,14 @@ static void test_question(void)
     struct image *image = NULL;
     char *bytes;
     size_t length;
-    int box[4], code = write_format(format_png, &report, &bytes, &length, &error);
+    int box[4], code = draw(&report, false, &bytes, &length, &error);
     if (code == ERROR_UNSUPPORTED)
         SKIP("PNG: %s", error.message);
     else
         CHECK(code == 0 && image_decode("x", bytes, length, &image, &error) == 0, "%s", error.message);
     CHECK(!image || !find_colour(image, background(SCALE_BLUE_ORANGE, 1), 0, 130, box), "nothing supports the second token");
     free(bytes);
-    code = write_format(format_svg, &report, &bytes, &length, &error);
+    code = draw(&report, true, &bytes, &length, &error);
     CHECK(code == ERROR_UNSUPPORTED || (code == 0 && length > 1000 && strstr(bytes, "<svg")), "%s", error.message);
     free(bytes);
     image_release(image);
