@@ -53,11 +53,7 @@ def made_from_the_table():
         done = subprocess.run([shell, check_only, path(shell)], capture_output=True, env=environment(), check=False)
         check(done.returncode == 0 and done.stderr == b"", f"{shell} says {done.stderr!r}")
     for typed, expected in ((["atmanscope", "explain", "--form"], ["--format"]), (["atmanscope", "gu"], ["guard"]),
-<<<<<<< HEAD
-                            (["atmanscope", "explain", "--format", ""], ["ansi", "json", "html", "reference", "png", "svg"]),
-=======
                             (["atmanscope", "explain", "--precision", ""], ["auto", "f32", "bf16", "int8"]),
->>>>>>> 482c16d (core: shared parts of direct paths are freed once, by the first; tui: what is typed while the model loads waits for Enter)
                             (["atmanscope", "bench", "--format", ""], ["text", "json"]),
                             (["atmanscope", "--gra"], ["--graphics"]), (["atmanscope", "explain", "--gra"], []),
                             (["atmanscope", "explain", "--units", "w"], ["word"])):
