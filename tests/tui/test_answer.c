@@ -106,6 +106,28 @@ static void test_mark(size_t size)
     pty_stop(pty);
 }
 
+/* The curve in the colour of what supports, as far as there are colours. */
+static void test_colours(void)
+{
+    static const struct {
+        const char *term, *setting;
+        int ink;
+    } cases[] = {{"xterm-256color", NULL, PTY_INDEX + 222},
+                 {"xterm", NULL, PTY_INDEX + 3},
+                 {"xterm-256color", "NO_COLOR=1", -1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pty *pty = guest_start(&(struct guest){.term = cases[i].term, .settings = {cases[i].setting}});
+        int row, column;
+        CHECK(pty_wait(pty, DONE), "%s", pty_screen(pty));
+        pty_send(pty, "\te");
+        CHECK(pty_wait(pty, "it says \" red\"") && pty_find(pty, "60% ", &row, &column), "%s", pty_screen(pty));
+        struct pty_cell cell = pty_cell(pty, row, column + 7);
+        CHECK(cell.character[0] > 0x2800 && cell.ink == cases[i].ink && cell.bold, "%s: ink %d", cases[i].term,
+              cell.ink > PTY_INDEX ? cell.ink - PTY_INDEX : cell.ink);
+        pty_stop(pty);
+    }
+}
+
 /* Its progress is told, Esc stops it, and again goes back; a new request does so too. */
 static void test_long(void)
 {
@@ -133,6 +155,7 @@ int main(void)
         test_pairs(size);
         test_mark(size);
     }
+    test_colours();
     test_long();
     return test_end();
 }

@@ -1,10 +1,11 @@
-/* Inquiries as a front end makes them, on the shipped model: when they are answered, what ends them, and what they
- * leave alone. */
+/* Inquiries as a front end makes them, on the shipped model (or the one named on the command line): when they are
+ * answered, what ends them, and what they leave alone. */
 #include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/engine.h"
 
 #include "tests/test.h"
@@ -246,14 +247,18 @@ static void test_ends(void)
     ask(&s, INQUIRY_PROOF, 0, s.e->output[0].id);
     while (s.e->proof.point_count == 0)
         next(&s);
+    double before = clock_now();
     worker_cancel(s.w);
     CHECK(finish(&s, &s.e->proof.answer) == ANSWER_STOPPED, "cancelled while it ran");
+    printf("stopped in %.1f ms\n", 1e3 * (clock_now() - before));
     CHECK(s.e->proof.point_count > 0 && isnan(s.e->proof.area), "what was there is gone");
     ask(&s, INQUIRY_PROOF, 0, s.e->output[0].id);
     while (s.e->proof.point_count == 0)
         next(&s);
+    before = clock_now();
     ask(&s, INQUIRY_PAIRS, 0, s.e->output[0].id);
     CHECK(finish(&s, &s.e->proof.answer) == ANSWER_STOPPED, "another inquiry came");
+    printf("gave way in %.1f ms\n", 1e3 * (clock_now() - before));
     CHECK(finish(&s, &s.e->pairs.answer) == ANSWER_DONE, "%s", s.e->pairs.answer.error.message);
     ask(&s, INQUIRY_PROOF, 0, s.e->output[0].id);
     while (s.e->proof.point_count == 0)
@@ -266,12 +271,12 @@ static void test_ends(void)
     session_free(&s); /* while it is under way */
 }
 
-int main(void)
+int main(int count, char **argument)
 {
     char path[4096];
     struct error error = {0};
     snprintf(path, sizeof path, "%s/assets/demo.gguf", getenv("srcdir") ? getenv("srcdir") : ".");
-    struct engine_options options = {.model = path, .precision = PRECISION_F32};
+    struct engine_options options = {.model = count > 1 ? argument[1] : path, .precision = PRECISION_F32};
     if (engine_open(&options, &engine, &error) < 0) {
         CHECK(false, "%s", error.message);
         return test_end();
