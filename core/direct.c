@@ -18,7 +18,7 @@ enum {
     CHOICES = 1 + CANDIDATES,
     RUN_ROWS = 128,        /* a lane's share of a run, for products at speed */
     READING_RATE = 8,      /* tokens a second: more than anybody reads */
-    STATE_BYTES = 1 << 26, /* kept for re-targeting, at most */
+    STATE_BYTES = 1 << 25, /* kept for re-targeting, at most */
 };
 
 static const double PAUSE = 0.3; /* seconds that the output may wait at a time */

@@ -260,6 +260,8 @@ static char *subject(const struct report *r)
     }
     if (!r->question)
         fputs("the output", out);
+    else if (r->question->paths != MAP_ALL_PATHS)
+        fputs(r->question->paths == MAP_DIRECT ? ", direct paths" : ", mediated paths", out);
     return fclose(out) == 0 ? text : NULL;
 }
 

@@ -166,6 +166,22 @@ static json_t *relevance_json(const struct explanation *e)
     return rows;
 }
 
+/* What direct paths do to each output token, beside what all paths do; null where that is not known.  NULL: it is known
+ * of none, or is what the relevance is. */
+static json_t *direct_json(const struct explanation *e)
+{
+    if (e->direct_count == 0)
+        return NULL;
+    json_t *rows = json_array();
+    for (size_t u = 0; u < e->unit_count; u++) {
+        json_t *row = json_array();
+        for (size_t t = 0; t < e->output_count; t++)
+            json_array_append_new(row, format_json_number(explanation_direct(e, u, t, 0)));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
 /* Where an explanation is not complete: whether a unit's relevance is but an estimate, by direct paths, or 0 for want of
  * one.  NULL: no unit's is. */
 static json_t *estimated_json(const struct explanation *e)
@@ -227,9 +243,13 @@ json_t *format_json_explanation(const struct report *r)
                              relevance_json(e), "noise_floor", format_json_number(e->noise_floor), "complete",
                              (int)e->complete, "cost", cost_json(&e->cost));
     json_t *estimated = estimated_json(e);
+    json_t *direct = direct_json(e);
     if (json && estimated)
         json_object_set(json, "estimated", estimated);
+    if (json && direct)
+        json_object_set(json, "direct", direct);
     json_decref(estimated);
+    json_decref(direct);
     if (json && e->foil.token >= 0)
         json_object_set_new(json, "foil",
                             json_pack("{si si so so}", "token", e->foil.token, "id", (int)e->foil.id, "text",

@@ -3,7 +3,9 @@
 
 #include <math.h>
 
-enum { FOLLOW_MS = 250 }; /* a map stays at least so long: to be seen, and for lines that carry little */
+/* A map stays at least so long, to be seen, and at least such a part of the time since the first, for lines that carry
+ * little: of a long output some thirty are shown. */
+enum { FOLLOW_MS = 250, FOLLOW_PART = 8 };
 
 unsigned screen_paths(struct screen *screen)
 {
@@ -22,7 +24,14 @@ void screen_follow_start(struct screen *screen)
 {
     screen->following = true;
     screen->followed_from = screen->view.token;
-    screen->followed_at = screen_now();
+    screen->followed_at = screen->follow_start = screen_now();
+}
+
+/* Whether the map was shown for long enough. */
+static bool is_time(const struct screen *screen)
+{
+    int64_t now = screen_now(), stay = (now - screen->follow_start) / FOLLOW_PART;
+    return now >= screen->followed_at + (stay > FOLLOW_MS ? stay : FOLLOW_MS);
 }
 
 /* Whether all that comes before the token has been asked about it. */
@@ -49,7 +58,7 @@ unsigned screen_follow(struct screen *screen, enum event_kind kind)
     size_t t = e->direct_count;
     while (t > 0 && !is_known(e, t - 1))
         t--;
-    if (kind != EVENT_DIRECT || t == 0 || t - 1 <= view->token || screen_now() < screen->followed_at + FOLLOW_MS)
+    if (kind != EVENT_DIRECT || t == 0 || t - 1 <= view->token || !is_time(screen))
         return DIRTY_NONE;
     view->token = t - 1;
     view->choice = 0;

@@ -92,7 +92,7 @@ struct screen {
     bool replace_asked;      /* Enter once on the name of a file that is there */
     bool following;          /* the chosen token is the newest one that is measured, until the output is there */
     size_t followed_from;    /* then this one is chosen again */
-    int64_t followed_at;     /* when it last changed, milliseconds */
+    int64_t follow_start, followed_at; /* since when, and when it last changed, milliseconds */
     uint64_t submitted;      /* number of the latest request, 0: none */
     int64_t since; /* screen_now() when what view_waits() for began */
     bool quit, quit_asked;   /* ^C once while nothing runs */

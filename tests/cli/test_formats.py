@@ -35,7 +35,7 @@ def keys(what, value, *names):
 def schema(e):
     keys("the explanation", e, "schema", "model", "device", "method", "prompt", "target", "units", "relevance",
          "noise_floor",
-         "complete", "cost")
+         "complete", "cost", *["direct"] * (e["method"]["paths"] == "all"))
     check(e["schema"] == "atmanscope.explanation/1", e["schema"])
     keys("model", e["model"], "file", "architecture", "quantisation")
     check(e["model"]["file"] == MODEL and e["model"]["architecture"] == "llama", e["model"])
@@ -85,6 +85,16 @@ def matrix(e):
                 check(value == 0, f"unit {u} comes after target {t} and has {value}")
 
 
+def direct_apart(e):
+    """How far what direct paths do, beside the relevance, is from an explanation by them alone."""
+    alone = explain("--generate", "4", "--units", "token", "--paths", "direct")
+    check("direct" not in alone and alone["method"]["paths"] == "direct", "direct paths beside themselves")
+    check([len(row) for row in e["direct"]] == [len(row) for row in e["relevance"]], "the shape of direct")
+    known = [(x, y) for a, b in zip(e["direct"], alone["relevance"]) for x, y in zip(a, b) if x is not None]
+    check(len(known) >= len(e["units"]), f"{len(known)} values of direct paths")
+    return max(abs(x - y) for x, y in known)
+
+
 def json_explanation():
     e = explain("--generate", "4", "--units", "token")
     schema(e)
@@ -110,6 +120,8 @@ def json_explanation():
     still = explain("--factor", "1")
     check(all(x == 0 for row in still["relevance"] for x in row), "a factor of 1 changes something")
     again = explain("--generate", "4", "--units", "token")
+    apart = direct_apart(e)
+    check(apart < 1e-4, f"direct paths beside the relevance are {apart} nats from those alone")
     check(again["relevance"] == e["relevance"] and again["target"] == e["target"], "a second run says something else")
     odd = explain(prompt="a \u001b[31m <b>&amp;\u00e9\U0001f600\u4e2d \n\t\"quoted\"\\")
     schema(odd)
