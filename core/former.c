@@ -171,7 +171,8 @@ static int known_targets(const struct probes *then, int old, int shared, int off
 }
 
 /* Take over what unit `old` says of targets from the unit's first to `known` - 1. */
-static void take(struct probes *now, struct stream *s, int unit, const struct probes *then, int old, int known, int offset)
+static void take(struct probes *now, struct stream *s, int unit, const struct probes *then, int old, int known,
+                 int offset)
 {
     size_t d = (size_t)now->baseline->model->width, wanted = (size_t)now->targets.wanted_count;
     int first = probes_first_target(now, unit);
@@ -181,7 +182,8 @@ static void take(struct probes *now, struct stream *s, int unit, const struct pr
     size_t to = (size_t)unit * (size_t)now->targets.count + (size_t)first;
     size_t from = (size_t)old * (size_t)then->targets.count + (size_t)(first + offset);
     if (then->change && now->change)
-        now->baseline->model->device->ops->copy(s, then->change + from * d, n * d * sizeof(float), now->change + to * d);
+        now->baseline->model->device->ops->copy(s, then->change + from * d, n * d * sizeof(float),
+                                                now->change + to * d);
     memcpy(now->dlse + to, then->dlse + from, n * sizeof *now->dlse);
     memcpy(now->dlogit + to * wanted, then->dlogit + from * wanted, n * wanted * sizeof *now->dlogit);
 }
@@ -206,8 +208,8 @@ static int form_wanted(struct probes *p, struct stream *s, int t, struct error *
         status = error_set(error, ERROR_MEMORY, "out of memory");
     } else {
         ops->gather(s, p->change, row, n, m->width, change);
-        ops->logit_delta(s, &m->head, p->hidden + (size_t)t * d, change, zero, n, p->targets.wanted + (size_t)t * wanted,
-                         (int)wanted, dlogit);
+        ops->logit_delta(s, &m->head, p->hidden + (size_t)t * d, change, zero, n,
+                         p->targets.wanted + (size_t)t * wanted, (int)wanted, dlogit);
         status = ops->stream_finish(s, error);
     }
     for (int i = 0; status == 0 && i < n; i++)

@@ -67,7 +67,9 @@ unsigned screen_zoom(struct screen *screen)
     enum unit_kind kind = finer(e, unit);
     bool in = kind != UNIT_CUSTOM;
     if (in ? !zoom_in(screen, &chosen, kind) : !zoom_out(screen, &chosen)) {
-        screen_say(screen, true, "%s", in ? "no more zooms; Enter measures without them" : "a token cannot be cut finer; F2 takes larger units");
+        screen_say(screen, true, "%s",
+                   in ? "no more zooms; Enter measures without them"
+                      : "a token cannot be cut finer; F2 takes larger units");
         return DIRTY_DRAW;
     }
     unsigned dirty = screen_mix_reset(screen) | screen_measure(screen);

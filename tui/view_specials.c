@@ -1,6 +1,6 @@
-/* view_specials.c: the strip above the prompt that shows the special tokens: the marks of the chat template and all else
- * that has no place in the prompt's text.  They stand one behind the other in their own colours, with dots where the
- * text is. */
+/* view_specials.c: the strip above the prompt that shows the special tokens: the marks of the chat template and all
+ * else that has no place in the prompt's text.  They stand one behind the other in their own colours, with dots where
+ * the text is. */
 #include "tui/view.h"
 
 #include <stdio.h>
@@ -119,8 +119,10 @@ bool view_special_at(const struct view *view, int row, int column, long *token)
 {
     if (view->too_small || !view_inside(view->strip, row, column))
         return false;
-    long at = token_at(view, layout_byte(&view->strip_words.layout, row - view->strip.row + view->strip_first,
-                                         column - view->strip.column), -1);
+    long at = token_at(
+        view,
+        layout_byte(&view->strip_words.layout, row - view->strip.row + view->strip_first, column - view->strip.column),
+        -1);
     if (at < 0 || at >= (long)view->explanation->token_count || !is_special(view->explanation, (size_t)at))
         return false;
     *token = at;

@@ -16,7 +16,8 @@ static struct pty *start(size_t size, const char *prompt)
     return pty;
 }
 
-/* A word's three tokens are three units; once more, and it is one again.  The line below says which unit the cursor is in. */
+/* A word's three tokens are three units; once more, and it is one again.  The line below says which unit the cursor is
+ * in. */
 static void test_zoom(size_t size)
 {
     struct pty *pty = start(size, "FAKE_PROMPT=Anna bluemarvellous hat");
@@ -59,7 +60,8 @@ static void test_specials(size_t size)
     pty_send(pty, "\033s");
     CHECK(pty_wait(pty, "<s>") && pty_find(pty, "<s>", &row, &column) && row == 1, "%s", pty_screen(pty));
     CHECK(pty_wait(pty, "scale: <s>"), "that it never sets the scale: %s", pty_screen(pty));
-    CHECK(pty_cell_of(pty, "<s>").background == pty_cell_of(pty, "Anna").background, "%d", pty_cell_of(pty, "<s>").background);
+    CHECK(pty_cell_of(pty, "<s>").background == pty_cell_of(pty, "Anna").background, "%d",
+          pty_cell_of(pty, "<s>").background);
     CHECK(pty_find(pty, "Anna has a hat", &row, &column) && row == 2, "%s", pty_screen(pty));
     pty_send(pty, "\001" LEFT);
     CHECK(pty_wait(pty, "\"<s>\" +9.000"), "%s", pty_screen(pty));

@@ -13,8 +13,13 @@ static struct engine *engine;
 
 static struct request ask(const char *prompt, int generate, const char *units)
 {
-    return (struct request){.prompt = prompt, .prompt_length = strlen(prompt), .generate = generate, .explain = true,
-                            .direct = true, .units = units, .method = method_default()};
+    return (struct request){.prompt = prompt,
+                            .prompt_length = strlen(prompt),
+                            .generate = generate,
+                            .explain = true,
+                            .direct = true,
+                            .units = units,
+                            .method = method_default()};
 }
 
 /* Read events until the request ends, or `stop` says so. */
@@ -81,8 +86,8 @@ static void test_units(void)
     explain(w, e, &r);
     int all = e->cost.probes;
     explain(w, e, &r);
-    CHECK(e->cost.probes == 0 && e->cost.probes_kept == all && e->cost.rows == 0, "the same again: %d probes, %lld rows",
-          e->cost.probes, (long long)e->cost.rows);
+    CHECK(e->cost.probes == 0 && e->cost.probes_kept == all && e->cost.rows == 0,
+          "the same again: %d probes, %lld rows", e->cost.probes, (long long)e->cost.rows);
     check_fresh("the same again", e, &r);
     r.units = "word";
     explain(w, e, &r);
@@ -98,7 +103,8 @@ static void test_units(void)
     r.zooms = (struct zoom[]){{0, 50, UNIT_SENTENCE}, {0, 21, UNIT_WORD}};
     r.zoom_count = 2;
     explain(w, e, &r);
-    CHECK(e->cost.probes > 4 && e->cost.probes_kept > 3, "zoomed: %d probes, %d kept", e->cost.probes, e->cost.probes_kept);
+    CHECK(e->cost.probes > 4 && e->cost.probes_kept > 3, "zoomed: %d probes, %d kept", e->cost.probes,
+          e->cost.probes_kept);
     check_fresh("zoomed", e, &r);
     r.method.factor = 0.5f;
     explain(w, e, &r);
@@ -138,7 +144,8 @@ static void test_output(enum suppression suppression)
         worker_next(w, e, &kind);
     CHECK(!at_once || (e->cost.probes == 0 && e->unit_count == units + 2), "%d probes", e->cost.probes);
     for (size_t u = 0; u + 2 < units && at_once; u++) {
-        unknown += e->measured[u] || e->known[u] != 3 || explanation_estimated(e, u, 1) || !explanation_estimated(e, u, 4);
+        unknown +=
+            e->measured[u] || e->known[u] != 3 || explanation_estimated(e, u, 1) || !explanation_estimated(e, u, 4);
         different += (float)explanation_relevance(e, u, 1, 0) != before[u];
     }
     CHECK(unknown == 0 && different == 0, "of %zu units not known, of %zu otherwise than before", unknown, different);
