@@ -3,7 +3,7 @@
 #include "core/gguf.h"
 
 enum {
-    PROGRAM = 50 << 20,  /* bytes that a program needs besides, in the default limit */
+    PROGRAM = 42 << 20,  /* bytes that a program needs besides, in the default limit */
     LIBRARIES = 26 << 20, /* pages of the program's and its libraries' files, and what these allocate later */
     TIMES = 3,           /* the default limit, in plain passes */
     ROUNDING = 2 << 20,  /* what a lane's large buffers take more, as they begin and end with huge pages */
@@ -44,17 +44,16 @@ static size_t state_bytes(const struct model *m, const struct task *task)
            (size_t)task->units * (size_t)task->positions * sizeof(float);
 }
 
+/* Room for positions to come is not touched until they do. */
 static size_t sum(const struct model *m, const struct task *task, const struct budget *b)
 {
     int streams = task->probes ? b->room.count + 1 : 1;
-    size_t bytes = task->used + LIBRARIES + file_bytes(m, streams) + baseline_bytes(m, b->capacity, b->keep) +
+    size_t bytes = task->used + LIBRARIES + file_bytes(m, streams) + baseline_bytes(m, task->positions, b->keep) +
                    (size_t)streams * stream_bytes(m, b->capacity);
     if (!task->probes)
         return bytes;
-    size_t check = baseline_bytes(m, task->positions, false), lanes = lanes_bytes(m, b->capacity, &b->room);
     bytes += task->precision == PRECISION_INT8 && !task->rounded ? rounded_bytes(m) : 0;
-    /* The lanes make way for the plain passes at the end where there is not the room for both. */
-    return bytes + state_bytes(m, task) + (lanes > check ? lanes : check);
+    return bytes + state_bytes(m, task) + lanes_bytes(m, b->capacity, &b->room);
 }
 
 bool budget_fits(const struct model *m, const struct budget *b, size_t used, int positions)

@@ -124,8 +124,9 @@ int job_make_room(struct job *, int positions, int targets, struct error *);
 int job_make_lanes(struct job *, int positions, struct error *);
 /* Before the explanation's probes take their memory: let go what the former ones left where there is not room for both. */
 void job_make_states(struct job *);
-/* Let the lanes go where a second baseline of so many positions would not fit beside them; who needs them makes them anew. */
-void job_make_way(struct job *, int positions);
+/* Let the lanes go where a second baseline of so many positions would not fit beside them; who needs them makes them anew.
+ * ERROR_LIMIT where that is not enough for the user's limit. */
+int job_make_way(struct job *, int positions, struct error *);
 /* What a group cost; any: it said something of a unit.  Called by a lane. */
 void job_count_cost(struct job *, int probes, int64_t rows, bool any);
 /* Post what a group said; an event without room for it makes the run incomplete.  Called by a lane. */

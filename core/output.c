@@ -206,9 +206,8 @@ static int generate_steered(struct job *j, float *logits, struct error *error)
     int n = (int)j->prompt.token_count, wanted = j->request->generate, room = j->engine->model->context - n + 1;
     wanted = wanted < room ? wanted : room;
     struct baseline *b = NULL;
-    job_make_way(j, n + wanted - 1);
-    int status = baseline_new(j->engine->model, n + wanted - 1, false, &b, error);
-    if (status < 0)
+    int status = job_make_way(j, n + wanted - 1, error);
+    if (status < 0 || (status = baseline_new(j->engine->model, n + wanted - 1, false, &b, error)) < 0)
         return status;
     struct pool pool;
     pool_init(&pool, device);

@@ -81,8 +81,8 @@ static int make_room(struct passes *p, int positions, struct error *error)
                          "without some of its text the prompt has more tokens than the context holds");
     baseline_free(p->b);
     p->b = NULL;
-    job_make_way(p->j, positions);
-    return baseline_new(m, positions, false, &p->b, error);
+    int status = job_make_way(p->j, positions, error);
+    return status < 0 ? status : baseline_new(m, positions, false, &p->b, error);
 }
 
 /* Feed a sequence and the output before the token asked about. */

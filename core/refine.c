@@ -241,9 +241,8 @@ static int plain_new(struct job *j, struct plain *plain, struct error *error)
 {
     *plain = (struct plain){0};
     pool_init(&plain->pool, j->engine->device);
-    job_make_way(j, j->plan->positions);
-    int status = baseline_new(j->engine->model, j->plan->positions, false, &plain->b, error);
-    if (status < 0)
+    int status = job_make_way(j, j->plan->positions, error);
+    if (status < 0 || (status = baseline_new(j->engine->model, j->plan->positions, false, &plain->b, error)) < 0)
         return status;
     plain->factor = pool_floats(&plain->pool, 1, (size_t)j->plan->positions);
     plain->logits = malloc((size_t)j->engine->model->vocabulary * sizeof *plain->logits);
@@ -304,8 +303,10 @@ int job_check(struct job *j, struct error *error)
     int sample[3], n, repeated = 0, status = choose_samples(j, sample, &n, error);
     struct plain plain;
     double deviation = 0;
-    if (status < 0 || n == 0 || (status = plain_new(j, &plain, error)) < 0)
+    if (status < 0 || n == 0)
         return status;
+    if ((status = plain_new(j, &plain, error)) < 0)
+        return status == ERROR_LIMIT ? 0 : status; /* then there is no such check */
     for (int i = 0; status == 0 && i < n && may_repeat(j, i); i++, repeated++)
         status = repeat(j, &plain, j->probes, sample[i], &deviation, error);
     if (status == 0 && repeated > 0)

@@ -72,12 +72,16 @@ void job_make_states(struct job *j)
         former_clear(&j->former);
 }
 
-void job_make_way(struct job *j, int positions)
+int job_make_way(struct job *j, int positions, struct error *error)
 {
     const struct engine *e = j->engine;
     size_t used = e->device->ops->used(e->device);
     if (used == 0 || budget_fits(e->model, &j->budget, used, positions))
-        return;
+        return 0;
     lanes_free(j->lanes);
     j->lanes = NULL;
+    if (e->memory == 0 || budget_fits(e->model, &j->budget, e->device->ops->used(e->device), positions))
+        return 0;
+    return error_set(error, ERROR_LIMIT, "there is no room for a second pass of %d tokens within %.0f MB; allow more with "
+                     "--memory", positions, (double)e->memory / 1e6);
 }
