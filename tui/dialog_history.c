@@ -15,7 +15,8 @@ static void find_matches(struct dialog *dialog)
 {
     char typed[256];
     const struct editor *line = &dialog->line;
-    snprintf(typed, sizeof typed, "%.*s", (int)(line->length < 255 ? line->length : 255), line->length ? line->text : "");
+    snprintf(typed, sizeof typed, "%.*s", (int)(line->length < 255 ? line->length : 255),
+             line->length ? line->text : "");
     dialog->count = dialog->chosen = 0;
     dialog->first = 0;
     for (size_t i = dialog->history->count; i-- > 0;)
@@ -79,20 +80,24 @@ void dialog_history_draw(struct dialog *dialog, int rows, int columns)
     char title[64];
     int length = dialog->line.length < 40 ? (int)dialog->line.length : 40;
     dialog->total = (int)dialog->history->count;
-    snprintf(title, sizeof title, " Former prompts%s%.*s ", length ? ": " : "", length, length ? dialog->line.text : "");
-    struct area area = dialog_box(dialog, rows, columns, HISTORY_WIDTH, title,
-                                  columns < 60 ? " Enter: take " : " Enter: take; letters: those with them; Esc: close ");
+    snprintf(title, sizeof title, " Former prompts%s%.*s ", length ? ": " : "", length,
+             length ? dialog->line.text : "");
+    struct area area =
+        dialog_box(dialog, rows, columns, HISTORY_WIDTH, title,
+                   columns < 60 ? " Enter: take " : " Enter: take; letters: those with them; Esc: close ");
     dialog->cursor_row = area.row - 1;
     dialog->cursor_column = area.column + paint_width(title, strlen(title)) - 1;
     if (dialog->count == 0)
-        paint_string(area.row, area.column, area.columns, paint_plain(COLOUR_DIM), "None; Backspace takes a letter back.");
+        paint_string(area.row, area.column, area.columns, paint_plain(COLOUR_DIM),
+                     "None; Backspace takes a letter back.");
     for (int i = 0; i < area.rows && (size_t)(dialog->first + i) < dialog->count; i++) {
         const struct history_entry *entry = &dialog->history->entries[dialog->matches[dialog->first + i]];
         struct style style = paint_plain((size_t)(dialog->first + i) == dialog->chosen ? COLOUR_REVERSE : 0);
         int at = area.column, end = area.column + area.columns;
         paint_blank(area.row + i, at, area.columns, style);
         if (entry->image_count > 0)
-            at += paint_string(area.row + i, at, end - at, style, entry->image_count > 1 ? "[pictures] " : "[picture] ");
+            at +=
+                paint_string(area.row + i, at, end - at, style, entry->image_count > 1 ? "[pictures] " : "[picture] ");
         /* a row shows no more of it: a long one is not laid out whole */
         paint_text(area.row + i, at, end - at, style, entry->prompt, entry->length < 400 ? entry->length : 400);
     }

@@ -57,8 +57,8 @@ static bool copy_entry(struct history_entry *entry, const char *prompt, size_t l
 
 static bool is_same(const struct history_entry *a, const struct history_entry *b)
 {
-    bool same = a->length == b->length && memcmp(a->prompt, b->prompt, a->length) == 0 &&
-                a->image_count == b->image_count;
+    bool same =
+        a->length == b->length && memcmp(a->prompt, b->prompt, a->length) == 0 && a->image_count == b->image_count;
     for (size_t i = 0; same && i < a->image_count; i++)
         same = strcmp(a->images[i], b->images[i]) == 0;
     return same;

@@ -35,8 +35,8 @@ static void put_words(FILE *out, const struct option_row *row)
         fprintf(out, "%s%s", i ? " " : "", row->words[i]);
 }
 
-/* Text [length] between single quotes: those in it, and every character of `special`, get `escape` in front; quote: what
- * stands for a single quote. */
+/* Text [length] between single quotes: those in it, and every character of `special`, get `escape` in front; quote:
+ * what stands for a single quote. */
 static void put_quoted(FILE *out, const char *text, size_t length, const char *special, const char *quote)
 {
     for (size_t i = 0; i < length; i++) {
@@ -154,7 +154,8 @@ static void complete_zsh(FILE *out)
         put_quoted(out, options_commands[c].summary, strlen(options_commands[c].summary), "\\", "'\\''");
         fputs("'\n", out);
     }
-    fputs("    )\n    if (( CURRENT == 2 )) && [[ $PREFIX != -* ]]; then\n        _describe command commands\n        return\n"
+    fputs("    )\n    if (( CURRENT == 2 )) && [[ $PREFIX != -* ]]; then\n        _describe command commands\n        "
+          "return\n"
           "    fi\n    case $words[2] in ",
           out);
     put_commands(out, "|");
@@ -212,7 +213,9 @@ static void fish_row(FILE *out, const struct option_row *row)
 
 static void complete_fish(FILE *out)
 {
-    fputs("# fish completion for atmanscope, made by the program itself\ncomplete -c atmanscope -n __fish_use_subcommand -f\n", out);
+    fputs("# fish completion for atmanscope, made by the program itself\ncomplete -c atmanscope -n "
+          "__fish_use_subcommand -f\n",
+          out);
     for (int c = 0; c < COMMANDS; c++) {
         fprintf(out, "complete -c atmanscope -n __fish_use_subcommand -a %s -d '", options_commands[c].name);
         put_quoted(out, options_commands[c].summary, strlen(options_commands[c].summary), "\\", "\\'");

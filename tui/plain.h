@@ -1,4 +1,4 @@
-/* plain.h: the program as lines of text, for screen readers, for terminals that cannot move their cursor, and for pipes.
+/* plain.h: the program as lines of text, for screen readers, pipes, and terminals that cannot move their cursor.
  *
  * Owns its dialogue: a line is a prompt, or a command if it begins with a colon; what is printed is never taken back.
  * plain.c reads lines and runs prompts, plain_command.c has the commands, plain_say.c says in words what was found. */

@@ -72,7 +72,8 @@ static char *foil_of(const struct plain *plain, const char *typed)
         const char *before = tokenizer_text(tokenizer, e->output[t].id, &length);
         fwrite(before, 1, length, out);
     }
-    if (out && chosen < e->output_count && *tokenizer_text(tokenizer, e->output[chosen].id, &length) == ' ' && *typed != ' ')
+    if (out && chosen < e->output_count && *tokenizer_text(tokenizer, e->output[chosen].id, &length) == ' ' &&
+        *typed != ' ')
         fputc(' ', out);
     if (!out || fprintf(out, "%s", typed) < 0 || fclose(out) != 0) {
         free(text);
@@ -154,8 +155,9 @@ static int add_picture(struct plain *plain, char *path, struct error *error)
     size_t at = plain->run.image_count;
     if (!path)
         return out_of_memory(error);
-    int code = at == OPTIONS_IMAGES ? error_set(error, ERROR_LIMIT, "there are %zu pictures already; :picture none takes them out", at)
-                                    : image_read(path, &plain->run.images[at], error);
+    int code = at == OPTIONS_IMAGES
+                   ? error_set(error, ERROR_LIMIT, "there are %zu pictures already; :picture none takes them out", at)
+                   : image_read(path, &plain->run.images[at], error);
     if (code != 0) {
         free(path);
         return code;
@@ -241,7 +243,8 @@ static int act_save(struct plain *plain, const char *argument, struct error *err
     else if (ending && strcmp(ending, ".txt") == 0)
         saving.writer = format_ansi;
     else
-        return error_set(error, ERROR_ARGUMENT, ":save takes a file whose ending says the format: .html, .json or .txt");
+        return error_set(error, ERROR_ARGUMENT,
+                         ":save takes a file whose ending says the format: .html, .json or .txt");
     saving.report.scale = (enum scale)plain->options.scale;
     int code = output_fill(argument, fill, &saving, error);
     if (code == 0)
@@ -299,5 +302,6 @@ int plain_command(struct plain *plain, const char *line, struct error *error)
     for (size_t i = 0; i < count; i++)
         if (strlen(table[i].name) == length && strncmp(table[i].name, line, length) == 0)
             return table[i].act(plain, argument, error);
-    return error_set(error, ERROR_ARGUMENT, ":%.*s is no command; :help lists them", (int)(length < 40 ? length : 40), line);
+    return error_set(error, ERROR_ARGUMENT, ":%.*s is no command; :help lists them", (int)(length < 40 ? length : 40),
+                     line);
 }

@@ -98,7 +98,8 @@ int plain_say_units(const struct plain *plain, struct error *error)
     if (!units)
         return error_set(error, ERROR_MEMORY, "out of memory");
     say_subject(plain);
-    while (told < count && told < plain->units && !(fabs(report_relevance(e, (size_t)units[told], token)) <= e->noise_floor))
+    while (told < count && told < plain->units &&
+           !(fabs(report_relevance(e, (size_t)units[told], token)) <= e->noise_floor))
         told++;
     fputs(told > 0 ? " rests on:\n" : " rests on nothing that rises above the noise.\n", stdout);
     for (size_t i = 0; i < told; i++)

@@ -16,7 +16,7 @@ struct scale_few {
     signed char weak[2], strong[2], strong_ink[2];
 };
 
-/* Index [2] is enum colour_ground: on a light one lightness falls from the middle to both ends, on a dark one it rises. */
+/* Index [2] is enum colour_ground: from the middle to both ends lightness falls on a light one, rises on a dark one. */
 struct scale_table {
     const char *name;
     const char *sides[2]; /* in words */

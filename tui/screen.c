@@ -166,7 +166,8 @@ static void set_up(struct screen *screen)
     }
     samples_read(&screen->samples, options->samples);
     for (size_t i = 0; i < options->image_count && i < SCREEN_IMAGES; i++)
-        screen_picture_put(screen, image_keep(options->images[i]), options->image_paths ? options->image_paths[i] : NULL);
+        screen_picture_put(screen, image_keep(options->images[i]),
+                           options->image_paths ? options->image_paths[i] : NULL);
     screen->view.shown = 0;
     screen->measure_loaded = options->prompt_length > 0;
     if (options->prompt_length > 0)

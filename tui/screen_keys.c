@@ -221,30 +221,18 @@ static unsigned act(struct screen *screen, enum action action, int key)
         return screen_zoom(screen);
     case ACTION_SPECIALS:
         return screen_specials(screen);
-    case ACTION_SAMPLE:
-        return screen_sample(screen);
-    case ACTION_FORMER:
-        return screen_former(screen);
-    case ACTION_LATER:
-        return screen_later(screen);
-    case ACTION_HISTORY:
-        return screen_show_history(screen);
-    case ACTION_READ:
-        return screen_ask_prompt(screen);
     case ACTION_PATHS:
         return screen_paths(screen);
     case ACTION_COLOURS:
         return screen_colours(screen);
     case ACTION_PROOF:
-        return screen_answer(screen, INQUIRY_PROOF);
     case ACTION_PAIRS:
-        return screen_answer(screen, INQUIRY_PAIRS);
+        return screen_answer(screen, action == ACTION_PROOF ? INQUIRY_PROOF : INQUIRY_PAIRS);
     case ACTION_MARK:
         return screen_mark(screen);
     case ACTION_MIX_UP:
-        return screen_mix(screen, 1);
     case ACTION_MIX_DOWN:
-        return screen_mix(screen, -1);
+        return screen_mix(screen, action == ACTION_MIX_UP ? 1 : -1);
     case ACTION_MIX_RESET:
         return screen_mix_reset(screen);
     case ACTION_COMPARE:
@@ -272,8 +260,10 @@ static unsigned act(struct screen *screen, enum action action, int key)
         screen->quit = true;
         return DIRTY_NONE;
     default:
-        return action >= ACTION_PICTURE_ADD && action <= ACTION_PATCH_BEST ? screen_picture_act(screen, action)
-                                                                           : act_on_text(screen, action);
+        return action >= ACTION_SAMPLE && action <= ACTION_READ ? screen_prompt_act(screen, action)
+               : action >= ACTION_PICTURE_ADD && action <= ACTION_PATCH_BEST
+                   ? screen_picture_act(screen, action)
+                   : act_on_text(screen, action);
     }
 }
 

@@ -40,8 +40,8 @@ static void free_prompt(struct screen_prompt *prompt)
 /* What is written now, with its pictures; text NULL: no memory. */
 static void copy_prompt(const struct screen *screen, struct screen_prompt *prompt)
 {
-    *prompt = (struct screen_prompt){.length = screen->editor.length,
-                                     .text = strndup(screen->editor.length ? screen->editor.text : "", screen->editor.length)};
+    const char *text = screen->editor.length ? screen->editor.text : "";
+    *prompt = (struct screen_prompt){.length = screen->editor.length, .text = strndup(text, screen->editor.length)};
     for (; prompt->image_count < screen->image_count; prompt->image_count++) {
         const char *path = screen->image_paths[prompt->image_count];
         prompt->images[prompt->image_count] = image_keep(screen->images[prompt->image_count]);
@@ -82,7 +82,7 @@ static unsigned put_sample(struct screen *screen, const struct sample *sample)
     return screen_submit(screen) | DIRTY_ALL;
 }
 
-unsigned screen_sample(struct screen *screen)
+static unsigned next_sample(struct screen *screen)
 {
     struct sample sample;
     if (samples_next(&screen->samples, &sample))
@@ -169,19 +169,20 @@ static unsigned put_draft(struct screen *screen)
     return DIRTY_ALL;
 }
 
-unsigned screen_former(struct screen *screen)
+static unsigned former(struct screen *screen)
 {
     size_t at = screen->recalled;
     while (at > 0 && stands(screen, at - 1)) /* what is written may be the last one measured */
         at--;
     if (at > 0)
         return recall(screen, at - 1);
-    screen_say(screen, false, screen->history.count > 0 ? "this is the oldest prompt that is kept"
-                                                        : "no former prompts; those that are measured are kept");
+    screen_say(screen, false,
+               screen->history.count > 0 ? "this is the oldest prompt that is kept"
+                                         : "no former prompts; those that are measured are kept");
     return DIRTY_DRAW;
 }
 
-unsigned screen_later(struct screen *screen)
+static unsigned later(struct screen *screen)
 {
     size_t at = screen->recalled + 1;
     while (at < screen->history.count && stands(screen, at))
@@ -194,7 +195,7 @@ unsigned screen_later(struct screen *screen)
     return DIRTY_DRAW;
 }
 
-unsigned screen_show_history(struct screen *screen)
+static unsigned show_history(struct screen *screen)
 {
     if (screen->history.count == 0)
         screen_say(screen, false, "no former prompts; those that are measured are kept");
@@ -218,7 +219,7 @@ void screen_history_free(struct screen *screen)
 
 /* -- a file -------------------------------------------------------------------------------------------------------- */
 
-unsigned screen_ask_prompt(struct screen *screen)
+static unsigned ask_file(struct screen *screen)
 {
     dialog_ask(&screen->dialog, DIALOG_PROMPT, "Read the prompt from a text file",
                "Tab: complete; Enter: read; Esc: close", screen->prompt_name);
@@ -261,4 +262,22 @@ unsigned screen_read_prompt(struct screen *screen, const char *path)
     view_arrange(&screen->view);
     screen_say(screen, false, "%zu bytes read; Enter measures them", length);
     return DIRTY_ALL;
+}
+
+unsigned screen_prompt_act(struct screen *screen, enum action action)
+{
+    switch (action) {
+    case ACTION_SAMPLE:
+        return next_sample(screen);
+    case ACTION_FORMER:
+        return former(screen);
+    case ACTION_LATER:
+        return later(screen);
+    case ACTION_HISTORY:
+        return show_history(screen);
+    case ACTION_READ:
+        return ask_file(screen);
+    default:
+        return DIRTY_NONE;
+    }
 }

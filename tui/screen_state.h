@@ -216,21 +216,16 @@ unsigned screen_picture_act(struct screen *, enum action);
 
 /* -- screen_prompt.c ----------------------------------------------------------------------------------------------- */
 
-/* Put the next sample in the place of the prompt, and measure it. */
-unsigned screen_sample(struct screen *);
+/* What puts another prompt in the place of the one that is written: a sample, which is measured, former ones, a file. */
+unsigned screen_prompt_act(struct screen *, enum action);
 /* A key for the samples that an empty start offers; false: it is none of theirs, or they are not shown. */
 bool screen_offer_key(struct screen *, const struct key *, unsigned *dirty);
 /* The prompt is going to be measured: keep it. */
 void screen_history_add(struct screen *);
 void screen_history_free(struct screen *);
-/* The prompt before the one that stands there, or behind it. */
-unsigned screen_former(struct screen *);
-unsigned screen_later(struct screen *);
-/* The list of them, and what was picked there. */
-unsigned screen_show_history(struct screen *);
+/* What was picked in the list of them. */
 unsigned screen_history_picked(struct screen *);
-/* Ask for the name of a text file; put its text in the place of the prompt. */
-unsigned screen_ask_prompt(struct screen *);
+/* Put the text of a file in the place of the prompt. */
 unsigned screen_read_prompt(struct screen *, const char *path);
 
 /* -- screen_save.c ------------------------------------------------------------------------------------------------- */

@@ -91,7 +91,8 @@ static int check_terminal(const char *term, struct error *error)
 {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return error_set(error, ERROR_DEVICE,
-                         "the interactive screen needs a terminal; use `atmanscope explain` or --plain in a pipe or a script");
+                         "the interactive screen needs a terminal; in a pipe or a script use --plain or "
+                         "`atmanscope explain`");
     if (!term || !*term)
         return error_set(
             error, ERROR_DEVICE,

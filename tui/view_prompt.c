@@ -120,7 +120,8 @@ static void draw_offer(const struct view *view)
     const struct offer *offer = view->offer;
     int end = view->prompt.column + view->prompt.columns;
     paint_string(view->prompt.row, view->prompt.column, view->prompt.columns, paint_plain(COLOUR_DIM),
-                 end < 60 ? "Type a prompt, or take one:" : "Type a prompt, then Enter; or take one of these with Enter or its number:");
+                 end < 60 ? "Type a prompt, or take one:"
+                          : "Type a prompt, then Enter; or take one of these with Enter or its number:");
     for (size_t i = 0; i < offer->count; i++) {
         const struct sample *sample = &offer->samples[i];
         int row = offer_row(view) + (int)i, at = view->prompt.column;

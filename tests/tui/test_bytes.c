@@ -29,11 +29,11 @@ static void run(const char *term, const char *colorterm, const char *pace, const
                  : i % 5 == 1 ? "hat"
                  : i % 3 == 0 ? "ball."
                               : "something");
-    struct pty *pty = guest_start(&(struct guest){.rows = 60,
-                                                  .columns = 200,
-                                                  .term = term,
-                                                  .settings = {colorterm, prompt, pace, batch, tokens, "FAKE_ESTIMATES=1",
-                                                               "FAKE_TOKEN_MS=10"}});
+    struct pty *pty = guest_start(
+        &(struct guest){.rows = 60,
+                        .columns = 200,
+                        .term = term,
+                        .settings = {colorterm, prompt, pace, batch, tokens, "FAKE_ESTIMATES=1", "FAKE_TOKEN_MS=10"}});
     size_t bytes = count_bytes(pty);
     printf("%s, %s, %s, %s: %zu bytes\n", term, pace, batch, tokens, bytes);
     CHECK(bytes <= MOST, "%s, %s, %s, %s: %zu bytes", term, pace, batch, tokens, bytes);

@@ -27,7 +27,8 @@ static const char *setting(char *text, size_t size, const char *name, const char
     return text;
 }
 
-static const char samples[] = "The first hat\n--\nThe second ball,\nof two rows\n--\nThe third\n--\nThe fourth\n--\nThe fifth\n";
+static const char samples[] =
+    "The first hat\n--\nThe second ball,\nof two rows\n--\nThe third\n--\nThe fourth\n--\nThe fifth\n";
 
 /* An empty start offers three samples: Enter, a number, a click or the arrows take one, anything typed is a prompt. */
 static void test_offer(void)
@@ -49,8 +50,8 @@ static void test_offer(void)
         CHECK(pty_wait(pty, "or take one of these") && pty_wait(pty, " 3 The third") && pty_wait(pty, "ready"));
         CHECK(!pty_find(pty, "The fourth", NULL, NULL), "%s", pty_screen(pty));
         pty_send(pty, cases[i].keys);
-        CHECK(pty_wait(pty, "probes in") && pty_wait(pty, cases[i].seen) && pty_wait_gone(pty, cases[i].not_seen), "%zu: %s",
-              i, pty_screen(pty));
+        CHECK(pty_wait(pty, "probes in") && pty_wait(pty, cases[i].seen) && pty_wait_gone(pty, cases[i].not_seen),
+              "%zu: %s", i, pty_screen(pty));
         pty_send(pty, CONTROL('T'));
         CHECK(pty_wait(pty, cases[i].next), "^T goes on from there");
         pty_stop(pty);
@@ -157,7 +158,8 @@ static void test_former_pictures(void)
     const char *source = getenv("srcdir");
     char *cat = realpath(source && *source ? source : "..", NULL);
     snprintf(text, sizeof text,
-             "{\"prompt\":\"gone hat\",\"images\":[\"%s/no.png\"]}\n{\"prompt\":\"cat hat\",\"images\":[\"%s/assets/pictures/cat.png\"]}\n",
+             "{\"prompt\":\"gone hat\",\"images\":[\"%s/no.png\"]}\n{\"prompt\":\"cat "
+             "hat\",\"images\":[\"%s/assets/pictures/cat.png\"]}\n",
              folder, cat ? cat : "");
     free(cat);
     make_file("pictures", text, strlen(text));
@@ -167,8 +169,9 @@ static void test_former_pictures(void)
     pty_send(pty, "\033p");
     CHECK(pty_wait(pty, "cat hat") && pty_wait(pty, " Picture "), "%s", pty_screen(pty));
     pty_send(pty, "\033p");
-    CHECK(pty_wait(pty, "gone hat") && pty_wait(pty, "cannot open") && pty_wait(pty, "no.png: No such") && pty_wait_gone(pty, " Picture "), "%s",
-          pty_screen(pty));
+    CHECK(pty_wait(pty, "gone hat") && pty_wait(pty, "cannot open") && pty_wait(pty, "no.png: No such") &&
+              pty_wait_gone(pty, " Picture "),
+          "%s", pty_screen(pty));
     pty_stop(pty);
 }
 
@@ -186,10 +189,8 @@ static void test_file(void)
     static const struct {
         const char *name, *said;
     } bad[] = {
-        {"", "is no file; Tab completes to one"},
-        {"binary", "binary: byte 1 is NUL"},
-        {"latin", "latin: byte 3 (0xe9) is not UTF-8"},
-        {"large", "large: 1.0 MB are too long for a prompt; cut it"},
+        {"", "is no file; Tab completes to one"},       {"binary", "binary: byte 1 is NUL"},
+        {"latin", "latin: byte 3 (0xe9) is not UTF-8"}, {"large", "large: 1.0 MB are too long for a prompt; cut it"},
         {"none", "none: cannot open: No such file"},
     };
     pty_send(pty, "\033o");

@@ -1,4 +1,5 @@
-/* The prompts kept across runs: order, bounds, files that are broken, missing or not to be written, several programs. */
+/* The prompts kept across runs: order, bounds, files that are broken, missing or not to be written, several programs.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,7 @@ static void add(struct history *history, const char *prompt)
 
 static bool is_entry(const struct history *history, size_t from_last, const char *prompt)
 {
-    return from_last < history->count &&
-           strcmp(history->entries[history->count - 1 - from_last].prompt, prompt) == 0;
+    return from_last < history->count && strcmp(history->entries[history->count - 1 - from_last].prompt, prompt) == 0;
 }
 
 static void write_text(const char *text)
@@ -60,7 +60,8 @@ static void test_order(void)
     history_close(&history);
     CHECK(stat(file, &found) == 0 && (found.st_mode & 0777) == 0600, "%o", (unsigned)found.st_mode);
     history_open(&history, file);
-    CHECK(history.count == 3 && is_entry(&history, 0, "first") && is_entry(&history, 2, "second,\nof \"two\" lines \xc3\xa9"));
+    CHECK(history.count == 3 && is_entry(&history, 0, "first") &&
+          is_entry(&history, 2, "second,\nof \"two\" lines \xc3\xa9"));
     const struct history_entry *third = &history.entries[1];
     CHECK(third->image_count == 2 && strcmp(third->images[1], "/b/dog.png") == 0);
     history_add(&history, "third", 5, NULL, 0);
@@ -78,7 +79,8 @@ static void test_bound(void)
         snprintf(text, sizeof text, "prompt %d", i);
         add(&history, text);
     }
-    CHECK(history.count == HISTORY_MOST && is_entry(&history, 0, text) && is_entry(&history, HISTORY_MOST - 1, "prompt 10"));
+    CHECK(history.count == HISTORY_MOST && is_entry(&history, 0, text) &&
+          is_entry(&history, HISTORY_MOST - 1, "prompt 10"));
     CHECK(access(file, F_OK) != 0, "nothing is kept without a file");
     size_t length = 300 << 10;
     char *large = malloc(length);
@@ -100,9 +102,12 @@ static void test_bound(void)
 static void test_broken(void)
 {
     struct history history;
-    write_text("no JSON\n[1]\n{\"prompt\":\"\"}\n{\"prompt\":7}\n{\"prompt\":\"good\",\"images\":[\"/x.png\",3]}\n{\"prompt\":\"cut");
+    write_text("no "
+               "JSON\n[1]\n{\"prompt\":\"\"}\n{\"prompt\":7}\n{\"prompt\":\"good\",\"images\":[\"/"
+               "x.png\",3]}\n{\"prompt\":\"cut");
     history_open(&history, file);
-    CHECK(history.count == 1 && is_entry(&history, 0, "good") && history.entries[0].image_count == 1, "%zu", history.count);
+    CHECK(history.count == 1 && is_entry(&history, 0, "good") && history.entries[0].image_count == 1, "%zu",
+          history.count);
     add(&history, "next");
     history_add(&history, "bad \xff", 5, NULL, 0);
     history_close(&history);
