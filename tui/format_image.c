@@ -1,5 +1,5 @@
-/* format_image.c: an explanation as a picture, PNG or SVG: the words in their colours, the pictures with their heat, the
- * output, and the scale.  Text in any script is Pango's business; a module, built where that is. */
+/* format_image.c: an explanation as a picture, PNG or SVG: the words in their colours, the pictures with their heat,
+ * the output, and the scale.  Text in any script is Pango's business; a module, built where that is. */
 #include "tui/format_image.h"
 
 #include <cairo-svg.h>
@@ -253,7 +253,8 @@ static char *subject(const struct report *r)
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return NULL;
-    for (int i = 0; r->question && r->question->token < r->explanation->output_count && i <= r->question->contrast; i++) {
+    bool known = r->question && r->question->token < r->explanation->output_count;
+    for (int i = 0; known && i <= r->question->contrast; i++) {
         char *name = report_token_text(r, id_of(r, i ? r->question->against : r->question->choice), true, &size);
         fprintf(out, "%s\"%s\"", i ? " rather than " : "", name ? name + (name[0] == ' ' && name[1]) : "");
         free(name);
@@ -285,7 +286,8 @@ static void draw_scale(struct page *page)
             cairo_fill(page->cairo);
         }
         snprintf(line, sizeof line, "%s nats  supports %.60s", nats, name);
-        draw_layout(page, lay_out(page, line, utf8_check(line, strlen(line)), SMALL, WIDTH), x + STEPS * step + 12, INK);
+        layout = lay_out(page, line, utf8_check(line, strlen(line)), SMALL, WIDTH);
+        draw_layout(page, layout, x + STEPS * step + 12, INK);
         page->y += height + GAP / 2;
     }
     free(what);
@@ -418,6 +420,7 @@ int format_image_draw(const struct report *report, bool svg, FILE *out, struct e
         code = error_set(error, ERROR_MEMORY, "out of memory");
     if (code == 0)
         code = draw(&page, svg, out, error);
+    pango_cairo_font_map_set_default(NULL); /* what it keeps of fonts is freed */
     free(sum.relevance);
     free(sum.measured);
     free(sum.estimated);

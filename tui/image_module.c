@@ -1,5 +1,5 @@
-/* image_module.c: loads the module that draws explanations, when the first is to be drawn: it brings thirty libraries with
- * it, which nobody else should wait for. */
+/* image_module.c: loads the module that draws explanations, when the first is to be drawn: it brings thirty libraries
+ * with it, which nobody else should wait for. */
 #include <dlfcn.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,8 +29,8 @@ static int draw(const struct report *report, bool svg, FILE *out, struct error *
     find_path(path, sizeof path);
     if (access(path, R_OK) != 0)
         return error_set(error, ERROR_UNSUPPORTED,
-                         "this program was built without Pango; install Debian's libpango1.0-dev and build it again, or "
-                         "save .html");
+                         "this program was built without Pango; install Debian's libpango1.0-dev and build it again, "
+                         "or save .html");
     void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* once loaded it stays */
     if (!module)
         return error_set(error, ERROR_UNSUPPORTED, "what draws pictures cannot be loaded: %s; save .html", dlerror());
@@ -39,8 +39,8 @@ static int draw(const struct report *report, bool svg, FILE *out, struct error *
     image_drawer *drawer;
     memcpy(&drawer, &symbol, sizeof drawer); /* ISO C has no conversion from an object's to a function's pointer */
     if (!contract || !symbol || memcmp(contract, &ours, sizeof ours) != 0)
-        return error_set(error, ERROR_UNSUPPORTED, "%s belongs to another version of this program; install both together",
-                         path);
+        return error_set(error, ERROR_UNSUPPORTED,
+                         "%s belongs to another version of this program; install both together", path);
     return drawer(report, svg, out, error);
 }
 

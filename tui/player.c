@@ -168,7 +168,7 @@ void player_seek_explanation(struct player *player, bool next)
     double now = player->at, latest = 0, before = 0, behind = player->end;
     uint64_t last = UINT64_MAX, request;
     begin_again(player);
-    for (; player->done < player->recording.frame_count && apply(player, frame_of(player, player->done)); player->done++) {
+    for (; !player_ended(player) && apply(player, frame_of(player, player->done)); player->done++) {
         double at = (double)frame_of(player, player->done)->milliseconds;
         if (!is_complete(player, &request) || request == last)
             continue;

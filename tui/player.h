@@ -1,7 +1,7 @@
 /* player.h: a recorded session, and where in it one is.
  *
- * Owns the recording, the scene at the moment that is shown, and what stands in place of a model: its facts, the texts of
- * its tokens, explanations and pictures.  Knows time but no clock: it is told.  Pauses in which nothing happened are
+ * Owns the recording, the scene at the moment that is shown, and what stands in place of a model: its facts, the texts
+ * of its tokens, explanations and pictures.  Knows time but no clock: it is told.  Pauses in which nothing happened are
  * played shorter.  Shows nothing. */
 #ifndef TUI_PLAYER_H
 #define TUI_PLAYER_H

@@ -14,7 +14,8 @@ struct recorder {
     const void *kept[2];     /* what it was compared with when that was last put, */
     uint64_t kept_request;   /* which never changes but for another */
     bool behind;             /* the screen has changed since the last frame */
-    int64_t framed, flushed; /* milliseconds: of the last frame; when the oldest one not yet written was added, 0: none */
+    int64_t framed;          /* milliseconds: of the last frame; */
+    int64_t flushed;         /* when the oldest one that is not written yet was added, 0: none */
 };
 
 #endif

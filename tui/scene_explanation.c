@@ -61,8 +61,8 @@ static uint32_t kept_bits(float value, unsigned dropped)
     return bits >> dropped << (dropped - DROPPED);
 }
 
-/* Relevances [n], CHOICES for each: their highest bytes, their middle ones, their lowest.  The first candidate of greedy
- * output is the output itself: what differs from that is kept. */
+/* Relevances [n], CHOICES for each: their highest bytes, their middle ones, their lowest.  The first candidate of
+ * greedy output is the output itself: what differs from that is kept. */
 static void put_values(struct bytes *out, const float *values, size_t n, unsigned dropped)
 {
     for (int plane = PLANES - 1; plane >= 0; plane--)

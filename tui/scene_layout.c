@@ -50,7 +50,8 @@ static const struct shape_field method_fields[] = {
 const struct shape layout_method = SHAPE_OF(method_fields);
 
 static const struct shape_field cost_fields[] = {
-    NUMBER(cost, probes), NUMBER(cost, probes_total), NUMBER(cost, probes_kept), NUMBER(cost, rows), FLOAT(cost, seconds),
+    NUMBER(cost, probes), NUMBER(cost, probes_total), NUMBER(cost, probes_kept), NUMBER(cost, rows),
+    FLOAT(cost, seconds),
     FLOAT(cost, expected_seconds), FLOAT(cost, vision_seconds), FLOAT(cost, prefill_seconds),
     FLOAT(cost, generate_seconds), FLOAT(cost, first_seconds), FLOAT(cost, tokens_per_second), NUMBER(cost, peak_bytes),
     NUMBER(cost, limit_bytes), NUMBER(cost, again), FLOAT(cost, again_seconds),
@@ -101,7 +102,8 @@ static const struct shape_field explanation_fields[] = {
     LEFT_OUT(explanation, token_count), LEFT_OUT(explanation, pictures), LEFT_OUT(explanation, picture_count),
     LEFT_OUT(explanation, output), LEFT_OUT(explanation, output_count), LEFT_OUT(explanation, units),
     LEFT_OUT(explanation, unit_count), LEFT_OUT(explanation, alike), LEFT_OUT(explanation, alike_count),
-    LEFT_OUT(explanation, measured), LEFT_OUT(explanation, estimated), LEFT_OUT(explanation, known), LEFT_OUT(explanation, relevance),
+    LEFT_OUT(explanation, measured), LEFT_OUT(explanation, estimated), LEFT_OUT(explanation, known),
+    LEFT_OUT(explanation, relevance),
     LEFT_OUT(explanation, direct), LEFT_OUT(explanation, direct_count), LEFT_OUT(explanation, chosen),
     LEFT_OUT(explanation, chosen_direct), LEFT_OUT(explanation, proof), LEFT_OUT(explanation, pairs),
     LEFT_OUT(explanation, keeps_former), LEFT_OUT(explanation, former), /* recorded where it is compared */
@@ -137,7 +139,8 @@ static const struct shape_field view_fields[] = {
 const struct shape layout_view = SHAPE_OF(view_fields);
 
 static const struct shape_field settings_fields[] = {
-    TRUTH(request, chat), NUMBER(request, generate), TRUTH(request, explain), TRUTH(request, direct), NUMBER(request, map),
+    TRUTH(request, chat), NUMBER(request, generate), TRUTH(request, explain), TRUTH(request, direct),
+    NUMBER(request, map),
     INNER(request, method, layout_method), FLOAT(request, budget), NUMBER(request, seed),
     /* texts of their own */
     LEFT_OUT(request, units), LEFT_OUT(request, image_units),

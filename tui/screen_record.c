@@ -28,8 +28,8 @@ static void put_file(struct bytes *out, const struct image *image)
 {
     struct image *small = NULL;
     uint8_t *file = NULL;
-    double pixels = (double)image->width * image->height, side = image->width > image->height ? image->width : image->height,
-           scale = fmin(sqrt(MOST / pixels), SIDE / side);
+    double pixels = (double)image->width * image->height;
+    double scale = fmin(sqrt(MOST / pixels), SIDE / fmax(image->width, image->height));
     bytes_put_count(out, (uint64_t)image->width);
     bytes_put_count(out, (uint64_t)image->height);
     if (scale < 1) {

@@ -91,10 +91,11 @@ static bool take_view(struct screen *screen)
 {
     struct bytes_reader in = scene_read(&screen->replay->player.scene, SCENE_VIEW, 0);
     struct view view = screen->view;
-    if (!shape_take(&layout_view, &view, &in) || view.special < -1 ||
-        view.special >= (long)screen->explanation->token_count || view.marked < -1 ||
-        view.marked >= (long)screen->explanation->unit_count || view.focus < PLACE_OUTPUT || view.focus > PLACE_EDITOR ||
-        view.side > SIDE_PAIRS || view.picture_mode >= PICTURE_MODES || view.choice < 0 || view.choice > MAP_TYPED ||
+    const struct explanation *e = screen->explanation;
+    if (!shape_take(&layout_view, &view, &in) || view.paths >= MAP_PATHS || view.special < -1 ||
+        view.special >= (long)e->token_count || view.marked < -1 || view.marked >= (long)e->unit_count ||
+        view.focus < PLACE_OUTPUT || view.focus > PLACE_EDITOR || view.side > SIDE_PAIRS ||
+        view.picture_mode >= PICTURE_MODES || view.choice < 0 || view.choice > MAP_TYPED ||
         !(view.opacity >= 0 && view.opacity <= 1) || (view.shown > 0 && view.shown >= screen->image_count) ||
         (view.focus == PLACE_PICTURE && screen->image_count == 0))
         return false;
@@ -270,13 +271,13 @@ static unsigned control(struct screen *screen, enum action action)
 static bool is_looking(enum action action)
 {
     static const enum action looking[] = {
-        ACTION_PANE, ACTION_SAVE, ACTION_HELP, ACTION_REDRAW, ACTION_QUIT, ACTION_SCALE, ACTION_COLOURS, ACTION_CONTRAST, ACTION_SPECIALS,
-        ACTION_COMPARE, ACTION_PROOF, ACTION_PAIRS,
-        ACTION_TOKEN_LEFT, ACTION_TOKEN_RIGHT, ACTION_TOKEN_FIRST, ACTION_TOKEN_LAST, ACTION_CHOICE_UP,
-        ACTION_CHOICE_DOWN, ACTION_PICTURE_NEXT, ACTION_PICTURE_MODE, ACTION_HEAT_MORE, ACTION_HEAT_LESS,
-        ACTION_PATCH_LEFT, ACTION_PATCH_RIGHT, ACTION_PATCH_UP, ACTION_PATCH_DOWN, ACTION_PATCH_BEST, ACTION_LEFT,
-        ACTION_RIGHT, ACTION_UP, ACTION_DOWN, ACTION_PAGE_UP, ACTION_PAGE_DOWN, ACTION_WORD_LEFT, ACTION_WORD_RIGHT,
-        ACTION_LINE_START, ACTION_LINE_END, ACTION_TEXT_START, ACTION_TEXT_END,
+        ACTION_PANE, ACTION_SAVE, ACTION_HELP, ACTION_REDRAW, ACTION_QUIT, ACTION_SCALE, ACTION_COLOURS,
+        ACTION_CONTRAST, ACTION_SPECIALS, ACTION_COMPARE, ACTION_PROOF, ACTION_PAIRS, ACTION_TOKEN_LEFT,
+        ACTION_TOKEN_RIGHT, ACTION_TOKEN_FIRST, ACTION_TOKEN_LAST, ACTION_CHOICE_UP, ACTION_CHOICE_DOWN,
+        ACTION_PICTURE_NEXT, ACTION_PICTURE_MODE, ACTION_HEAT_MORE, ACTION_HEAT_LESS, ACTION_PATCH_LEFT,
+        ACTION_PATCH_RIGHT, ACTION_PATCH_UP, ACTION_PATCH_DOWN, ACTION_PATCH_BEST, ACTION_LEFT, ACTION_RIGHT,
+        ACTION_UP, ACTION_DOWN, ACTION_PAGE_UP, ACTION_PAGE_DOWN, ACTION_WORD_LEFT, ACTION_WORD_RIGHT,
+        ACTION_LINE_START, ACTION_LINE_END, ACTION_TEXT_START, ACTION_TEXT_END, ACTION_PATHS,
     };
     for (size_t i = 0; i < sizeof looking / sizeof *looking; i++)
         if (looking[i] == action)

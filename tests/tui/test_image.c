@@ -26,7 +26,8 @@ struct example {
 static void make(struct example *x)
 {
     static const size_t ends[] = {3, 8, 13};
-    *x = (struct example){.info = {.file = "/models/fake.gguf", .quantisation = "Q8_0", .device_kind = "cpu", .precision = "f32"}};
+    *x = (struct example){
+        .info = {.file = "/models/fake.gguf", .quantisation = "Q8_0", .device_kind = "cpu", .precision = "f32"}};
     for (int i = 0; i < 3; i++) {
         size_t start = i > 0 ? ends[i - 1] : 0;
         x->tokens[i + 1] = (struct token){.id = FAKE_FIRST + i, .start = start, .end = ends[i]};
@@ -38,8 +39,8 @@ static void make(struct example *x)
     memset(x->picture.image->rgb, 255, 64 * 32 * 3);
     x->picture.first = 4, x->picture.columns = x->picture.rows = 1;
     x->tokens[4] = (struct token){.id = -1, .kind = TOKEN_IMAGE, .start = 13, .end = 13, .rect = {0, 0, 32, 32}};
-    x->units[3] = (struct unit){.kind = UNIT_PATCH, .first = 4, .last = 4, .start = 13, .end = 13, .columns = 1, .rows = 1,
-                                .stride = 1};
+    x->units[3] = (struct unit){
+        .kind = UNIT_PATCH, .first = 4, .last = 4, .start = 13, .end = 13, .columns = 1, .rows = 1, .stride = 1};
     for (int u = 0; u < UNITS; u++) {
         x->measured[u] = true;
         for (int t = 0; t < 2; t++)
@@ -91,11 +92,13 @@ static unsigned background(enum scale scale, double position)
 static void check_words(const struct image *image, enum scale scale)
 {
     int red[4], blue[4], any[4];
-    bool words = find_colour(image, background(scale, 1), 0, 130, red) && find_colour(image, background(scale, -0.5), 0, 130, blue);
+    bool words = find_colour(image, background(scale, 1), 0, 130, red) &&
+                 find_colour(image, background(scale, -0.5), 0, 130, blue);
     CHECK(words, "the words have their colours");
     if (!words)
         return;
-    CHECK(red[0] >= 38 && red[0] <= 42 && red[2] < blue[0], "one after the other: %d-%d, %d-%d", red[0], red[2], blue[0], blue[2]);
+    CHECK(red[0] >= 38 && red[0] <= 42 && red[2] < blue[0], "one after the other: %d-%d, %d-%d", red[0], red[2],
+          blue[0], blue[2]);
     CHECK(abs(red[1] - blue[1]) <= 2 && red[3] - red[1] > 15, "in one row");
     CHECK(!find_colour(image, background(scale, 1), 0, 30, any), "and nowhere above");
 }
@@ -118,7 +121,8 @@ static void test_png(enum scale scale)
     }
     free(bytes);
     if (image) {
-        CHECK(image->width == WIDTH && image->height > 300 && image->height < 700, "%d x %d", image->width, image->height);
+        CHECK(image->width == WIDTH && image->height > 300 && image->height < 700, "%d x %d", image->width,
+              image->height);
         check_words(image, scale);
         const uint8_t *left = image->rgb + 3 * (250 * WIDTH + 100), *right = image->rgb + 3 * (250 * WIDTH + 500);
         CHECK(right[0] == 255 && right[1] == 255 && right[2] == 255, "beside the patch the picture is as it was");
@@ -136,7 +140,8 @@ static void test_question(void)
     make(&x);
     struct tokenizer *tokenizer = fake_tokenizer_new();
     struct map_question question = {.token = 1};
-    struct report report = {.info = &x.info, .tokenizer = tokenizer, .explanation = &x.explanation, .question = &question};
+    struct report report = {
+        .info = &x.info, .tokenizer = tokenizer, .explanation = &x.explanation, .question = &question};
     struct error error = {0};
     struct image *image = NULL;
     char *bytes;
@@ -146,7 +151,8 @@ static void test_question(void)
         SKIP("PNG: %s", error.message);
     else
         CHECK(code == 0 && image_decode("x", bytes, length, &image, &error) == 0, "%s", error.message);
-    CHECK(!image || !find_colour(image, background(SCALE_BLUE_ORANGE, 1), 0, 130, box), "nothing supports the second token");
+    CHECK(!image || !find_colour(image, background(SCALE_BLUE_ORANGE, 1), 0, 130, box),
+          "nothing supports the second token");
     free(bytes);
     code = draw(&report, true, &bytes, &length, &error);
     CHECK(code == ERROR_UNSUPPORTED || (code == 0 && length > 1000 && strstr(bytes, "<svg")), "%s", error.message);

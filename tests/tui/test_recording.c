@@ -81,8 +81,8 @@ static bool apply_all(struct scene *scene, const struct scene_writer *writer)
 
 static void test_differences(void)
 {
-    static const char *const texts[] = {"", "a", "ab", "aXb", "XaXbYYYYYYYYYYYYYYYY", "XbXbYYYYZYYYYYYYYYZY", "b", "", "abcabc",
-                                        "abcabcabc", "cba"};
+    static const char *const texts[] = {
+        "", "a", "ab", "aXb", "XaXbYYYYYYYYYYYYYYYY", "XbXbYYYYZYYYYYYYYYZY", "b", "", "abcabc", "abcabcabc", "cba"};
     struct scene_writer writer = {0};
     struct scene scene = {0};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -93,8 +93,9 @@ static void test_differences(void)
         CHECK(writer.change_count == (i > 0), "%zu", writer.change_count);
         CHECK(apply_all(&scene, &writer));
         struct scene_piece piece = scene_piece(&scene, SCENE_TEXTS, 7);
-        CHECK(piece.length == strlen(texts[i]) && memcmp(texts[i], piece.data ? (char *)piece.data : "", piece.length) == 0, "%s",
-              texts[i]);
+        CHECK(piece.length == strlen(texts[i]) &&
+                  memcmp(texts[i], piece.data ? (char *)piece.data : "", piece.length) == 0,
+              "%s", texts[i]);
     }
     CHECK(scene_piece(&scene, SCENE_TEXTS, 1000000).length == 0);
     scene_free(&scene);
@@ -169,7 +170,8 @@ static bool near(double a, double b, double share)
 
 static void check_same(const struct explanation *a, const struct explanation *b)
 {
-    CHECK(a->prompt_length == 6 && memcmp(a->prompt, b->prompt, 6) == 0 && a->token_count == 3 && a->unit_count == UNITS);
+    CHECK(a->prompt_length == 6 && memcmp(a->prompt, b->prompt, 6) == 0 && a->token_count == 3 &&
+          a->unit_count == UNITS);
     CHECK(a->tokens[1].kind == TOKEN_IMAGE && a->tokens[1].rect[2] == 4 && a->tokens[2].end == 6);
     CHECK(a->pictures[0].first == 1 && a->pictures[0].image == b->pictures[0].image);
     CHECK(a->output_count == OUTPUT && a->output[1].logprob == b->output[1].logprob);
@@ -177,12 +179,13 @@ static void check_same(const struct explanation *a, const struct explanation *b)
     for (size_t u = 0; u < 2; u++)
         for (size_t i = 0; i < OUTPUT * CHOICES; i++) {
             size_t at = u * OUTPUT * CHOICES + i;
-            CHECK(near((double)a->relevance[at], (double)b->relevance[at], i % CHOICES < 2 ? 3.1e-5 : 2.5e-4), "%zu: %g %g", at, (double)a->relevance[at],
-                  (double)b->relevance[at]);
+            CHECK(near((double)a->relevance[at], (double)b->relevance[at], i % CHOICES < 2 ? 3.1e-5 : 2.5e-4),
+                  "%zu: %g %g", at, (double)a->relevance[at], (double)b->relevance[at]);
         }
     CHECK(a->relevance[1] == a->relevance[0]);
     for (size_t i = 0; i < 2 * CHOICES; i++)
-        CHECK(near((double)a->direct[0].value[i], (double)b->direct[0].value[i], 4e-3), "%g", (double)a->direct[0].value[i]);
+        CHECK(near((double)a->direct[0].value[i], (double)b->direct[0].value[i], 4e-3), "%g",
+              (double)a->direct[0].value[i]);
     CHECK(isnan(explanation_direct(a, 0, 1, 0)) && a->chosen[1] == b->chosen[1] && isnan(a->chosen[2]));
     CHECK(a->noise_floor == b->noise_floor && a->request == 77 && a->cost.probes == 12);
 }
@@ -331,7 +334,8 @@ static void test_damage(void)
         bytes[at] ^= 0x10;
     }
     free(bytes);
-    CHECK(recording_read("/", &recording, &error) == ERROR_IO && recording_read("/none", &recording, &error) == ERROR_IO);
+    CHECK(recording_read("/", &recording, &error) == ERROR_IO &&
+          recording_read("/none", &recording, &error) == ERROR_IO);
     CHECK(recording_read("/dev/zero", &recording, &error) == ERROR_IO && strstr(error.message, "is no file"));
 }
 

@@ -49,7 +49,8 @@ static void check_kept(struct pty *pty, const char *when)
 {
     int different = 0;
     for (int row = 1; row < ROWS - 1; row++) {
-        CHECK(strcmp(rows[row], pty_row(pty, row)) == 0, "%s: row %d was\n%s\nis\n%s", when, row, rows[row], pty_row(pty, row));
+        CHECK(strcmp(rows[row], pty_row(pty, row)) == 0, "%s: row %d was\n%s\nis\n%s", when, row, rows[row],
+              pty_row(pty, row));
         for (int column = 0; column < COLUMNS; column++) {
             struct pty_cell is = pty_cell(pty, row, column), *was = &cells[row][column];
             different += is.background != was->background || is.ink != was->ink || is.bold != was->bold ||
@@ -169,7 +170,8 @@ static void test_sizes(void)
     static const int sizes[][2] = {{12, 40}, {60, 200}};
     for (int i = 0; i < 2; i++) {
         struct pty *pty = replay(file, sizes[i][0], sizes[i][1], "16");
-        CHECK(pty_wait(pty, "Anna has a red") && pty_wait(pty, "hat. not not") && pty_wait(pty, "0:0"), "%s", pty_screen(pty));
+        CHECK(pty_wait(pty, "Anna has a red") && pty_wait(pty, "hat. not not") && pty_wait(pty, "0:0"), "%s",
+              pty_screen(pty));
         CHECK(pty_wait_background(pty, "blue", -1, true), "%s", pty_screen(pty));
         pty_send(pty, "q");
         CHECK(pty_wait_end(pty) == 0);
@@ -259,7 +261,8 @@ static void test_on_demand(void)
     pty_send(pty, RIGHT);
     CHECK(pty_wait(pty, " 2 of 12"));
     pty_send(pty, "R");
-    CHECK(pty_wait(pty, "recorded ") && pty_wait(pty, "atmanscope replay plays it") && pty_wait_gone(pty, " recording "));
+    CHECK(pty_wait(pty, "recorded ") && pty_wait(pty, "atmanscope replay plays it") &&
+          pty_wait_gone(pty, " recording "));
     pty_send(pty, RIGHT);
     CHECK(pty_wait(pty, " 3 of 12"));
     pty_stop(pty);
@@ -271,7 +274,8 @@ static void test_export(void)
 {
     static const struct {
         const char *name, *holds;
-    } files[] = {{"a.html", "<!doctype html"}, {"b.json", "{\"schema\""}, {"c.txt", "Anna has a red ball"}, {"d.svg", "<svg"}};
+    } files[] = {
+        {"a.html", "<!doctype html"}, {"b.json", "{\"schema\""}, {"c.txt", "Anna has a red ball"}, {"d.svg", "<svg"}};
     char command[400], path[100], text[300];
     make_session();
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
