@@ -122,7 +122,8 @@ enum precision job_precision(const struct job *);
  * too low for it. */
 int job_make_room(struct job *, int positions, int targets, struct error *);
 int job_make_lanes(struct job *, int positions, struct error *);
-/* Before the explanation's probes take their memory: let go what the former ones left where there is not room for both. */
+/* Before the explanation's probes take their memory: let go what the former ones left where the user's limit has not the
+ * room for both. */
 void job_make_states(struct job *);
 /* Let the lanes go where a second baseline of so many positions would not fit beside them; who needs them makes them anew.
  * ERROR_LIMIT where that is not enough for the user's limit. */

@@ -68,7 +68,7 @@ void job_make_states(struct job *j)
     const struct engine *e = j->engine;
     size_t used = e->device->ops->used(e->device), cells = j->unit_count * (size_t)j->output_count;
     size_t states = cells * ((size_t)e->model->width * sizeof(float) + (1 + WANTED) * sizeof(double));
-    if (used > 0 && j->budget.limit > 0 && used + states > j->budget.limit)
+    if (used > 0 && e->memory > 0 && used + states > e->memory)
         former_clear(&j->former);
 }
 
