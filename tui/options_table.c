@@ -250,7 +250,7 @@ static const struct option_row model_rows[] = {
      .offset = AT(weights),
      .words = weights_words,
      .help = "of a quantised model on the CPU: mapped leaves them in the file and takes the least memory, expanded keeps "
-             "them in f32 and takes a little less time for plain passes, auto does that with small models (default: auto)"},
+             "them in f32, which makes plain passes faster, auto does that with small models (default: auto)"},
     {.commands = COMPUTING,
      .name = "memory",
      .value = "LIMIT",
