@@ -31,7 +31,7 @@ static struct worker *new_worker(struct engine *engine)
 /* Submit a story of so many bytes and read events until the last; returns its kind. */
 static enum event_kind run(struct worker *w, struct explanation *e, size_t length)
 {
-    struct request r = {.prompt = story, .prompt_length = length, .generate = 2, .explain = true, .units = "token",
+    struct request r = {.prompt = story, .prompt_length = length, .generate = 2, .explain = true, .direct = true, .units = "token",
                         .method = method_default()};
     enum event_kind kind = EVENT_PROMPT;
     CHECK(worker_submit(w, &r) > 0, "not accepted");
@@ -87,8 +87,11 @@ static double most_apart(const struct explanation *a, const struct explanation *
         return INFINITY;
     for (size_t u = 0; u < a->unit_count; u++)
         for (size_t t = 0; t < a->output_count; t++)
-            for (int c = 0; c <= CANDIDATES; c++)
+            for (int c = 0; c <= CANDIDATES; c++) {
+                double x = explanation_direct(a, u, t, c), y = explanation_direct(b, u, t, c);
                 most = fmax(most, fabs(explanation_relevance(a, u, t, c) - explanation_relevance(b, u, t, c)));
+                most = fmax(most, isnan(x) || isnan(y) ? INFINITY : fabs(x - y));
+            }
     return most;
 }
 
