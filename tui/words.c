@@ -99,12 +99,38 @@ static void mark(struct words *words, const long *partners)
         words->changed[i] = partners && partners[i] < 0;
 }
 
+/* Where two outputs part, each says what it says after the same words: that is compared, and not a word with the same one
+ * of a later sentence.  A word that was put in or left out may move it by a little. */
+static bool align_outputs(const struct align_text *a, size_t n, const struct align_text *b, size_t m, long *a_to_b,
+                          long *b_to_a)
+{
+    enum { LITTLE = 2 };
+    size_t part = 0;
+    while (part < n && part < m && align_same(a[part], b[part]))
+        part++;
+    if (!align_texts(a, n, b, m, a_to_b, b_to_a))
+        return false;
+    if (part == n || part == m ||
+        (a_to_b[part] <= (long)part + LITTLE && b_to_a[part] <= (long)part + LITTLE))
+        return true;
+    size_t rest = part + 1;
+    a_to_b[part] = b_to_a[part] = -1;
+    if (!align_texts(a + rest, n - rest, b + rest, m - rest, a_to_b + rest, b_to_a + rest))
+        return false;
+    for (size_t i = rest; i < n; i++)
+        a_to_b[i] += a_to_b[i] < 0 ? 0 : (long)rest;
+    for (size_t i = rest; i < m; i++)
+        b_to_a[i] += b_to_a[i] < 0 ? 0 : (long)rest;
+    return true;
+}
+
 bool words_align(struct words *a, struct words *b, long *a_to_b, long *b_to_a)
 {
     struct align_text *a_texts = texts_of(a), *b_texts = texts_of(b);
     long *own = malloc((a->count + b->count + 1) * sizeof *own), *from_a = a_to_b ? a_to_b : own,
          *from_b = b_to_a ? b_to_a : own + a->count;
-    bool fine = own && a_texts && b_texts && align_texts(a_texts, a->count, b_texts, b->count, from_a, from_b);
+    bool fine = own && a_texts && b_texts &&
+                align_outputs(a_texts, a->count, b_texts, b->count, from_a, from_b);
     mark(a, fine ? from_a : NULL);
     mark(b, fine ? from_b : NULL);
     if (fine)

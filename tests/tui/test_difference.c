@@ -92,6 +92,24 @@ static void test_pairs(const struct explanation *before, const struct explanatio
     words_free(&is);
 }
 
+/* The answer itself is compared with the answer, though it comes up again in what the other one says later. */
+static void test_parting(void)
+{
+    char was[] = " Rome. The capital of Spain is Madrid.", is[] = " Madrid. The answer is 1.", moved[] = " Oh Rome.";
+    size_t was_ends[] = {5, 6, 10, 18, 21, 27, 30, 37, 38}, is_ends[] = {7, 8, 12, 19, 22, 24, 25}, moved_ends[] = {3, 8, 9};
+    bool was_changed[9], is_changed[7], moved_changed[3];
+    struct words a = {.text = was, .ends = was_ends, .changed = was_changed, .count = 9},
+                 b = {.text = is, .ends = is_ends, .changed = is_changed, .count = 7},
+                 c = {.text = moved, .ends = moved_ends, .changed = moved_changed, .count = 3};
+    long a_to_b[9], b_to_a[7], c_to_a[3];
+    CHECK(words_align(&a, &b, a_to_b, b_to_a));
+    CHECK(a_to_b[0] == 0 && b_to_a[0] == 0 && was_changed[0] && is_changed[0], "Rome, Madrid");
+    CHECK(a_to_b[1] == 1 && a_to_b[2] == 2 && !was_changed[2] && a_to_b[6] == 4 && !is_changed[4], "the rest as ever");
+    CHECK(a_to_b[8] == 6 && b_to_a[6] == 8 && is_changed[3], "behind it too");
+    CHECK(words_align(&a, &c, NULL, NULL) && !was_changed[0] && moved_changed[0] && !moved_changed[1], "a word put in");
+    CHECK(words_align(&c, &a, c_to_a, NULL) && c_to_a[0] < 0 && c_to_a[1] == 0);
+}
+
 /* What was kept has the texts of its tokens, and no other; it is another question if anything of it is. */
 static void test_kept(struct explanation *e, const struct engine_info *info)
 {
@@ -131,6 +149,7 @@ int main(void)
         test_pairs(before, now);
         test_kept(before, engine_info(engine));
     }
+    test_parting();
     explain(worker, now, "x", "word");
     explain(worker, now, "hat", "word");
     CHECK(now->former && strcmp(now->former->prompt, "x") == 0, "what nobody took is gone");
