@@ -4,6 +4,7 @@
 
 enum {
     PROGRAM = 42 << 20,  /* bytes that a program needs besides, in the default limit */
+    USUAL = 24 << 20,    /* bytes in use before anything is computed, as PROGRAM has them */
     LIBRARIES = 26 << 20, /* pages of the program's and its libraries' files, and what these allocate later */
     TIMES = 3,           /* the default limit, in plain passes */
     ROUNDING = 2 << 20,  /* what a lane's large buffers take more, as they begin and end with huge pages */
@@ -106,6 +107,13 @@ static void spend_freely(const struct model *m, const struct task *task, struct 
     b->keep = baseline_bytes(m, b->capacity, true) <= (memory ? memory / 2 : (size_t)1 << 30);
 }
 
+/* What else there is, another model for example, does not take from what an explanation may have by default. */
+static size_t others_bytes(const struct model *m, const struct task *task)
+{
+    size_t own = USUAL + (task->rounded ? rounded_bytes(m) : 0);
+    return task->used > own ? task->used - own : 0;
+}
+
 int budget_make(const struct model *m, const struct task *task, struct budget *b, struct error *error)
 {
     if (task->used == 0) {
@@ -117,7 +125,8 @@ int budget_make(const struct model *m, const struct task *task, struct budget *b
     int most = n > m->near_context ? m->context : m->near_context;
     *b = (struct budget){.capacity = n + more < most ? n + more : n > most ? n : most, .limit = task->limit};
     if (!task->limit)
-        b->limit = TIMES * (gguf_file_bytes(m->file) + baseline_bytes(m, n, false) + PROGRAM) + state_bytes(m, task);
+        b->limit = TIMES * (gguf_file_bytes(m->file) + baseline_bytes(m, n, false) + PROGRAM) + state_bytes(m, task) +
+                   others_bytes(m, task);
     if (task->probes)
         spend(m, task, b);
     else
