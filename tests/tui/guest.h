@@ -33,6 +33,9 @@ struct guest {
 /* The program's path: $FAKE_SCREEN or where make puts it. */
 const char *guest_program(void);
 struct pty *guest_start(const struct guest *);
+/* The whole screen, without the signs of a scale whose colours do not tell its sides apart: that aside, screens of 16
+ * colours are those of more.  The next call overwrites it. */
+const char *guest_seen(struct pty *);
 /* What the whole screen is to look like, when all has been drawn: the text of tests/tui/screens/NAME, "" where there is
  * no such file; or what it looks like, which is written there, where SCREENS_UPDATE is set. */
 const char *guest_screen(struct pty *, const char *name);
