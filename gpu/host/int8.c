@@ -95,8 +95,8 @@ struct rounded {
     int32_t *start; /* -128 times the row's sum */
 };
 
-/* The outputs of panel p for the rows, `stride` floats from row to row; returns how many outputs. */
-static int multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const struct rounded *x,
+/* The outputs of panel p for the rows, `stride` floats from row to row. */
+static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const struct rounded *x,
                           int rows, float *dy, size_t stride)
 {
     int32_t out[KERNEL_INT8_ROWS * KERNEL_PANEL];
@@ -115,7 +115,6 @@ static int multiply_panel(const struct kernels *kernels, const struct int8_weigh
         for (int i = 0; i < KERNEL_INT8_ROWS && r + i < rows; i++)
             kernels->int8_scale(out + i * KERNEL_PANEL, x->scale[r + i], w->scale + first, n, dy + (size_t)(r + i) * stride);
     }
-    return n;
 }
 
 static void multiply_rows(const struct kernels *kernels, const struct int8_weight *w, const struct rounded *x, int rows,
@@ -249,45 +248,6 @@ struct feed_call {
     size_t size;
 };
 
-/* One panel's change of both products, for all rows of a piece. */
-struct panel_changes {
-    float gate[ROWS_AT_ONCE * KERNEL_PANEL], up[ROWS_AT_ONCE * KERNEL_PANEL];
-};
-
-/* What a row with peaks comes to: as int8_product() and a gate by itself have it; scratch [2 * outputs]. */
-static void feed_row(const struct feed_call *c, const struct buffers *b, int peaks, int row, int32_t position, float *dy,
-                     float *scratch)
-{
-    const struct int8_weight *weight[] = {c->feed->gate, c->feed->up};
-    size_t outputs = (size_t)c->feed->gate->outputs, at = (size_t)position * outputs;
-    struct rounded x = {b->x.q + (size_t)row * c->feed->gate->padded, b->x.scale + row, b->x.start + row};
-    for (int k = 0; k < 2 && weight[k]; k++) {
-        float *to = scratch + (size_t)k * outputs;
-        multiply_rows(c->kernels, weight[k], &x, 1, to);
-        for (int i = 0; i < peaks; i++)
-            if (b->peak[i].row == row) {
-                struct peak peak = {0, b->peak[i].column, b->peak[i].value};
-                add_peaks(c->kernels, weight[k], &peak, 1, b->column, to);
-            }
-    }
-    c->kernels->gate_delta(c->feed->activation, c->gate + at, c->up ? c->up + at : NULL, scratch,
-                           c->up ? scratch + outputs : NULL, outputs, dy);
-}
-
-/* Ask for what the gate will want of a panel while its products are formed: too scattered for the processor to foresee. */
-static void fetch_panel(const struct feed_call *c, size_t p, int first, int rows)
-{
-    enum { LINE = 16 };
-    size_t outputs = (size_t)c->feed->gate->outputs, at = p * KERNEL_PANEL;
-    for (int r = first; r < first + rows; r++)
-        for (size_t i = at; i < at + KERNEL_PANEL && i < outputs; i += LINE) {
-            __builtin_prefetch(c->gate + (size_t)c->position[r] * outputs + i, 0, 2);
-            if (c->up)
-                __builtin_prefetch(c->up + (size_t)c->position[r] * outputs + i, 0, 2);
-            __builtin_prefetch(c->dy + (size_t)r * outputs + i, 1, 2);
-        }
-}
-
 static void feed_piece(void *context, size_t piece, int member)
 {
     const struct feed_call *c = context;
@@ -295,33 +255,26 @@ static void feed_piece(void *context, size_t piece, int member)
     int first = (int)piece * ROWS_AT_ONCE, rows = c->rows - first < ROWS_AT_ONCE ? c->rows - first : ROWS_AT_ONCE;
     size_t outputs = (size_t)gate->outputs;
     struct buffers b = {0};
-    size_t used = buffers_lay(gate, c->memory + (size_t)member * c->size, &b);
-    struct panel_changes *d = (struct panel_changes *)(c->memory + (size_t)member * c->size + used);
+    char *memory = c->memory + (size_t)member * c->size;
+    float *du = (float *)(memory + buffers_lay(gate, memory, &b)), *dy = c->dy + (size_t)first * outputs;
     int peaks = round_rows(c->kernels, gate, c->dx + (size_t)first * gate->columns, rows, &b);
-    for (size_t p = 0; p < panels_of(gate->outputs); p++) {
-        fetch_panel(c, p, first, rows);
-        int n = multiply_panel(c->kernels, gate, p, &b.x, rows, d->gate, KERNEL_PANEL);
-        if (up)
-            multiply_panel(c->kernels, up, p, &b.x, rows, d->up, KERNEL_PANEL);
-        for (int r = 0; r < rows; r++) {
-            size_t at = (size_t)c->position[first + r] * outputs + p * KERNEL_PANEL;
-            c->kernels->gate_delta(c->feed->activation, c->gate + at, up ? c->up + at : NULL,
-                                   d->gate + (size_t)r * KERNEL_PANEL, up ? d->up + (size_t)r * KERNEL_PANEL : NULL,
-                                   (size_t)n, c->dy + (size_t)(first + r) * outputs + p * KERNEL_PANEL);
-        }
+    multiply_rows(c->kernels, gate, &b.x, rows, dy);
+    add_peaks(c->kernels, gate, b.peak, peaks, b.column, dy);
+    if (up) {
+        multiply_rows(c->kernels, up, &b.x, rows, du);
+        add_peaks(c->kernels, up, b.peak, peaks, b.column, du);
     }
-    for (int i = 0, row = -1; i < peaks; i++)
-        if (b.peak[i].row != row) {
-            row = b.peak[i].row;
-            feed_row(c, &b, peaks, row, c->position[first + row], c->dy + (size_t)(first + row) * outputs, (float *)(d + 1));
-        }
+    for (int r = 0; r < rows; r++) {
+        size_t at = (size_t)c->position[first + r] * outputs, own = (size_t)r * outputs;
+        c->kernels->gate_delta(c->feed->activation, c->gate + at, up ? c->up + at : NULL, dy + own, up ? du + own : NULL,
+                               outputs, dy + own);
+    }
 }
 
 void int8_feed(struct stream *stream, const struct int8_feed *feed, const float *gate, const float *up,
                const int32_t *position, const float *dx, int rows, float *dy)
 {
-    size_t bytes = buffers_lay(feed->gate, NULL, NULL) + sizeof(struct panel_changes);
-    bytes += (2 * (size_t)feed->gate->outputs * sizeof(float) + 63) / 64 * 64;
+    size_t bytes = buffers_lay(feed->gate, NULL, NULL) + ROWS_AT_ONCE * (size_t)feed->gate->outputs * sizeof(float);
     struct feed_call call = {stream->kernels, feed, gate, up, position, dx, rows, dy, NULL, bytes};
     call.memory = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * bytes);
     if (call.memory)

@@ -22,7 +22,7 @@ struct int8_feed {
     const struct int8_weight *gate, *up;
 };
 
-/* feed_delta of device.h: a block of rows goes through both products and the gate panel by panel, rounded once. */
+/* feed_delta of device.h: a block of rows is rounded once, and the gate taken while both its products are in the cache. */
 void int8_feed(struct stream *, const struct int8_feed *, const float *gate, const float *up, const int32_t *position,
                const float *dx, int rows, float *dy);
 
