@@ -237,7 +237,7 @@ static bool may_follow(const struct job *j)
 {
     const struct request *r = j->request;
     return r->explain && r->direct && r->map == MAP_ATMAN && !r->foil && j->method.paths == PATHS_ALL &&
-           j->method.suppression != SUPPRESS_ROW_MIN && isnan(j->method.similarity) && j->baseline->kept &&
+           j->method.suppression != SUPPRESS_ROW_MIN && isnan(j->method.similarity) &&
            !former_is_of(&j->former, j->ids, (int)j->prompt.token_count); /* then there is better at once */
 }
 
@@ -246,7 +246,8 @@ static bool may_follow(const struct job *j)
 static double expect(const struct job *j, int tokens)
 {
     double rate = j->direct_rate > 0 ? j->direct_rate : j->pass_rate;
-    return rate > 0 ? (double)tokens * (double)j->unit_count / rate : 0;
+    int again = j->baseline->kept ? 0 : j->baseline->count; /* rows of activations that are computed anew for it */
+    return rate > 0 ? ((double)tokens * (double)j->unit_count + again) / rate : 0;
 }
 
 int job_follow_direct(struct job *j, double generating, struct error *error)
@@ -260,6 +261,8 @@ int job_follow_direct(struct job *j, double generating, struct error *error)
         tokens--;
     double run = expect(j, tokens), spent = j->direct.seconds + run;
     bool late = spent > generating || generating + spent > (double)j->output_count / READING_RATE;
+    if (run > PAUSE)
+        j->direct_rate = 0; /* one slow run, on a machine that was busy, is not the measure of all that follow */
     if (run > PAUSE || (late && first > 0))
         return 0;
     double before = clock_now();
@@ -267,6 +270,6 @@ int job_follow_direct(struct job *j, double generating, struct error *error)
     int status = job_measure_direct(j, first, first + tokens, error);
     double seconds = clock_now() - before;
     j->direct.seconds += seconds;
-    j->direct_rate = (double)tokens * (double)j->unit_count / seconds;
+    j->direct_rate = ((double)tokens * (double)j->unit_count + (j->baseline->kept ? 0 : j->baseline->count)) / seconds;
     return status;
 }
