@@ -33,9 +33,8 @@ int command_screen(const struct options *o, const struct context *context, int *
         free(prompt);
         return code;
     }
-    char samples[PATHS_LENGTH + 16];
-    const char *slash = strrchr(model, '/');
-    snprintf(samples, sizeof samples, "%.*sprompts.txt", slash ? (int)(slash - model) + 1 : 0, model);
+    char samples[PATHS_LENGTH];
+    bool offered = paths_samples(&context->paths, o->model, samples, sizeof samples);
     struct screen_options screen = {
         .engine = {.model = model,
                    .mmproj = *mmproj ? mmproj : NULL,
@@ -49,7 +48,7 @@ int command_screen(const struct options *o, const struct context *context, int *
                    .memory = o->memory},
         .terminal = command_terminal(o, context),
         .paths = &context->paths,
-        .samples = o->model ? NULL : samples, /* they are beside the shipped model, and made for it */
+        .samples = offered ? samples : NULL,
         .prompt = prompt,
         .prompt_length = length,
         .images = images,

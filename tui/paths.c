@@ -81,6 +81,16 @@ static int shipped(const struct paths *paths, char *path, size_t size)
     return is_file(path) ? 0 : ERROR_IO;
 }
 
+bool paths_samples(const struct paths *paths, const char *model, char *path, size_t size)
+{
+    const char *const name = model ? "prompts-text.txt" : "prompts.txt";
+    if (shipped(paths, path, size) != 0)
+        return false;
+    char *behind = strrchr(path, '/') + 1;
+    size_t room = size - (size_t)(behind - path);
+    return (size_t)snprintf(behind, room, "%s", name) < room && is_file(path);
+}
+
 static int entry_order(const void *a, const void *b)
 {
     const struct paths_entry *x = a, *y = b;

@@ -5,6 +5,7 @@
 #ifndef TUI_PATHS_H
 #define TUI_PATHS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "gpu/error.h"
@@ -26,6 +27,10 @@ int paths_model(const struct paths *, const char *name, char *path, size_t size,
 /* The vision tower of a model: the file beside it named MODEL-mmproj*.gguf, or else mmproj*.gguf; "" where there is none.
  * ERROR_ARGUMENT where several fit. */
 int paths_mmproj(const char *model, char *path, size_t size, struct error *);
+
+/* The file of sample prompts: those made for the shipped model, where model is NULL, or those for any other.  false: it
+ * is not there. */
+bool paths_samples(const struct paths *, const char *model, char *path, size_t size);
 
 struct paths_entry {
     char *name; /* to show: the file name without .gguf */

@@ -92,13 +92,12 @@ int plain_measure(struct plain *plain, struct error *error)
 
 /* -- opening ------------------------------------------------------------------------------------------------------- */
 
-static void open_samples(struct plain *plain, const char *model)
+static void open_samples(struct plain *plain)
 {
-    static char path[PATHS_LENGTH + 16];
-    const char *slash = strrchr(model, '/');
-    snprintf(path, sizeof path, "%.*sprompts.txt", slash ? (int)(slash - model) + 1 : 0, model);
+    static char path[PATHS_LENGTH];
+    bool there = paths_samples(&plain->context->paths, plain->options.model, path, sizeof path);
     samples_free(&plain->samples);
-    samples_read(&plain->samples, plain->options.model ? NULL : path); /* made for the shipped model */
+    samples_read(&plain->samples, there ? path : NULL);
 }
 
 int plain_open(struct plain *plain, struct error *error)
@@ -114,7 +113,7 @@ int plain_open(struct plain *plain, struct error *error)
     const struct engine_info *info = engine_info(run.engine);
     const char *slash = strrchr(info->file, '/');
     printf("%s on %s\n", slash ? slash + 1 : info->file, info->device_kind);
-    open_samples(plain, info->file);
+    open_samples(plain);
     return 0;
 }
 

@@ -188,7 +188,7 @@ static int act_sample(struct plain *plain, const char *argument, struct error *e
     int code = 0;
     (void)argument;
     if (!samples_next(&plain->samples, &sample))
-        return error_set(error, ERROR_ARGUMENT, "there are no sample prompts beside the shipped model; type a prompt");
+        return error_set(error, ERROR_ARGUMENT, "the file of sample prompts is not there; type a prompt");
     if (!(text = strndup(sample.text, sample.length)))
         return out_of_memory(error);
     drop_pictures(plain);

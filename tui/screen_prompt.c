@@ -87,7 +87,7 @@ static unsigned next_sample(struct screen *screen)
     struct sample sample;
     if (samples_next(&screen->samples, &sample))
         return put_sample(screen, &sample);
-    screen_say(screen, true, "there are no sample prompts beside the shipped model; type a prompt");
+    screen_say(screen, true, "the file of sample prompts is not there; type a prompt");
     return DIRTY_DRAW;
 }
 
