@@ -71,7 +71,7 @@ static void test_offer(void)
     pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT="}});
     CHECK(pty_wait(pty, "Type a prompt, then Enter."), "no samples, no offer");
     pty_send(pty, CONTROL('T'));
-    CHECK(pty_wait(pty, "there are no sample prompts"));
+    CHECK(pty_wait(pty, "the file of sample prompts is not there"));
     pty_stop(pty);
 }
 
