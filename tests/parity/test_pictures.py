@@ -162,7 +162,8 @@ def editing(folder):
         label = f"{prompt!r}, {len(images)} pictures"
         program.check(answer.pop("encoded") == encoded, f"{label}: {'not ' if encoded else ''}encoded")
         program.check(alone.pop("encoded") == bool(images), f"{label}: a fresh worker encodes what there is")
-        off = np.abs(np.array(answer.pop("relevance")) - np.array(alone.pop("relevance"))).max()
+        off = max(np.abs(np.array(answer.pop(what), float) - np.array(alone.pop(what), float)).max(initial=0)
+                  for what in ("relevance", "direct", "noise"))  # a prefix that is kept ran with other rows beside it
         program.check(answer == alone and off < 2e-5, f"{label}: off by {off:.2g} from what a fresh worker says")
     encoded = [kept.ask({**base, "prompt": "the ball", "images": [file]})["encoded"] for file in 2 * files[:8] + 2 * files[:9]]
     program.check(not any(encoded[8:16]), f"eight pictures are kept: {encoded}")
