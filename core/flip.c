@@ -148,24 +148,42 @@ static int prune(struct job *j, const struct aim *aim, struct error *error)
     return 0;
 }
 
+/* What the model says with nothing suppressed, and the token to hold that against.  The output's own candidates will
+ * not do: those of a steered output are the steered model's. */
+static int find_aim(struct job *j, struct aim *aim, int32_t *other, struct outcome *now, struct error *error)
+{
+    int vocabulary = j->engine->model->vocabulary;
+    struct candidate said[CANDIDATES];
+    float *logits = malloc((size_t)vocabulary * sizeof *logits);
+    if (!logits)
+        return error_set(error, ERROR_MEMORY, "out of memory");
+    int status = baseline_logits(j->baseline, j->stream, j->probes->targets.first + aim->t, logits, error);
+    if (status == 0) {
+        logits_best(logits, vocabulary, logits_log_sum_exp(logits, vocabulary), said);
+        aim->top = said[0].id;
+        *other = aim->asked == aim->top ? said[1].id : aim->asked;
+        *now = read_outcome(aim, logits, vocabulary);
+    }
+    free(logits);
+    return status;
+}
+
 int job_flip(struct job *j, const struct inquiry *inquiry, struct error *error)
 {
-    const struct candidate *said = j->output[inquiry->token].candidates;
-    struct aim aim = {.t = inquiry->token, .asked = inquiry->id, .top = said[0].id};
+    struct aim aim = {.t = inquiry->token, .asked = inquiry->id};
     struct flip *flip = &j->proof.flip;
+    struct outcome now;
     float *relevance;
     int unit[FLIP_UNITS], status;
-    int32_t other = aim.asked == aim.top ? said[1].id : aim.asked;
-    if ((status = job_answer_relevance(j, aim.t, aim.top, other, &relevance, error)) < 0)
+    int32_t other = -1;
+    if ((status = find_aim(j, &aim, &other, &now, error)) < 0 ||
+        (status = job_answer_relevance(j, aim.t, aim.top, other, &relevance, error)) < 0)
         return status;
     int count = job_answer_strongest(j, relevance, false, FLIP_UNITS, unit);
     free(relevance);
-    flip->id = aim.top;
-    flip->logprob = said[0].logprob;
-    if (count == 0) {
-        flip->state = FLIP_NONE;
+    note(flip, count > 0 ? FLIP_UNKNOWN : FLIP_NONE, unit, 0, &now);
+    if (count == 0)
         return 0;
-    }
     if ((status = grow(j, &aim, unit, count, error)) == 0 && flip->state == FLIP_FOUND)
         status = prune(j, &aim, error);
     return status;
