@@ -102,7 +102,7 @@ enum pair_bond {
 
 struct pairs {
     struct answer answer;
-    double noise; /* nats: how far off both - alone - alone may be; NAN: not known yet */
+    double noise; /* nats: how far off both - alone - alone may be; NAN: not known */
     bool two;     /* units were named */
     int count;
     struct pair pair[PAIR_MOST];

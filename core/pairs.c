@@ -1,7 +1,7 @@
 /* pairs.c: how units act together: each suppressed alone, and every two of them at once.
  *
  * Single ones are measured again beside the pairs, in f32: what two do together less what each does alone would else be
- * the rounding of the three.  One pair is repeated as a plain pass, which tells the noise. */
+ * the rounding of the three.  One pair is repeated as a plain pass, where there is room for it: that tells the noise. */
 #include "core/joint.h"
 
 #include <math.h>
@@ -57,8 +57,16 @@ static int measure_both(struct job *j, struct pair *pair, int count, bool check,
         status = joint_relevance(&joint, j, asked->token, asked->id, relevance, error);
     for (int i = 0; status == 0 && i < count; i++)
         pair[i].both = relevance[i];
-    if (status == 0 && check && (status = job_repeat(j, joint.probes, 0, &deviation, error)) == 0)
-        j->pairs.noise = 3 * deviation; /* of three probes */
+    if (status == 0 && check) {
+        struct error failure = {0};
+        status = job_repeat(j, joint.probes, 0, &deviation, &failure);
+        if (status == 0)
+            j->pairs.noise = 3 * deviation; /* of three probes */
+        else if (status == ERROR_LIMIT)
+            status = 0; /* no room for a plain pass: then the noise stays unknown */
+        else if (error)
+            *error = failure;
+    }
     joint_free(&joint);
     return status;
 }
