@@ -194,7 +194,7 @@ int job_refine(struct job *j, struct error *error)
         status = choose_loudest(j, unit, &count, error);
     if (status == 0)
         status = choose_others(j, unit, &count, error);
-    while (status == 0 && count > 0 && (status = measure_again(j, unit, count, error)) == 0) {
+    while (status == 0 && count > 0 && (status = measure_again(j, unit, count, error)) == 0 && !out_of_time(j)) {
         status = choose_rivals(j, left, unit, &count, error);
         left -= count;
     }
