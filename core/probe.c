@@ -249,7 +249,10 @@ static void walk(void *context)
     struct lanes *all = context;
     struct error error;
     double before = clock_now();
-    if (atomic_load(all->watch.cancelled) || all->status < 0)
+    pthread_mutex_lock(&all->lock);
+    bool over = atomic_load(all->watch.cancelled) || all->status < 0;
+    pthread_mutex_unlock(&all->lock);
+    if (over)
         return;
     all->activations = baseline_layer(all->probes->baseline, all->walker, all->wide, all->layer);
     int status = all->model->device->ops->stream_finish(all->wide, &error);
@@ -434,7 +437,12 @@ int probes_start(struct probes *p, struct lanes *all, const struct probe_watch *
             all->status = error_set(&all->error, ERROR_MEMORY, "the system gives no thread for the probes");
         pthread_mutex_unlock(&all->lock);
     }
-    return all->status < 0 && !all->lane[0].started ? error_set(error, all->status, "%s", all->error.message) : 0;
+    if (all->lane[0].started)
+        return 0;
+    pthread_mutex_lock(&all->lock);
+    int status = error_set(error, all->status, "%s", all->error.message);
+    pthread_mutex_unlock(&all->lock);
+    return status;
 }
 
 bool probes_running(struct lanes *all)
