@@ -8,7 +8,7 @@ enum {
     LIBRARIES = 26 << 20, /* pages of the program's and its libraries' files, and what these allocate later */
     TIMES = 3,           /* the default limit, in plain passes */
     ROUNDING = 2 << 20,  /* what a lane's large buffers take more, as they begin and end with huge pages */
-    DEPTH = 4,           /* groups that a lane should be able to park: with fewer, most of the time goes into doing things again */
+    DEPTH = 4,           /* groups that a lane should be able to park: with fewer, most time goes into doing things again */
 };
 
 /* The bytes of the weights' copies in 8 bits. */

@@ -1,9 +1,10 @@
 /* budget.h: how much memory an explanation may take, and what it is best spent on.
  *
  * By default that is three times what a plain pass of the prompt needs: the model file, keys and values, one layer's
- * activations, and the program itself; and what is kept of each unit for each token of a long answer.  A limit that the user sets is kept, or refused in one sentence before work begins.
- * Pure arithmetic on a model's sizes and on what is in use already; the memory itself is asked for elsewhere.  Of devices
- * that work in the process's memory only: a card's is taken as far as it is free. */
+ * activations, and the program itself; and what is kept of each unit for each token of a long answer.  What else the
+ * process has in use, another model for example, comes on top.  A limit that the user sets is kept, or refused in one
+ * sentence before work begins.  Pure arithmetic on a model's sizes and on what is in use already; the memory itself is
+ * asked for elsewhere.  Of devices that work in the process's memory only: a card's is taken as far as it is free. */
 #ifndef CORE_BUDGET_H
 #define CORE_BUDGET_H
 

@@ -167,16 +167,16 @@ struct cost {
     double again_seconds;     /* and the time they took */
 };
 
-/* relevance of unit u for output token t rather than choice c:
- *   c = 0               log p(token t) - log p_u(token t)   [nats], positive = the unit supports it
- *   c = 1 + k           the same for candidate k of token t
- * With a foil, and t = foil.token, c = 0 is (log p(target) - log p(foil)) - (the same with u suppressed). */
 /* What direct paths do to one output token, known before the units of later output tokens exist. */
 struct direct_row {
     size_t unit_count; /* later units come after the token, and are like nothing before it */
     float *value;      /* [unit_count, 1 + CANDIDATES] f32 nats, NAN while not known */
 };
 
+/* relevance of unit u for output token t rather than choice c:
+ *   c = 0               log p(token t) - log p_u(token t)   [nats], positive = the unit supports it
+ *   c = 1 + k           the same for candidate k of token t
+ * With a foil, and t = foil.token, c = 0 is (log p(target) - log p(foil)) - (the same with u suppressed). */
 struct explanation {
     uint64_t request;              /* its number */
     char *prompt;                  /* own copy */

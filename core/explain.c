@@ -305,8 +305,8 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
     return status;
 }
 
-/* About how long the probes that are left will take.  Before the first ones have been seen, rows of probes are taken for twice as fast as
- * those of a plain pass: they have the machine's threads to themselves, one each. */
+/* About how long the probes that are left will take.  Before the first ones have been seen, rows of probes are taken for
+ * twice as fast as those of a plain pass: they have the machine's threads to themselves, one each. */
 static double expect(const struct job *j)
 {
     double rows = 0, rate = j->probe_rate > 0 ? j->probe_rate : 2 * j->pass_rate;
