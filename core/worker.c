@@ -213,14 +213,22 @@ bool worker_next(struct worker *w, struct explanation *e, enum event_kind *kind)
 
 /* -- the thread ---------------------------------------------------------------------------------------------------- */
 
-/* Take the wish for another target, if there is one. */
+/* Whether there is a wish for another target that can be answered now: one that comes while the output is written waits
+ * for its probes. */
+static bool may_answer(const struct worker *w)
+{
+    return w->choice.wanted && (w->job->probes || !w->running);
+}
+
+/* Take that wish, if there is one. */
 static bool take_choice(struct worker *w, int *token, int32_t *id)
 {
-    bool wanted = w->choice.wanted;
+    bool taken = may_answer(w);
     *token = w->choice.token;
     *id = w->choice.id;
-    w->choice.wanted = false;
-    return wanted;
+    if (taken)
+        w->choice.wanted = false;
+    return taken;
 }
 
 /* An answer that cannot be given is no failure of the request: the reader keeps what it has. */
@@ -252,7 +260,7 @@ static void wait_for_lanes(void *context)
         until.tv_sec++;
     }
     pthread_mutex_lock(&w->lock);
-    if (!w->choice.wanted)
+    if (!may_answer(w))
         pthread_cond_timedwait(&w->changed, &w->lock, &until);
     pthread_mutex_unlock(&w->lock);
     answer_choice(w);

@@ -218,6 +218,24 @@ static void test_waits(void)
     session_free(&s);
 }
 
+/* A wish for another target that comes while the output is written waits for its probes. */
+static void test_early_choice(void)
+{
+    struct session s = session_new();
+    struct request r = request_of(story);
+    r.generate = 24;
+    r.direct = true;
+    r.method.similarity = NAN;
+    CHECK(worker_submit(s.w, &r) > 0, "not accepted");
+    wait_for(&s, EVENT_TOKEN);
+    worker_retarget(s.w, 0, 5);
+    wait_for(&s, EVENT_DONE);
+    if (!s.seen[EVENT_CHOSEN] && s.e->chosen_id != 5)
+        wait_for(&s, EVENT_CHOSEN);
+    CHECK(s.e->chosen_id == 5, "the wish is forgotten");
+    session_free(&s);
+}
+
 static void test_two_units(void)
 {
     struct session s = session_new();
@@ -343,6 +361,7 @@ int main(int count, char **argument)
     test_flip_to_candidate();
     test_flip_of_steered();
     test_waits();
+    test_early_choice();
     test_two_units();
     test_and_or();
     test_ends();
