@@ -1,7 +1,7 @@
 /* pairs.c: how units act together: each suppressed alone, and every two of them at once.
  *
  * Single ones are measured again beside the pairs, in f32: what two do together less what each does alone would else be
- * the rounding of the three.  One pair is repeated as a plain pass, where there is room for it: that tells the noise. */
+ * the rounding of the three.  One pair is repeated as a plain pass, where there is room: that tells the noise. */
 #include "core/joint.h"
 
 #include <math.h>
