@@ -93,8 +93,7 @@ static const char *help_of(enum command command)
     static const char *const words[COMMANDS] = {
         "atmanscope -h",      "atmanscope explain -h",  "atmanscope generate -h",
         "atmanscope info -h", "atmanscope tokenize -h", "atmanscope bench -h",
-        "atmanscope eval -h",
-        "atmanscope guard -h",
+        "atmanscope eval -h", "atmanscope guard -h",    "atmanscope replay -h",
     };
     return words[command];
 }

@@ -2,6 +2,7 @@
 #include "tui/screen_state.h"
 
 #include <curses.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -230,9 +231,11 @@ static unsigned ask_file(struct screen *screen)
 static int read_text(const char *path, char **text, size_t *length, struct error *error)
 {
     struct stat found;
-    if (stat(path, &found) == 0 && !S_ISREG(found.st_mode))
+    if (stat(path, &found) != 0)
+        return error_set(error, ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (!S_ISREG(found.st_mode))
         return error_set(error, ERROR_ARGUMENT, "%s: is no file; Tab completes to one", path);
-    if (stat(path, &found) == 0 && found.st_size > FILE_MOST)
+    if (found.st_size > FILE_MOST)
         return error_set(error, ERROR_LIMIT, "%s: %.1f MB are too long for a prompt; cut it to 1 MB", path,
                          (double)found.st_size / 1e6);
     int code = prompt_read_file(path, text, length, error);

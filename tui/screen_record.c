@@ -312,7 +312,7 @@ unsigned screen_ask_record(struct screen *screen)
     }
     screen->replace_asked = false;
     dialog_ask(&screen->dialog, DIALOG_RECORD, "Record what happens from here on, for atmanscope replay",
-               "Enter: record; the same key again stops; Esc: close", "session.atman");
+               "Enter: record; the same key stops; Esc: close", "session.atman");
     return DIRTY_DRAW;
 }
 
