@@ -74,8 +74,10 @@ unsigned screen_zoom(struct screen *screen)
     }
     unsigned dirty = screen_mix_reset(screen) | screen_measure(screen);
     if (in)
-        screen_say(screen, false, "this %s by %ss; Alt-z: finer, at last back out", unit_kind_name(chosen.kind),
-                   unit_kind_name(kind));
+        screen_say(screen, false,
+                   view->focus == PLACE_OUTPUT ? "the strongest %s by %ss; z: the next strongest"
+                                               : "this %s by %ss; Alt-z: finer, at last back out",
+                   unit_kind_name(chosen.kind), unit_kind_name(kind));
     return dirty;
 }
 

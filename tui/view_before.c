@@ -180,6 +180,16 @@ void view_draw_compare(struct view *view)
 
 /* -- the lines at the bottom --------------------------------------------------------------------------------------- */
 
+/* Some unit has a weight in both. */
+static bool has_common(const struct view *view)
+{
+    const struct view_compare *compare = &view->compare;
+    for (size_t u = 0; u < compare->difference.units; u++)
+        if (!isnan(difference_value(&compare->difference, &compare->before, &view->map, (long)u)))
+            return true;
+    return false;
+}
+
 bool view_draw_compare_legend(struct view *view, int row)
 {
     int columns = view->terminal->columns, at = 1;
@@ -190,6 +200,8 @@ bool view_draw_compare_legend(struct view *view, int row)
         paint_string(row, 1, columns - 2, paint_plain(COLOUR_DIM),
                      !view->compare.known ? "There is nothing to compare this choice with."
                      : waits              ? "The difference comes with the first batch."
+                     : !has_common(view)  ? "No measured unit was there before."
+                     : narrow             ? "No unit weighs more or less."
                                           : "No unit weighs more or less than before.");
         return true;
     }
@@ -308,6 +320,9 @@ static void draw_choice(const struct view *view, int row)
     at += other;
     snprintf(text, sizeof text, " %.1f %s %.1f %%", before, view->terminal->ascii ? "->" : "→", now);
     at += paint_string(row, at, columns - at, paint_plain(0), other || contrast || isnan(now) ? "" : text);
+    long most;
+    if (difference_top(&compare->difference, &compare->before, &view->map, &most, 1) == 0)
+        return;
     at += paint_string(row, at, columns - at, paint_plain(0), columns < 60 ? ":" : ": most changed");
     draw_changes(view, row, at);
 }

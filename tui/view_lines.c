@@ -366,6 +366,8 @@ static void draw_status(struct view *view, int row)
         paint_string(row, at, columns - 2 - (hint_width > 0 ? hint_width + 1 : 0), style, view->message);
     } else {
         view_describe_work(view, text, sizeof text);
+        for (char *comma; paint_width(text, strlen(text)) > columns - hint_width - 3 && (comma = strrchr(text, ','));)
+            *comma = '\0'; /* half a number would be another one */
         at += paint_string(row, at, columns - hint_width - 3, paint_plain(0), text);
         int bar = columns - hint_width - 4 - at;
         if (e->busy && e->cost.probes_total > 0 && bar >= 4)
