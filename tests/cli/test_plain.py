@@ -48,10 +48,10 @@ def commands():
     check(code == 0, f"status {code}")
     check("Token 1: " in out and out.count("\nor ") == 7, "eight candidates")
     check(" rather than " in out, out)
+    check("The capital of France is Paris. The capital of Italy is\n" in out, "the first sample")
     check(f"\n{PROMPT}\n" in out and "\nfirst line\nsecond line\n" in out and "\n:colon\n" in out, "prompts")
     for word in (":token takes a number from 1 to 3, or all", ":units takes token, word", ":tokens takes", ":why takes",
-                 ":nonsense is no command; :help lists them", ":open takes", "/no/such.gguf", ":picture takes", ":save takes",
-                 "no sample prompts"):
+                 ":nonsense is no command; :help lists them", ":open takes", "/no/such.gguf", ":picture takes", ":save takes"):
         check(sum(word in line for line in said.splitlines()) == 1, f"{word!r} is not in {said!r}")
     check(all(line.startswith("atmanscope: ") for line in said.splitlines()), said)
     for name in ("token N", "why [N]", "rather TEXT", "candidates", "units KIND", "save FILE", "help", "quit"):
