@@ -65,6 +65,7 @@ int command_replay(const struct options *o, const struct context *context, int *
         .speed = o->speed > 0 ? o->speed : 1,
         .method = o->method,
     };
+    screen.terminal.instead = "use --to FILE, which writes the last explanation of the recording";
     int code = screen_run(&screen, error);
     *signal = code > 0 ? code : 0;
     return code > 0 ? 0 : code;

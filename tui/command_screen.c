@@ -12,6 +12,7 @@
 struct terminal_options command_terminal(const struct options *o, const struct context *context)
 {
     return (struct terminal_options){.term = context->term,
+                                     .instead = "use --plain or `atmanscope explain`",
                                      .depth = context->depth,
                                      .ground = context->ground,
                                      .scale = (enum scale)o->scale,

@@ -87,12 +87,12 @@ static int look_up(const char *term)
     return setupterm(term, STDOUT_FILENO, &status);
 }
 
-static int check_terminal(const char *term, struct error *error)
+static int check_terminal(const struct terminal_options *options, struct error *error)
 {
+    const char *term = options->term;
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return error_set(error, ERROR_DEVICE,
-                         "the interactive screen needs a terminal; in a pipe or a script use --plain or "
-                         "`atmanscope explain`");
+        return error_set(error, ERROR_DEVICE, "the interactive screen needs a terminal; in a pipe or a script %s",
+                         options->instead);
     if (!term || !*term)
         return error_set(
             error, ERROR_DEVICE,
@@ -104,7 +104,7 @@ static int check_terminal(const char *term, struct error *error)
     const char *move = tigetstr("cup"), *clear = tigetstr("clear");
     if (!move || move == (char *)-1 || !clear || clear == (char *)-1)
         return error_set(error, ERROR_DEVICE,
-                         "a terminal of type TERM=%s cannot move its cursor; use --plain", term);
+                         "a terminal of type TERM=%s cannot move its cursor; %s", term, options->instead);
     return 0;
 }
 
@@ -195,7 +195,7 @@ int terminal_open(struct terminal *terminal, const struct terminal_options *opti
                                   .wanted = options->graphics,
                                   .graphics = options->graphics == GRAPHICS_AUTO ? GRAPHICS_BLOCKS : options->graphics,
                                   .shared = options->tmux};
-    int code = check_terminal(options->term, error);
+    int code = check_terminal(options, error);
     if (code != 0) {
         if (cur_term)
             del_curterm(cur_term);

@@ -18,6 +18,7 @@ enum terminal_graphics { GRAPHICS_AUTO, GRAPHICS_SIXEL, GRAPHICS_BLOCKS, GRAPHIC
 
 struct terminal_options {
     const char *term;          /* $TERM or NULL */
+    const char *instead;       /* where the screen cannot be: what to do, "use --plain" */
     enum colour_depth depth;   /* what the environment says; the terminal's description may allow less */
     enum colour_ground ground; /* for a terminal that does not answer */
     enum scale scale;

@@ -299,6 +299,19 @@ static void test_export(void)
     CHECK(WEXITSTATUS(system(command)) == 2);
 }
 
+/* In a pipe there is no screen: what is said is what replay has instead. */
+static void test_no_terminal(void)
+{
+    char command[400], line[300] = "";
+    make_session();
+    snprintf(command, sizeof command, "./atmanscope replay %s </dev/null 2>&1", file);
+    FILE *said = popen(command, "r");
+    CHECK(fgets(line, sizeof line, said) && strstr(line, "needs a terminal") && strstr(line, "--to FILE") &&
+              !strstr(line, "--plain"),
+          "%s", line);
+    CHECK(WEXITSTATUS(pclose(said)) == 1);
+}
+
 static void check_refused(const char *path, const char *why)
 {
     struct pty *pty = replay(path, ROWS, COLUMNS, "1");
@@ -338,6 +351,7 @@ int main(void)
     test_killed();
     test_on_demand();
     test_export();
+    test_no_terminal();
     test_refused();
     unlink(file);
     rmdir(folder);
