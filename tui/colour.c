@@ -225,3 +225,12 @@ void colour_nats(double nats, char *words, size_t size)
     else
         snprintf(words, size, "%+.*f", fabs(nats) < 9.995 ? 3 : fabs(nats) < 99.95 ? 2 : 1, nats);
 }
+
+void colour_percent(double logprob, char *words, size_t size)
+{
+    double percent = 100 * exp(logprob);
+    if (percent >= 0.095)
+        snprintf(words, size, percent >= 9.95 ? "%.0f %%" : "%.1f %%", percent);
+    else
+        snprintf(words, size, percent >= 0.00095 ? "%.1g %%" : "<0.001 %%", percent);
+}

@@ -56,5 +56,7 @@ enum colour_ground colour_ground_from(const char *colorfgbg);
 void colour_times(double nats, char *words, size_t size);
 /* A relevance in nats with a sign, in three significant digits: "+0.693", "-1.2e-05", "0". */
 void colour_nats(double nats, char *words, size_t size);
+/* A probability in percent: "42 %", "4.2 %", "0.04 %", "<0.001 %", never a zero. */
+void colour_percent(double logprob, char *words, size_t size);
 
 #endif

@@ -186,8 +186,9 @@ static void put_token(FILE *out, const struct report *r, int32_t id)
 
 static void put_percent(FILE *out, double logprob)
 {
-    double percent = 100 * exp(logprob);
-    fprintf(out, percent >= 9.95 ? "%.0f %%" : percent >= 0.095 ? "%.1f %%" : "%.1g %%", percent);
+    char words[24];
+    colour_percent(logprob, words, sizeof words);
+    fputs(words, out);
 }
 
 /* An output token, how sure the model is, and what else it might have said. */

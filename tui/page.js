@@ -27,7 +27,7 @@
     element.classList.toggle("against", share < 0);
   }
   function off(u, x, limit) { return u.kind === "special" ? " (special: off the scale)" : Math.abs(x) > limit ? " (first position: off the scale)" : ""; }
-  function percent(logprob) { var p = 100 * Math.exp(logprob); return (p >= 9.95 ? p.toFixed(0) : p >= 0.095 ? p.toFixed(1) : p.toPrecision(1)) + " %"; }
+  function percent(logprob) { var p = 100 * Math.exp(logprob); return (p >= 9.95 ? p.toFixed(0) : p >= 0.095 ? p.toFixed(1) : p >= 0.00095 ? p.toPrecision(1) : "<0.001") + " %"; }
   function cell(row, text, name) { var td = document.createElement("td"); td.textContent = text; td.className = name || ""; row.appendChild(td); return td; }
   function set(id, text) { document.getElementById(id).textContent = text; }
 

@@ -48,6 +48,14 @@ static void say_token(const struct plain *plain, int32_t id)
     plain_say_quoted(text, length, TEXT_MOST);
 }
 
+/* " 4.2 %" and the end of the line. */
+static void say_percent(double logprob)
+{
+    char words[24];
+    colour_percent(logprob, words, sizeof words);
+    printf(" %s\n", words);
+}
+
 /* "The answer", or the token that was chosen, and in a contrast what it is held against. */
 static void say_subject(const struct plain *plain)
 {
@@ -122,12 +130,12 @@ void plain_say_candidates(const struct plain *plain)
     }
     printf("Token %zu: ", t + 1);
     say_token(plain, e->output[t].id);
-    printf(" %.1f %%\n", 100 * exp(e->output[t].logprob));
+    say_percent(e->output[t].logprob);
     for (int k = 0; k < CANDIDATES && e->output[t].candidates[k].id >= 0; k++) {
         if (e->output[t].candidates[k].id == e->output[t].id)
             continue;
         fputs("or ", stdout);
         say_token(plain, e->output[t].candidates[k].id);
-        printf(" %.1f %%\n", 100 * exp(e->output[t].candidates[k].logprob));
+        say_percent(e->output[t].candidates[k].logprob);
     }
 }

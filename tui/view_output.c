@@ -206,7 +206,7 @@ static void draw_candidate(const struct view *view, int row, int choice)
     if (choice == MAP_TYPED)
         snprintf(percent, sizeof percent, "  typed");
     else
-        snprintf(percent, sizeof percent, p >= 0.00995 ? "%5.1f %%" : "%5.2f %%", 100 * p);
+        snprintf(percent, sizeof percent, p >= 0.00995 ? "%5.1f %%" : p >= 5e-5 ? "%5.2f %%" : "<0.01 %%", 100 * p);
     if (chosen)
         paint_blank(row, area.column, area.columns - bar, style);
     draw_token(view, row, area.column, right - area.column, style, view_choice_id(view, choice));

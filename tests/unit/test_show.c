@@ -136,6 +136,16 @@ static void test_numbers(void)
         CHECK(strcmp(number, cases[i].number) == 0, "%g is %s, not %s", cases[i].nats, number, cases[i].number);
         CHECK(strcmp(times, cases[i].times) == 0, "%g is %s, not %s", cases[i].nats, times, cases[i].times);
     }
+    static const struct {
+        double p;
+        const char *words;
+    } shares[] = {{1, "100 %"}, {0.42, "42 %"}, {0.042, "4.2 %"}, {1e-3, "0.1 %"}, {4e-4, "0.04 %"}, {1e-5, "0.001 %"},
+                  {1e-6, "<0.001 %"}, {0, "<0.001 %"}};
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        char words[24];
+        colour_percent(log(shares[i].p), words, sizeof words);
+        CHECK(strcmp(words, shares[i].words) == 0, "%g is %s, not %s", shares[i].p, words, shares[i].words);
+    }
     CHECK(colour_position(1, 2, 0.1) == 0.5 && colour_position(-9, 2, 0.1) == -1, "positions");
     CHECK(colour_position(0.1, 2, 0.1) == 0 && colour_position(1, 0, NAN) == 0,
           "noise and an empty map have no colour");
