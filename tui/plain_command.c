@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tui/output.h"
+#include "tui/export.h"
+#include "tui/map.h"
 #include "tui/prompt.h"
 
 static int out_of_memory(struct error *error)
@@ -219,34 +220,20 @@ static int act_prompt(struct plain *plain, const char *argument, struct error *e
 
 /* -- the rest ------------------------------------------------------------------------------------------------------ */
 
-struct saving {
-    struct report report;
-    int (*writer)(const struct report *, FILE *, struct error *);
-};
-
-static int fill(FILE *out, const void *data, struct error *error)
-{
-    const struct saving *saving = data;
-    return saving->writer(&saving->report, out, error);
-}
-
 static int act_save(struct plain *plain, const char *argument, struct error *error)
 {
-    const char *ending = strrchr(argument, '.');
-    struct saving saving = {.report = plain_report(plain)};
+    struct report report = plain_report(plain);
+    struct map_question question = {.token = (size_t)plain->token};
     if (plain->run.explanation->unit_count == 0)
         return error_set(error, ERROR_ARGUMENT, "nothing is measured yet; type a prompt");
-    if (ending && strcmp(ending, ".html") == 0)
-        saving.writer = format_html;
-    else if (ending && strcmp(ending, ".json") == 0)
-        saving.writer = format_json;
-    else if (ending && strcmp(ending, ".txt") == 0)
-        saving.writer = format_ansi;
-    else
+    if (!export_knows(argument))
         return error_set(error, ERROR_ARGUMENT,
-                         ":save takes a file whose ending says the format: .html, .json or .txt");
-    saving.report.scale = (enum scale)plain->options.scale;
-    int code = output_fill(argument, fill, &saving, error);
+                         ":save takes a file whose ending says the format: " EXPORT_ENDINGS);
+    report.scale = (enum scale)plain->options.scale;
+    report.ground = plain->context->ground;
+    if (plain->token != REPORT_ALL && plain->run.explanation->foil.token < 0)
+        report.question = &question;
+    int code = export_write(argument, &report, COLOUR_NONE, error);
     if (code == 0)
         printf("saved %s\n", argument);
     return code;
@@ -286,7 +273,7 @@ const struct plain_command *plain_commands(size_t *count)
         {"picture", "FILE", "add a picture to the prompts from now on, or none", act_picture},
         {"prompt", "", "print the prompt", act_prompt},
         {"open", "MODEL", "open another model", act_open},
-        {"save", "FILE", "write the explanation: .html, .json or .txt", act_save},
+        {"save", "FILE", "write the explanation: " EXPORT_ENDINGS, act_save},
         {"help", "", "this list", act_help},
         {"quit", "", "leave; the end of the input does too", act_quit},
     };

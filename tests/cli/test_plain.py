@@ -68,6 +68,15 @@ def saves():
     check(code == 0 and f"saved {target}" in out and "nothing is measured yet" in said, f"{out}{said}")
     with open(target, encoding="utf-8") as file:
         check(json.load(file)["prompt"]["text"] == PROMPT, "what was saved")
+    check(":save FILE: write the explanation: .html, .json, .txt, .ansi, .png or .svg" in talk(":help")[1], "the endings")
+    for ending, start in ((".svg", b"<"), (".png", b"\x89PNG"), (".ansi", b"\x1b["), (".txt", b"the red")):
+        target = path("why" + ending)
+        code, out, said = talk(PROMPT, ":token 1", ":save " + target)
+        if ending in (".svg", ".png") and "Pango" in said:
+            continue
+        with open(target, "rb") as file:
+            kept = file.read()
+        check(f"saved {target}" in out and start in kept[:400], f"{ending}: {said} {kept[:40]}")
     with open(path("state/atmanscope/history"), encoding="utf-8") as file:
         kept = [json.loads(line)["prompt"] for line in file]
     check(kept[-1] == PROMPT and kept.count(PROMPT) == 1, kept)
