@@ -80,7 +80,9 @@ static unsigned put_sample(struct screen *screen, const struct sample *sample)
     put_prompt(screen, sample->text, sample->length, paths, count);
     while (count > 0)
         free(paths[--count]);
-    return screen_submit(screen) | DIRTY_ALL;
+    screen_submit(screen);
+    screen->view.sampled = !memchr(sample->text, '\n', sample->length); /* ^U erases one line */
+    return DIRTY_ALL;
 }
 
 static unsigned next_sample(struct screen *screen)

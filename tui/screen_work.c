@@ -27,6 +27,7 @@ void screen_fail(struct screen *screen, const char *message, const char *advice)
 unsigned screen_submit(struct screen *screen)
 {
     screen->zoom_count = 0;
+    screen->view.sampled = false;
     return screen_mix_reset(screen) | screen_measure(screen);
 }
 

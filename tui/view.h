@@ -65,6 +65,7 @@ struct view {
     struct image *const *images; /* of the edited prompt */
     size_t image_count;
     const struct offer *offer;
+    bool sampled;       /* what was submitted last is a sample of one line: the hints say how to erase it */
     bool recording;     /* what happens goes to a file */
     const char *replay; /* where a recording is that is played: in place of the hints; NULL: it is no recording */
 

@@ -349,6 +349,8 @@ static void draw_status(struct view *view, int row)
          compares = !busy && view->compare.kept && view->compare.mode == COMPARE_OFF;
     if (edits && !busy && view_unit(view) >= 0)
         hint = compares ? "Alt-w: what changed  Alt-Up, Alt-Down: mix" : "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
+    else if (edits && !busy && view->sampled && !view_is_stale(view))
+        hint = "^U clears the prompt  Tab: output  F1 help";
     else if (compares && view->focus != PLACE_PICTURE)
         hint = edits ? "Alt-w: what changed  Tab: output  F1 help" : "w: what changed  Tab: prompt  ? help";
     char text[VIEW_MESSAGE];

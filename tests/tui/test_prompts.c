@@ -89,6 +89,25 @@ static void test_early(void)
     }
 }
 
+/* Whoever has tried a sample is told how to make room for a prompt of their own; who has typed one is not. */
+static void test_erasing(void)
+{
+    char from[128];
+    setting(from, sizeof from, "FAKE_SAMPLES", "samples");
+    struct pty *pty = guest_start(&(struct guest){.settings = {from, "FAKE_PROMPT="}});
+    CHECK(pty_wait(pty, "ready"));
+    pty_send(pty, "1");
+    CHECK(pty_wait(pty, "probes in") && pty_wait(pty, "^U clears the prompt"), "%s", pty_screen(pty));
+    pty_send(pty, "\025my hat");
+    CHECK(pty_wait(pty, "my hat") && pty_wait_gone(pty, "The first") && pty_wait_gone(pty, "^U clears"));
+    pty_send(pty, "\r");
+    CHECK(pty_wait_gone(pty, "edited") && pty_wait(pty, "probes in") && !pty_find(pty, "^U clears", NULL, NULL));
+    pty_send(pty, "\024\024");
+    CHECK(pty_wait(pty, "The third") && pty_wait_gone(pty, "edited") && pty_wait(pty, "^U clears"), "%s",
+          pty_screen(pty));
+    pty_stop(pty);
+}
+
 static void test_samples(void)
 {
     char from[128];
@@ -218,6 +237,7 @@ int main(void)
     test_offer();
     test_early();
     test_samples();
+    test_erasing();
     test_former();
     test_former_pictures();
     test_file();
