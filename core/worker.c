@@ -253,7 +253,7 @@ static void wait_for_lanes(void *context)
 {
     struct worker *w = context;
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until); /* as `changed` is: a clock that is set back would stop the reader's news */
     until.tv_nsec += 20 * 1000 * 1000;
     if (until.tv_nsec >= 1000 * 1000 * 1000) {
         until.tv_nsec -= 1000 * 1000 * 1000;
@@ -346,6 +346,16 @@ static void *worker_main(void *argument)
 
 /* -- the reader's side --------------------------------------------------------------------------------------------- */
 
+/* Its timed waits are by a clock that nobody sets. */
+static void init_changed(pthread_cond_t *changed)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 int worker_new(struct engine *engine, struct worker **out, struct error *error)
 {
     struct worker *w = calloc(1, sizeof *w);
@@ -363,7 +373,7 @@ int worker_new(struct engine *engine, struct worker **out, struct error *error)
     w->last = &w->first;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->changed, NULL);
+    init_changed(&w->changed);
     if (w->wake < 0)
         status = error_set(error, ERROR_IO, "no descriptor for events: %s", strerror(errno));
     else if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
