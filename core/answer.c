@@ -51,10 +51,7 @@ void job_answer_step(struct job *j, enum inquiry_kind kind)
 
 bool job_answer_counts(const struct job *j, int unit)
 {
-    const struct unit *u = &j->units[unit];
-    if (u->kind == UNIT_SPECIAL || u->kind == UNIT_TARGET)
-        return false;
-    return u->first > 0 || (u->kind != UNIT_TOKEN && u->kind != UNIT_WORD);
+    return unit_counts(&j->units[unit]) && j->units[unit].kind != UNIT_TARGET;
 }
 
 /* Whether a unit's first token is turned down with one of those chosen already, as it is like it; words may share one.

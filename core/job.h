@@ -162,8 +162,7 @@ int job_repeat(struct job *, const struct probes *, int unit, double *deviation,
 /* answer.c: what all answers need. */
 /* One step more is done: post the answer as it is. */
 void job_answer_step(struct job *, enum inquiry_kind);
-/* Whether a unit may be part of an answer: those of the prompt but specials, and the first word, for attention that has
- * nowhere to go rests on it. */
+/* Whether a unit may be part of an answer: those of the prompt that count. */
 bool job_answer_counts(const struct job *, int unit);
 /* The units of greatest relevance that count, strongest first, of those that support or (opposing) of either sign; of units
  * that are suppressed along with each other only one.  unit [most]; returns how many. */

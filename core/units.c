@@ -525,6 +525,11 @@ bool unit_holds(const struct unit *u, int token)
     return at >= 0 && at / u->stride < u->rows && at % u->stride < u->columns;
 }
 
+bool unit_counts(const struct unit *u)
+{
+    return u->kind != UNIT_SPECIAL && (u->first > 0 || (u->kind != UNIT_TOKEN && u->kind != UNIT_WORD));
+}
+
 const char *unit_kind_name(enum unit_kind kind)
 {
     static const char *const names[] = {"token",  "word",    "sentence", "paragraph",

@@ -264,8 +264,9 @@ double difference_limit(const struct difference *d, const struct map *before, co
         double value = fabs(difference_value(d, before, now, (long)u));
         if (isnan(value))
             continue;
+        size_t was = (size_t)difference_unit_before(d, (long)u);
         any = fmax(any, value);
-        if (map_sets_scale(now->explanation, u))
+        if (map_sets_scale(now->explanation, u) && map_sets_scale(before->explanation, was))
             most = fmax(most, value);
     }
     return most > 0 ? most : any;
@@ -286,7 +287,8 @@ size_t difference_top(const struct difference *d, const struct map *before, cons
     for (size_t u = 0; u < d->units; u++) {
         double value = fabs(difference_value(d, before, now, (long)u));
         size_t at = found;
-        if (isnan(value) || value == 0)
+        if (isnan(value) || value == 0 || !unit_counts(&now->explanation->units[u]) ||
+            !unit_counts(&before->explanation->units[difference_unit_before(d, (long)u)]))
             continue;
         while (at > 0 && fabs(difference_value(d, before, now, units[at - 1])) < value)
             at--;

@@ -38,12 +38,13 @@ bool difference_is_gone(const struct difference *, size_t byte_before);
 
 /* How much more a unit of now weighs than before, in nats; NAN where one of both is not measured or there is none. */
 double difference_value(const struct difference *, const struct map *before, const struct map *now, long unit);
-/* The greatest absolute difference of units that may set the scale. */
+/* The greatest absolute difference of units that may set the scale in both. */
 double difference_limit(const struct difference *, const struct map *before, const struct map *now);
 /* -1 .. 1 for colours; 0 under the noise floors of both. */
 double difference_position(const struct difference *, const struct map *before, const struct map *now, double limit,
                            long unit);
-/* The n units of now that changed most, first the one that changed most.  Returns how many there are. */
+/* The n units of now that changed most, of those that count in both, first the one that changed most.  Returns how many
+ * there are. */
 size_t difference_top(const struct difference *, const struct map *before, const struct map *now, long *units,
                       size_t n);
 

@@ -294,7 +294,10 @@ static int put_ranking(FILE *out, const struct report *r, double limit)
         colour_sgr(r->depth, cell_of(r, u, limit), sgr, sizeof sgr);
         fputs(sgr, out);
         put_unit(out, r, u, UNIT_WIDTH);
-        fprintf(out, "%s%s\n", *sgr ? RESET : "", fabs(value) <= limit ? "" : "  (first position: off the scale)");
+        fprintf(out, "%s%s\n", *sgr ? RESET : "",
+                !unit_counts(&e->units[u]) ? "  (first position: not ranked)"
+                : fabs(value) > limit      ? "  (first position: off the scale)"
+                                           : "");
     }
     if (count > RANKED)
         fprintf(out, "        and %zu more\n", count - RANKED);
@@ -315,7 +318,7 @@ static int put_tokens(FILE *out, const struct report *r)
         fprintf(out, "%6zu  ", t);
         put_choice(out, r, t);
         fputs("\n       ", out);
-        for (size_t i = 0; i < count && i < RANKED_A_TOKEN; i++) {
+        for (size_t i = 0; i < count && i < RANKED_A_TOKEN && (i == 0 || unit_counts(&e->units[units[i]])); i++) {
             char nats[24];
             put_nats(e, (size_t)units[i], report_relevance(e, (size_t)units[i], (int)t), nats, sizeof nats);
             fprintf(out, " %s ", nats);

@@ -67,7 +67,7 @@ struct map map_of(const struct explanation *e, const struct map_question *q)
         return map;
     whole.paths = MAP_ALL_PATHS;
     for (size_t u = 0; u < e->unit_count; u++)
-        map.measured += e->units[u].kind != UNIT_SPECIAL && !isnan(value_of(e, u, q));
+        map.measured += unit_counts(&e->units[u]) && !isnan(value_of(e, u, q));
     map.limit = fmax(scale_of(e, q), q->paths == MAP_ALL_PATHS ? 0 : scale_of(e, &whole));
     if (!(map.limit > 0)) /* a prompt of one unit */
         map.limit = greatest(e, q, true);
@@ -136,25 +136,27 @@ size_t map_rank(const struct map *map, long unit)
 {
     const struct explanation *e = map->explanation;
     double value = fabs(map_value(map, unit));
-    if (isnan(value) || e->units[unit].kind == UNIT_SPECIAL)
+    if (isnan(value) || !unit_counts(&e->units[unit]))
         return 0;
     size_t rank = 1;
     for (size_t u = 0; u < e->unit_count; u++)
-        if (e->units[u].kind != UNIT_SPECIAL) {
+        if (unit_counts(&e->units[u])) {
             double other = fabs(map_value(map, (long)u));
             rank += other > value || (other == value && (long)u < unit);
         }
     return rank;
 }
 
-size_t map_top(const struct map *map, enum map_units kind, long *units, size_t n)
+/* counted: of the units that count, or of those that do not but are no specials. */
+static size_t top_of(const struct map *map, enum map_units kind, bool counted, long *units, size_t n)
 {
     const struct explanation *e = map->explanation;
     size_t found = 0;
     for (size_t u = 0; u < e->unit_count; u++) {
         bool patch = e->units[u].kind == UNIT_PATCH;
         double value = fabs(map_value(map, (long)u));
-        if (e->units[u].kind == UNIT_SPECIAL || isnan(value) || (kind != MAP_ALL && patch != (kind == MAP_PATCHES)))
+        if (e->units[u].kind == UNIT_SPECIAL || unit_counts(&e->units[u]) != counted || isnan(value) ||
+            (kind != MAP_ALL && patch != (kind == MAP_PATCHES)))
             continue;
         size_t at = found;
         while (at > 0 && fabs(map_value(map, units[at - 1])) < value)
@@ -167,4 +169,10 @@ size_t map_top(const struct map *map, enum map_units kind, long *units, size_t n
         units[at] = (long)u;
     }
     return found;
+}
+
+size_t map_top(const struct map *map, enum map_units kind, long *units, size_t n)
+{
+    size_t found = top_of(map, kind, true, units, n);
+    return found > 0 ? found : top_of(map, kind, false, units, n);
 }

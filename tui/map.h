@@ -5,7 +5,7 @@
  * k, and MAP_TYPED that of the last worker_retarget().  Special units are answered for, but never set the scale or take
  * a rank.  Nor does the unit of the very first token set the scale: models let attention that has nowhere to go rest on
  * that position, so suppressing it breaks them for reasons that have nothing to do with meaning (measured: 18 nats
- * where the greatest other unit has 5). */
+ * where the greatest other unit has 5).  If it is no more than a word, it takes no rank either: unit_counts(). */
 #ifndef TUI_MAP_H
 #define TUI_MAP_H
 
@@ -41,7 +41,7 @@ struct map {
     const struct explanation *explanation;
     struct map_question question;
     double limit;    /* nats at the scale's ends; 0 while nothing is measured */
-    size_t measured; /* units with a relevance, specials left out */
+    size_t measured; /* units with a relevance, of those that count */
     const float *shown; /* [shown_count] what colours say of each unit in place of its relevance, -1 .. 1; borrowed;
                          * NULL: nothing else */
     size_t shown_count;
@@ -68,10 +68,10 @@ double map_value(const struct map *, long unit);
 bool map_estimated(const struct map *, long unit);
 /* -1 .. 1 for colours; 0 under the noise floor and while not measured. */
 double map_position(const struct map *, long unit);
-/* 1 for the unit of greatest absolute relevance; 0 while not measured or for specials. */
+/* 1 for the unit of greatest absolute relevance; 0 while not measured, and for a unit that does not count. */
 size_t map_rank(const struct map *, long unit);
-/* The n units of greatest absolute relevance, best first: all, those of text, or those of pictures.  Returns how many
- * there are. */
+/* The n units of greatest absolute relevance, best first: all, those of text, or those of pictures; of those that
+ * count, unless there is but the first word.  Returns how many there are. */
 enum map_units { MAP_ALL, MAP_WORDS, MAP_PATCHES };
 size_t map_top(const struct map *, enum map_units, long *units, size_t n);
 

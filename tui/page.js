@@ -26,7 +26,8 @@
     element.style.backgroundColor = share === 0 ? "" : "rgba(var(--" + (share > 0 ? "support" : "contradict") + ")," + (0.9 * Math.abs(share)).toFixed(3) + ")";
     element.classList.toggle("against", share < 0);
   }
-  function off(u, x, limit) { return u.kind === "special" ? " (special: off the scale)" : Math.abs(x) > limit ? " (first position: off the scale)" : ""; }
+  function counts(u) { return u.kind !== "special" && (u.tokens[0] > 0 || (u.kind !== "token" && u.kind !== "word")); } /* as in units.h */
+  function off(u, x, limit) { return u.kind === "special" ? " (special: off the scale)" : !counts(u) ? " (first position: not ranked)" : Math.abs(x) > limit ? " (first position: off the scale)" : ""; }
   function percent(logprob) { var p = 100 * Math.exp(logprob); return (p >= 9.95 ? p.toFixed(0) : p >= 0.095 ? p.toFixed(1) : p >= 0.00095 ? p.toPrecision(1) : "<0.001") + " %"; }
   function cell(row, text, name) { var td = document.createElement("td"); td.textContent = text; td.className = name || ""; row.appendChild(td); return td; }
   function set(id, text) { document.getElementById(id).textContent = text; }
@@ -35,7 +36,7 @@
     var body = document.getElementById("ranking");
     body.textContent = "";
     data.units.filter(function (u) { return u.kind !== "special" && value(u.index) !== 0; })
-      .sort(function (a, b) { return Math.abs(value(b.index)) - Math.abs(value(a.index)) || a.index - b.index; })
+      .sort(function (a, b) { return counts(b) - counts(a) || Math.abs(value(b.index)) - Math.abs(value(a.index)) || a.index - b.index; })
       .slice(0, 20).forEach(function (u) {
         var x = value(u.index), row = document.createElement("tr"), mark = document.createElement("span");
         cell(row, about(u.index) + nats(x), "nats");

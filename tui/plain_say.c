@@ -88,7 +88,8 @@ static void say_unit(const struct report *report, size_t unit, double value)
         fputs(text, stdout);
     else if (text)
         plain_say_quoted(text, size, TEXT_MOST);
-    printf(" %s%s nats (%s without it)\n", report_estimated(e, unit) ? "about " : "", nats, times);
+    printf(" %s%s nats (%s without it)%s\n", report_estimated(e, unit) ? "about " : "", nats, times,
+           unit_counts(&e->units[unit]) ? "" : ", the first word, where models rest attention");
     free(text);
 }
 
@@ -97,7 +98,7 @@ int plain_say_units(const struct plain *plain, struct error *error)
     struct report report = plain_report(plain);
     const struct explanation *e = report.explanation;
     int token = e->foil.token >= 0 ? REPORT_ALL : plain->token;
-    size_t count, told = 0;
+    size_t count, ranked = 0, told = 0;
     if (e->unit_count == 0)
         return error_set(error, ERROR_ARGUMENT, "nothing is measured yet; type a prompt");
     if (token != REPORT_ALL && (size_t)token >= e->output_count)
@@ -109,11 +110,13 @@ int plain_say_units(const struct plain *plain, struct error *error)
     while (told < count && told < plain->units &&
            !(fabs(report_relevance(e, (size_t)units[told], token)) <= e->noise_floor))
         told++;
+    while (ranked < count && unit_counts(&e->units[units[ranked]]))
+        ranked++;
     fputs(told > 0 ? " rests on:\n" : " rests on nothing that rises above the noise.\n", stdout);
     for (size_t i = 0; i < told; i++)
         say_unit(&report, (size_t)units[i], report_relevance(e, (size_t)units[i], token));
-    if (count > told && told > 0)
-        printf("%zu more unit%s less.\n", count - told, count - told == 1 ? " weighs" : "s weigh");
+    if (ranked > told && told > 0)
+        printf("%zu more unit%s less.\n", ranked - told, ranked - told == 1 ? " weighs" : "s weigh");
     if (!e->complete)
         printf("%d of %d probes were run; the rest is estimated.\n", e->cost.probes, e->cost.probes_total);
     free(units);

@@ -207,12 +207,15 @@ struct report_piece *report_pieces(const struct explanation *e, size_t *count)
 
 struct ranked {
     int unit;
+    bool counts;
     double strength;
 };
 
 static int strongest_first(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
+    if (x->counts != y->counts)
+        return x->counts ? -1 : 1;
     return x->strength != y->strength ? (x->strength < y->strength ? 1 : -1) : x->unit - y->unit;
 }
 
@@ -224,7 +227,7 @@ int *report_ranking(const struct explanation *e, int token, size_t *count)
     for (size_t u = 0; ranked && u < e->unit_count; u++) {
         double strength = fabs(report_relevance(e, u, token));
         if (e->units[u].kind != UNIT_SPECIAL && strength > 0)
-            ranked[n++] = (struct ranked){(int)u, strength};
+            ranked[n++] = (struct ranked){(int)u, unit_counts(&e->units[u]), strength};
     }
     if (ranked && units) {
         qsort(ranked, n, sizeof *ranked, strongest_first);

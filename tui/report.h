@@ -58,8 +58,8 @@ struct report_piece {
 /* Malloced [*count]; NULL: no memory. */
 struct report_piece *report_pieces(const struct explanation *, size_t *count);
 
-/* Indices of the units that may set the scale, strongest first, those without relevance left out; malloced [*count];
- * NULL: no memory. */
+/* Indices of all units but specials, strongest first, those without relevance left out; behind them the first word, which
+ * does not count (units.h).  Malloced [*count]; NULL: no memory. */
 int *report_ranking(const struct explanation *, int token, size_t *count);
 
 /* Each writes the whole result.  0 or ERROR_MEMORY, where nothing else is said. */

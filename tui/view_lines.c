@@ -237,9 +237,10 @@ static void draw_unit(struct view *view, int row)
              view->paths == MAP_ALL_PATHS ? "" : " ", view_paths_name(view));
     at += paint_string(row, at, columns - at, paint_plain(0), text);
     bool special = view->explanation->units[unit].kind == UNIT_SPECIAL;
-    int used = special ? snprintf(text, sizeof text, ", a special")
-                       : snprintf(text, sizeof text, ", rank %zu", map_rank(&view->map, unit));
-    if (!special && (columns >= 84 || view->focus != PLACE_PICTURE))
+    size_t rank = map_rank(&view->map, unit);
+    int used = rank > 0 ? snprintf(text, sizeof text, ", rank %zu", rank)
+                        : snprintf(text, sizeof text, special ? ", a special" : ", the first word");
+    if (rank > 0 && (columns >= 84 || view->focus != PLACE_PICTURE))
         used += snprintf(text + used, sizeof text - (size_t)used, " of %zu", view->map.measured);
     if ((against < 0 && columns - at - used >= words_width(view, times)) || columns >= 100)
         at += paint_string(row, at, columns - at, paint_plain(0), text);

@@ -34,7 +34,7 @@ def prompts():
         check("likely" in found[3], line)
     e = json.loads(run("explain", "-m", MODEL, "-p", PROMPT, "--precision", "f32", "--generate", "12", "--units", "word",
                        "--format", "json")[1])
-    best = max((u for u in e["units"] if u["kind"] != "special"), key=lambda u: abs(sum(e["relevance"][u["index"]])))
+    best = max((u for u in e["units"] if u["kind"] != "special" and u["tokens"][0] > 0), key=lambda u: abs(sum(e["relevance"][u["index"]])))
     check(f'"{best["text"].strip()}" {sum(e["relevance"][best["index"]]):+.3f} nats' in answer.splitlines()[0], answer)
     check(re.search(r"[0-9]+ more units weigh less\.\n", out), out)
     check(out.index(e["target"]["text"].strip()[:8]) < out.index("rests on"), "the answer streams before")

@@ -92,6 +92,29 @@ static void test_pairs(const struct explanation *before, const struct explanatio
     words_free(&is);
 }
 
+/* A word before the first one: what that weighs less now is not what changed most. */
+static void test_first_word(void)
+{
+    struct unit was[] = {{.kind = UNIT_WORD, .first = 0}, {.kind = UNIT_WORD, .first = 1}},
+                is[] = {{.kind = UNIT_WORD, .first = 0}, {.kind = UNIT_WORD, .first = 1}, {.kind = UNIT_WORD, .first = 2}};
+    float was_nats[2 * (1 + CANDIDATES)] = {90}, is_nats[3 * (1 + CANDIDATES)] = {80};
+    bool measured[] = {true, true, true};
+    struct output_token output = {.id = 0};
+    struct explanation before = {.token_count = 2, .output = &output, .output_count = 1, .units = was, .unit_count = 2,
+                                 .measured = measured, .relevance = was_nats, .foil = {.token = -1}},
+                       now = {.token_count = 3, .output = &output, .output_count = 1, .units = is, .unit_count = 3,
+                              .measured = measured, .relevance = is_nats, .foil = {.token = -1}};
+    struct difference d = {.unit_before = (long[]){-1, 0, 1}, .units = 3};
+    struct map map_before = map_of(&before, &(struct map_question){0}), map_now = map_of(&now, &(struct map_question){0});
+    long top[3];
+    was_nats[1 + CANDIDATES] = 2;
+    is_nats[1 + CANDIDATES] = 3;
+    is_nats[2 * (1 + CANDIDATES)] = 1;
+    CHECK(difference_value(&d, &map_before, &map_now, 1) == -87 && difference_value(&d, &map_before, &map_now, 2) == -1);
+    CHECK(difference_limit(&d, &map_before, &map_now) == 1, "%g", difference_limit(&d, &map_before, &map_now));
+    CHECK(difference_top(&d, &map_before, &map_now, top, 3) == 1 && top[0] == 2);
+}
+
 /* The answer itself is compared with the answer, though it comes up again in what the other one says later. */
 static void test_parting(void)
 {
@@ -150,6 +173,7 @@ int main(void)
         test_kept(before, engine_info(engine));
     }
     test_parting();
+    test_first_word();
     explain(worker, now, "x", "word");
     explain(worker, now, "hat", "word");
     CHECK(now->former && strcmp(now->former->prompt, "x") == 0, "what nobody took is gone");

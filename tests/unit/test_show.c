@@ -182,24 +182,66 @@ static void test_text(void)
 }
 
 /* An explanation of `count` units for one token, with these relevances. */
-static double limit_of(enum unit_kind first, size_t count, const float *values)
+/* An explanation of one output token by units of a token each, of which the first is of this kind; the next call takes it
+ * away. */
+static const struct explanation *explained(enum unit_kind first, size_t count, const float *values)
 {
-    struct unit units[4] = {{.kind = first}};
-    float relevance[4 * (1 + CANDIDATES)] = {0};
-    bool measured[4] = {true, true, true, true};
-    struct output_token output = {.id = 0};
+    static struct unit units[4];
+    static float relevance[4 * (1 + CANDIDATES)];
+    static bool measured[4] = {true, true, true, true};
+    static struct output_token output;
+    static struct explanation e;
+    units[0].kind = first;
     for (size_t u = 0; u < count; u++) {
         units[u].first = units[u].last = (int)u;
         relevance[u * (1 + CANDIDATES)] = values[u];
     }
-    struct explanation e = {.token_count = count,
-                            .output = &output,
-                            .output_count = 1,
-                            .units = units,
-                            .unit_count = count,
-                            .measured = measured,
-                            .relevance = relevance};
-    return report_limit(&e, 0);
+    e = (struct explanation){.token_count = count,
+                             .output = &output,
+                             .output_count = 1,
+                             .units = units,
+                             .unit_count = count,
+                             .measured = measured,
+                             .relevance = relevance,
+                             .foil = {.token = -1}};
+    return &e;
+}
+
+static double limit_of(enum unit_kind first, size_t count, const float *values)
+{
+    return report_limit(explained(first, count, values), 0);
+}
+
+/* The units of a report's list, and of the screen's, as digits: "210" is the last one first. */
+static void check_lists(const struct explanation *e, const char *report, const char *screen)
+{
+    size_t count = 0;
+    char said[5] = "";
+    int *ranking = report_ranking(e, 0, &count);
+    for (size_t i = 0; ranking && i < count && i < 4; i++)
+        said[i] = (char)('0' + ranking[i]);
+    CHECK(ranking && strcmp(said, report) == 0, "a report lists %s, not %s", said, report);
+    free(ranking);
+    struct map map = map_of(e, &(struct map_question){.token = 0});
+    long top[4];
+    memset(said, 0, sizeof said);
+    count = map_top(&map, MAP_ALL, top, 4);
+    for (size_t i = 0; i < count; i++)
+        said[i] = (char)('0' + top[i]);
+    CHECK(strcmp(said, screen) == 0, "the screen lists %s, not %s", said, screen);
+}
+
+/* The first word draws attention whatever it says: it heads no list, though nothing hides it. */
+static void test_lists(void)
+{
+    const struct explanation *e = explained(UNIT_TOKEN, 3, (float[]){9, 1, -2});
+    struct map map = map_of(e, &(struct map_question){.token = 0});
+    CHECK(map_rank(&map, 2) == 1 && map_rank(&map, 1) == 2 && map_rank(&map, 0) == 0 && map.measured == 2, "ranks");
+    check_lists(e, "210", "21");
+    check_lists(explained(UNIT_WORD, 3, (float[]){9, 1, -2}), "210", "21");
+    check_lists(explained(UNIT_SPECIAL, 3, (float[]){9, 1, -2}), "21", "21");
+    check_lists(explained(UNIT_SENTENCE, 3, (float[]){9, 1, -2}), "021", "021"); /* more than a word */
+    check_lists(explained(UNIT_WORD, 1, (float[]){9}), "0", "0");                /* there is nothing else */
 }
 
 static void test_scale(void)
@@ -233,6 +275,7 @@ int main(void)
     test_numbers();
     test_text();
     test_scale();
+    test_lists();
     test_paths();
     return test_end();
 }
