@@ -11,12 +11,13 @@ enum {
     DEPTH = 4,           /* groups that a lane should be able to park: with fewer, most time goes into doing things again */
 };
 
-/* The bytes of the weights' copies in 8 bits. */
-static size_t rounded_bytes(const struct model *m)
+/* The bytes of the weights' copies for products in a precision. */
+static size_t copy_bytes(const struct model *m, enum precision precision)
 {
+    static const size_t element[] = {[PRECISION_F32] = 0, [PRECISION_BF16] = 2, [PRECISION_INT8] = 1};
     size_t d = (size_t)m->width, q = (size_t)m->heads * (size_t)m->head_dim, f = (size_t)m->ffn;
     size_t kv = (size_t)m->kv_heads * (size_t)m->head_dim;
-    return (size_t)m->layers * (2 * d * q + 2 * d * kv + (m->layer->up.weight ? 3 : 2) * d * f);
+    return element[precision] * (size_t)m->layers * (2 * d * q + 2 * d * kv + (m->layer->up.weight ? 3 : 2) * d * f);
 }
 
 /* Pages of the model's file that are in memory at once: those of the largest weight, and what all lanes work with. */
@@ -53,7 +54,7 @@ static size_t sum(const struct model *m, const struct task *task, const struct b
                    (size_t)streams * stream_bytes(m, b->capacity);
     if (!task->probes)
         return bytes;
-    bytes += task->precision == PRECISION_INT8 && !task->rounded ? rounded_bytes(m) : 0;
+    bytes += task->precision != task->copied ? copy_bytes(m, task->precision) : 0;
     return bytes + state_bytes(m, task) + lanes_bytes(m, b->capacity, &b->room);
 }
 
@@ -110,7 +111,7 @@ static void spend_freely(const struct model *m, const struct task *task, struct 
 /* What else there is, another model for example, does not take from what an explanation may have by default. */
 static size_t others_bytes(const struct model *m, const struct task *task)
 {
-    size_t own = USUAL + (task->rounded ? rounded_bytes(m) : 0);
+    size_t own = USUAL + copy_bytes(m, task->copied);
     return task->used > own ? task->used - own : 0;
 }
 

@@ -16,7 +16,7 @@ struct task {
     int targets, units;
     bool probes;   /* else a plain pass is all */
     enum precision precision;
-    bool rounded;  /* the weights' 8-bit copies are there already */
+    enum precision copied; /* in which the weights' copies are there already; f32: there are none */
     size_t used;   /* bytes in use already, as device_ops.used says, without what a former budget was spent on */
     size_t limit;  /* bytes that the user allows; 0: as by default */
 };

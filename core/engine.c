@@ -23,10 +23,11 @@ static int check_precision(const struct engine *e, const struct engine_options *
     if (wanted > PRECISION_INT8 || !info->precision[wanted])
         return error_set(error, ERROR_UNSUPPORTED, "the %s device does not offer %s products; use --precision f32",
                          info->kind, wanted > PRECISION_INT8 ? "such" : precision_name((enum precision)wanted));
-    if (wanted == PRECISION_INT8 && options->weights == WEIGHTS_MAPPED)
+    bool copied = wanted == PRECISION_INT8 || (wanted == PRECISION_BF16 && info->threads > 0);
+    if (copied && options->weights == WEIGHTS_MAPPED)
         return error_set(error, ERROR_ARGUMENT,
-                         "int8 products need a copy of the weights, and --weights mapped keeps none; use --precision "
-                         "f32");
+                         "%s products need a copy of the weights, and --weights mapped keeps none; use --precision "
+                         "f32", precision_name((enum precision)wanted));
     return 0;
 }
 

@@ -19,7 +19,7 @@ struct engine {
     enum precision precision;
     bool precision_asked;
     size_t memory; /* bytes that the user allows; 0: as many as budget.h says */
-    atomic_bool rounded; /* the weights' 8-bit copies are made */
+    atomic_bool rounded; /* the weights' copies in this precision are made */
     struct chat_template chat; /* family NULL: none */
     struct engine_info info;
 };

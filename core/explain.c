@@ -300,7 +300,7 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
 {
     struct probe_watch watch = {.report = report, .context = j, .units = units, .count = count};
     int status = job_watch_probes(j, j->probes, &watch, error);
-    if (status == 0 && j->probes->precision == PRECISION_INT8)
+    if (status == 0 && j->probes->precision != PRECISION_F32)
         atomic_store(&j->engine->rounded, true);
     return status;
 }

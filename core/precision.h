@@ -11,7 +11,7 @@ const char *precision_name(enum precision); /* "f32", "bf16", "int8" */
 int precision_time(const struct model *, double seconds[3], struct error *);
 
 /* The precision to take by these times: f32, unless a lower one is so much faster that measuring the strongest units
- * again in f32 does not eat it up. */
+ * again in f32 does not eat it up; and bf16, which is the more exact one, unless int8 is clearly faster. */
 enum precision precision_choose(const double seconds[3]);
 
 #endif

@@ -33,7 +33,7 @@ int job_make_room(struct job *j, int positions, int targets, struct error *error
                         .targets = targets,
                         .units = (int)j->unit_count + targets,
                         .probes = j->request->explain && j->request->map == MAP_ATMAN,
-                        .rounded = atomic_load(&e->rounded),
+                        .copied = atomic_load(&e->rounded) ? e->precision : PRECISION_F32,
                         .limit = e->memory};
     j->cost.limit_bytes = j->budget.limit;
     if (suits(j, &task))

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "gpu/host/bf16.h"
 #include "gpu/host/kernels.h"
 
 enum {
@@ -210,6 +211,7 @@ int host_open(int threads, const char *level, struct device **device, struct err
     info->block_rows = BLOCK_ROWS;
     info->memory = machine_memory();
     info->precision[PRECISION_F32] = info->precision[PRECISION_INT8] = true;
+    info->precision[PRECISION_BF16] = bf16_offered();
     int code = team_new(info->threads, &host->team, error);
     if (code) {
         host_close(&host->device);

@@ -31,6 +31,7 @@ enum scratch {
     SCRATCH_WEIGHT,  /* every member's expanded tile of a weight */
     SCRATCH_FEW,     /* rows of a product that are too few */
     SCRATCH_INT8,    /* every member's rounded rows */
+    SCRATCH_BF16,    /* the same in bf16 */
     SCRATCH_TILES,   /* every member's buffers for a tile of the vocabulary */
     SCRATCH_SUMS,    /* sums of every row over the vocabulary */
     SCRATCH_PANELS,  /* the baseline's keys in panels */

@@ -79,6 +79,9 @@ struct kernels {
     /* y[i] = row i of w [rows, columns] . x */
     void (*product)(const float *w, int rows, int columns, const float *x, float *y);
 
+    /* y = x, each entry the nearest bf16; what is not a number stays none */
+    void (*bf16_round)(const float *x, size_t n, uint16_t *y);
+
     /* kernels_attend.c */
     /* keys [count <= KERNEL_PANEL, dim], `stride` floats apart, into a panel from column `column` on */
     void (*pack)(const float *key, size_t stride, int count, int dim, int column, float *panel);

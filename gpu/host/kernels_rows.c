@@ -237,6 +237,16 @@ static void product_rows(const float *w, int rows, int columns, const float *x, 
     }
 }
 
+static void bf16_round(const float *x, size_t n, uint16_t *y)
+{
+#pragma GCC ivdep
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)bits_of_float(x[i]), even = bits >> 16 & 1;
+        bool number = (bits & 0x7fffffff) <= 0x7f800000;
+        y[i] = (uint16_t)((number ? bits + 0x7fff + even : bits | 0x400000) >> 16);
+    }
+}
+
 #define JOIN(a, b) a##b
 #define NAMED(prefix, level) JOIN(prefix, level)
 
@@ -254,4 +264,5 @@ void NAMED(kernels_rows_, KERNELS)(struct kernels *kernels)
     kernels->scaled_sum = scaled_sum_row;
     kernels->difference = difference_row;
     kernels->product = product_rows;
+    kernels->bf16_round = bf16_round;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gpu/host/bf16.h"
 #include "gpu/host/host.h"
 #include "gpu/host/int8.h"
 #include "gpu/host/kernels.h"
@@ -23,7 +24,9 @@ struct copy {
     pthread_mutex_t lock;     /* held while it is being made */
     _Atomic(float *) data;    /* NULL until it is made */
     atomic_bool refused;      /* no memory after all */
-    _Atomic(struct int8_weight *) int8; /* rounded, for products of differences; NULL until it is made */
+    /* rounded, for products of differences; NULL until they are made */
+    _Atomic(struct int8_weight *) int8;
+    _Atomic(struct bf16_weight *) bf16;
 };
 
 struct weight {
@@ -103,6 +106,7 @@ void host_weight_free(struct device *device, struct weight *weight)
     pthread_mutex_destroy(&weight->copy->lock);
     free(atomic_load(&weight->copy->data));
     int8_weight_free(atomic_load(&weight->copy->int8));
+    bf16_weight_free(atomic_load(&weight->copy->bf16));
     free(weight->copy);
     free(weight);
 }
@@ -313,11 +317,34 @@ static const struct int8_weight *rounded(struct stream *stream, const struct wei
     return data;
 }
 
+/* The weight in bf16, likewise. */
+static const struct bf16_weight *rounded_less(struct stream *stream, const struct weight *w)
+{
+    struct copy *copy = w->copy;
+    struct bf16_weight *data = atomic_load_explicit(&copy->bf16, memory_order_acquire);
+    if (data)
+        return data;
+    pthread_mutex_lock(&copy->lock);
+    data = atomic_load(&copy->bf16);
+    if (!data) {
+        data = bf16_weight_new(stream, w);
+        atomic_store_explicit(&copy->bf16, data, memory_order_release);
+    }
+    pthread_mutex_unlock(&copy->lock);
+    return data;
+}
+
 void host_linear_delta(struct stream *stream, const struct weight *w, enum precision precision, const float *dx,
                        int rows, float *dy)
 {
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
+    if (precision == PRECISION_BF16) {
+        const struct bf16_weight *weight = rounded_less(stream, w);
+        if (weight)
+            bf16_product(stream, weight, dx, rows, dy);
+        return;
+    }
     if (precision == PRECISION_F32 || w->columns > INT8_MOST_COLUMNS) {
         product_alike(stream, w, dx, rows, dy);
         return;

@@ -170,6 +170,7 @@ static void test(struct bench *b)
     }
     check_delta(b);
     check_rows_alike(b, PRECISION_F32);
+    check_rows_alike(b, PRECISION_BF16);
     check_rows_alike(b, PRECISION_INT8);
     check_refusals(b);
 }

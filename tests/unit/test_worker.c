@@ -597,9 +597,9 @@ static void test_refined(const struct engine_options *options)
 static void test_precision(const struct engine_options *options)
 {
     static const struct { double seconds[3]; enum precision best; } cases[] = {
-        {{1, 0, 0}, PRECISION_F32},      {{1, 0, 0.6}, PRECISION_F32},    {{1, 0, 0.3}, PRECISION_INT8},
-        {{1, 0.4, 0}, PRECISION_BF16},   {{1, 0.4, 0.3}, PRECISION_BF16}, {{1, 0.4, 0.1}, PRECISION_INT8},
-        {{1, 3, 0.3}, PRECISION_INT8},
+        {{1, 0, 0}, PRECISION_F32},     {{1, 0, 0.6}, PRECISION_F32},      {{1, 0, 0.3}, PRECISION_INT8},
+        {{1, 0.4, 0}, PRECISION_BF16},  {{1, 0.35, 0.3}, PRECISION_BF16},  {{1, 0.4, 0.3}, PRECISION_INT8},
+        {{1, 3, 0.3}, PRECISION_INT8},  {{1, 0.6, 0.55}, PRECISION_F32},   {{1, 0.55, 0.45}, PRECISION_INT8},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         CHECK(precision_choose(cases[i].seconds) == cases[i].best, "case %zu", i);
