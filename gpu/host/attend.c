@@ -106,21 +106,18 @@ static size_t buffers_lay(const struct call *call, char *memory, struct buffers 
 
 /* -- factors ------------------------------------------------------------------------------------------------------- */
 
-/* factor [positions] or NULL; log [positions] is memory for their logarithms. */
-static struct factors factors_prepare(const struct attention *a, const float *factor, float *log)
+/* factor [positions] or NULL; out [panels * KERNEL_PANEL]: memory for what the kernel is to take. */
+static struct factors factors_prepare(const struct attention *a, const float *factor, float *out)
 {
-    struct factors f = {factor, {a->positions, 0}};
-    if (!factor)
-        return f;
-    for (int j = 0; j < a->positions; j++)
-        if (factor[j] != 1.0f) {
+    struct factors f = {factor ? out : NULL, {a->positions, 0}};
+    bool log = a->suppression == SUPPRESS_LOG_ADDITIVE, product = a->suppression == SUPPRESS_PRODUCT;
+    for (int j = 0; factor && j < (a->positions + KERNEL_PANEL - 1) / KERNEL_PANEL * KERNEL_PANEL; j++) {
+        float x = j < a->positions ? factor[j] : 1.0f;
+        out[j] = product ? x : !log ? x - 1.0f : x == 1.0f ? 0.0f : log2f(x);
+        if (x != 1.0f) {
             f.touched[0] = least(f.touched[0], j);
             f.touched[1] = j + 1;
         }
-    if (a->suppression == SUPPRESS_LOG_ADDITIVE) {
-        for (int j = 0; j < a->positions; j++)
-            log[j] = factor[j] == 1.0f ? 0.0f : logf(factor[j]);
-        f.factor = log;
     }
     return f;
 }
@@ -190,7 +187,8 @@ static void attend_tile(const struct call *call, int kv_head, const struct probe
         size_t row = (size_t)(span->query_row + first + i), position = (size_t)(span->query_position + first + i);
         const float *query = call->query + (call->difference ? position : row) * width + column;
         float *to = b->query + i * heads;
-        call->kernels->scaled_sum(query, call->dquery ? call->dquery + row * width + column : NULL, a->scale, heads, to);
+        call->kernels->scaled_sum(query, call->dquery ? call->dquery + row * width + column : NULL,
+                                  a->scale * (float)M_LOG2E, heads, to);
     }
     tile->position = span->query_position + first;
     tile->count = count;
@@ -209,6 +207,7 @@ static struct attend_tile tile_start(const struct call *call, const struct facto
 {
     return (struct attend_tile){.attention = call->a,
                                 .group = call->group,
+                                .softcap = call->a->softcap * (float)M_LOG2E,
                                 .query = b->query,
                                 .panel = b->panels,
                                 .factor = factors->factor,
@@ -324,10 +323,10 @@ void host_attend(struct stream *stream, const struct attention *a, const float *
         return;
     struct call call = call_start(stream, a, rows);
     struct probe_span span = {.query_row = 0, .query_position = first, .query_count = rows};
-    float *log = host_scratch(stream, SCRATCH_FACTORS, a->positions * sizeof *log);
-    if (!log || !member_buffers(stream, &call))
+    float *own = host_scratch(stream, SCRATCH_FACTORS, (size_t)call.panels * KERNEL_PANEL * sizeof *own);
+    if (!own || !member_buffers(stream, &call))
         return;
-    struct factors factors = factors_prepare(a, factor, log);
+    struct factors factors = factors_prepare(a, factor, own);
     call.query = x;
     call.y = y;
     call.span = &span;
@@ -359,14 +358,14 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
     for (int p = 0; p < probes; p++)
         rows += span[p].query_count;
     struct call call = call_start(stream, a, rows);
-    size_t logs = round_up((size_t)probes * a->positions * sizeof(float));
-    float *log = host_scratch(stream, SCRATCH_FACTORS, logs + probes * sizeof(struct factors));
-    if (!log || !member_buffers(stream, &call))
+    size_t stride = (size_t)call.panels * KERNEL_PANEL, floats = round_up(probes * stride * sizeof(float));
+    float *own = host_scratch(stream, SCRATCH_FACTORS, floats + probes * sizeof(struct factors));
+    if (!own || !member_buffers(stream, &call))
         return;
-    struct factors *factors = (struct factors *)((char *)log + logs);
+    struct factors *factors = (struct factors *)((char *)own + floats);
     int end = 0;
     for (int p = 0; p < probes; p++) {
-        factors[p] = factors_prepare(a, factor + (size_t)p * a->positions, log + (size_t)p * a->positions);
+        factors[p] = factors_prepare(a, factor + (size_t)p * a->positions, own + p * stride);
         int last = needed_end(a, &span[p], true);
         end = greatest(end, dkey ? least(last, span[p].key_position) : last);
     }

@@ -27,17 +27,20 @@ static inline int attend_end(const struct attention *a, int position)
     return a->sees ? a->sees[2 * position + 1] + 1 : position + 1;
 }
 
-/* Some consecutive positions' queries of the heads that share one key-value head, and what they attend to. */
+/* Some consecutive positions' queries of the heads that share one key-value head, and what they attend to.  Scores are
+ * logarithms to base 2 here: what is measured in them has been multiplied by log2 e. */
 struct attend_tile {
     const struct attention *attention;
     int group;            /* heads that share the key-value head */
     int position, count;  /* the queries' positions; row r is position + r / group */
-    const float *query;   /* [count * group, head_dim], already multiplied by attention->scale */
+    const float *query;   /* [count * group, head_dim], already multiplied by attention->scale and log2 e */
+    float softcap;        /* that of attention, times log2 e */
     const float *const *panel; /* keys 0 .. 63, 64 .. 127 and so on; only those a query needs are looked at */
     const float *value[2];     /* values of keys < split start at value[0], those from split on at value[1]; */
     size_t value_stride[2];    /* a row of them every so many floats */
     int split;
-    const float *factor;  /* [positions] multipliers, for SUPPRESS_LOG_ADDITIVE their logarithms; NULL: none */
+    const float *factor;  /* [score_stride] multipliers less 1; for SUPPRESS_PRODUCT multipliers, for SUPPRESS_LOG_ADDITIVE
+                           * their logarithms to base 2; beyond attention->positions as if 1; NULL: none */
     int touched[2];       /* first key, and one past the last, whose factor is not 1 */
     float *score;         /* scratch [count * group, score_stride] */
     size_t score_stride;  /* a multiple of KERNEL_PANEL that holds attention->positions */

@@ -9,7 +9,10 @@
 
 #include "gpu/host/kernels_math.h"
 
-enum { TILE_ROWS = 6 }; /* rows of a register tile */
+enum {
+    TILE_ROWS = 6, /* rows of a register tile */
+    TOGETHER = 4,  /* rows whose least or greatest score is looked for together */
+};
 
 /* -- scores -------------------------------------------------------------------------------------------------------- */
 
@@ -24,6 +27,30 @@ static void pack(const float *key, size_t stride, int count, int dim, int column
     }
 }
 
+/* sum [rows, vectors] += a [rows, n] . b [n, vectors], rows of a and b a_stride and b_stride apart, n > 0 */
+static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const float *a, size_t a_stride, int n,
+                                                           const float *b, size_t b_stride,
+                                                           vector sum[TILE_ROWS][VECTORS])
+{
+    /* Three rows and three more, whose addresses are all made of two pointers and the stride.  A compiler that knows where
+     * the second points makes a pointer for each row, and keeps them in memory. */
+    const float *lower = rows > 3 ? a + 3 * a_stride : a;
+    __asm__("" : "+r"(lower));
+    const float *end = a + n;
+    do {
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vector x = vector_set(r < 3 ? a[r * a_stride] : lower[(r - 3) * a_stride]);
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = vector_madd(x, vector_load(b + v * LANES), sum[r][v]);
+        }
+        a++;
+        lower++;
+        b += b_stride;
+    } while (a < end);
+}
+
 /* score [rows, vectors * LANES] = query [rows, dim] . as many columns of panel [dim, KERNEL_PANEL] */
 static inline __attribute__((always_inline)) void score_tile(int rows, int vectors, const float *query, int dim,
                                                              const float *panel, float *score, size_t stride)
@@ -34,16 +61,7 @@ static inline __attribute__((always_inline)) void score_tile(int rows, int vecto
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++)
             sum[r][v] = vector_set(0);
-    for (int d = 0; d < dim; d++) {
-        const float *key = panel + (size_t)d * KERNEL_PANEL;
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vector q = vector_set(query[(size_t)r * dim + d]);
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = vector_madd(q, vector_load(key + v * LANES), sum[r][v]);
-        }
-    }
+    multiply(rows, vectors, query, (size_t)dim, dim, panel, KERNEL_PANEL, sum);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
@@ -56,11 +74,14 @@ static inline __attribute__((always_inline)) void score_strips(int rows, const f
                                                                const float *panel, int keys, float *score,
                                                                size_t stride)
 {
-    int column = 0;
-    for (; column + (VECTORS - 1) * LANES < keys; column += VECTORS * LANES)
-        score_tile(rows, VECTORS, query, dim, panel + column, score + column, stride);
-    for (; column < keys; column += LANES)
-        score_tile(rows, 1, query, dim, panel + column, score + column, stride);
+    for (; keys > (VECTORS - 1) * LANES; keys -= VECTORS * LANES, panel += VECTORS * LANES, score += VECTORS * LANES)
+        score_tile(rows, VECTORS, query, dim, panel, score, stride);
+    if (VECTORS > 3 && keys > 2 * LANES)
+        score_tile(rows, 3, query, dim, panel, score, stride);
+    else if (VECTORS > 2 && keys > LANES)
+        score_tile(rows, 2, query, dim, panel, score, stride);
+    else if (keys > 0)
+        score_tile(rows, 1, query, dim, panel, score, stride);
 }
 
 static void scores(int rows, const float *query, int dim, const float *panel, int keys, float *score, size_t stride)
@@ -78,116 +99,195 @@ static void scores(int rows, const float *query, int dim, const float *panel, in
 
 /* -- softmax ------------------------------------------------------------------------------------------------------- */
 
-static float least(const float *x, int n)
+/* Here keys come in whole vectors, and a step is made for all rows of a tile before the next one begins: what a row's end
+ * is waiting for is then done beside other rows, and all rows take the same branches. */
+
+static int round_down(int n)
 {
-    vector low = vector_set(INFINITY);
-    float out = INFINITY;
-    int i = 0;
-    for (; i + LANES <= n; i += LANES)
-        low = vector_min(low, vector_load(x + i));
-    for (; i < n; i++)
-        out = x[i] < out ? x[i] : out;
-#pragma GCC unroll 8
-    for (int half = LANES / 2; half; half /= 2)
-        low = vector_min(low, vector_partner(low, half));
-    return low[0] < out ? low[0] : out;
+    return n / LANES * LANES;
 }
 
-static void suppress(enum suppression suppression, const float *factor, float low, int n, float *score)
+static int round_up(int n)
 {
-    switch (suppression) {
-    case SUPPRESS_ROW_MIN:
-    case SUPPRESS_ROW_MIN_CAUSAL:
-        for (int j = 0; j < n; j++)
-            score[j] = score[j] + (factor[j] - 1.0f) * (score[j] - low);
-        break;
-    case SUPPRESS_PRODUCT:
-        for (int j = 0; j < n; j++)
-            score[j] = score[j] * factor[j];
-        break;
-    case SUPPRESS_LOG_ADDITIVE:
-        for (int j = 0; j < n; j++)
-            score[j] = score[j] + factor[j];
-        break;
-    }
+    return round_down(n + LANES - 1);
 }
 
-/* Whether every score is -inf; one that is NaN has to stay visible in the output. */
-static bool all_erased(const float *score, int n)
+static inline float *row_score(const struct attend_tile *tile, int row)
 {
-    for (int j = 0; j < n; j++)
-        if (score[j] != -INFINITY)
-            return false;
-    return true;
+    return tile->score + row * tile->score_stride;
 }
 
-/* A vector of scores becomes exp(score - high). */
-static inline vector exponential(float *score, float high)
+/* Lanes of a vector from key j on that are not keys first .. end - 1 become `value`. */
+static inline void hide_lanes(float *score, int j, int first, int end, float value)
 {
-    vector e = vector_exp(vector_load(score) - high);
-    vector_store(score, e);
-    return e;
+    int_vector key;
+    for (int lane = 0; lane < LANES; lane++)
+        key[lane] = j + lane;
+    vector_store(score + j, vector_choose((key >= first) & (key < end), vector_load(score + j), vector_set(value)));
 }
 
-/* score[0 .. n - 1] becomes exp(score - greatest), n a multiple of LANES, score[0] that of a panel's first key; returns
- * 1 / their sum, or 0 where every score is -inf. */
-static float exponentials(float *score, int n)
-{
-    enum { WAYS = KERNEL_PANEL / LANES };
-    float high = greatest(score, n);
-    if (high == -INFINITY && all_erased(score, n)) {
-        memset(score, 0, (size_t)n * sizeof *score);
-        return 0;
-    }
-    /* A lane takes every 64th key: the order does not depend on where the first panel starts. */
-    vector sum[WAYS];
-    for (int k = 0; k < WAYS; k++)
-        sum[k] = vector_set(0);
-    int j = 0;
-    for (; j + KERNEL_PANEL <= n; j += KERNEL_PANEL)
-#pragma GCC unroll 16
-        for (int k = 0; k < WAYS; k++)
-            sum[k] += exponential(score + j + k * LANES, high);
-#pragma GCC unroll 16
-    for (int k = 0; k < WAYS; k++)
-        if (j + k * LANES < n)
-            sum[k] += exponential(score + j + k * LANES, high);
-    for (int k = 1; k < WAYS; k++)
-        sum[0] += sum[k];
-    return 1.0f / vector_sum(sum[0]);
-}
-
-static void fill(float *score, int first, int end, float value)
-{
-    for (int j = first; j < end; j++)
-        score[j] = value;
-}
-
-/* One row's scores into weights that are not yet normalised.
- *   see           the query sees keys see[0] .. see[1] - 1
- *   first, end    the keys of the tile: outside of what the query sees its weights become 0
- * Returns what the weights have to be multiplied by. */
-static float weights(const struct attend_tile *tile, const int see[2], int first, int end, float *score)
+/* Of keys first .. end - 1, those that a row does not see become `value`. */
+static void hide(const struct attend_tile *tile, int rows, int first, int end, float value)
 {
     const struct attention *a = tile->attention;
-    int from = tile->touched[0] > see[0] ? tile->touched[0] : see[0];
-    int to = tile->touched[1] < see[1] ? tile->touched[1] : see[1];
-    bool suppressed = tile->factor && from < to;
-    bool whole = suppressed && a->suppression == SUPPRESS_ROW_MIN;
-    int low_first = whole ? 0 : see[0], low_end = whole ? a->positions : see[1];
-
-    if (a->softcap > 0)
-        for (int j = low_first; j < low_end; j++)
-            score[j] = a->softcap * fast_tanh(score[j] / a->softcap);
-    if (suppressed) {
-        float low = 0;
-        if (a->suppression == SUPPRESS_ROW_MIN || a->suppression == SUPPRESS_ROW_MIN_CAUSAL)
-            low = least(score + low_first, low_end - low_first);
-        suppress(a->suppression, tile->factor + from, low, to - from, score + from);
+    int from = round_up(attend_first(a, tile->position + tile->count - 1)); /* all rows see what is between */
+    int to = round_down(attend_end(a, tile->position));
+    to = to > from ? to : from;
+    for (int r = 0; r < rows; r++) {
+        int position = tile->position + r / tile->group;
+        int seen_first = attend_first(a, position), seen_end = attend_end(a, position);
+        for (int j = first; j < from; j += LANES)
+            hide_lanes(row_score(tile, r), j, seen_first, seen_end, value);
+        for (int j = to; j < end; j += LANES)
+            hide_lanes(row_score(tile, r), j, seen_first, seen_end, value);
     }
-    fill(score, first, see[0], -INFINITY);
-    fill(score, see[1], end, -INFINITY);
-    return exponentials(score + first, end - first);
+}
+
+/* out[row] = the best of each of some rows of score [rows, n], leaving NaNs out. */
+static inline __attribute__((always_inline)) void best_of_rows(int rows, vector (*better)(vector, vector), float worst,
+                                                               const float *score, size_t stride, int n, float *out)
+{
+    vector best[TOGETHER];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        best[r] = vector_set(worst);
+    for (int j = 0; j < n; j += LANES)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            best[r] = better(vector_load(score + r * stride + j), best[r]);
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half; half /= 2)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            best[r] = better(best[r], vector_partner(best[r], half));
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        out[r] = best[r][0];
+}
+
+static inline __attribute__((always_inline)) void best(const struct attend_tile *tile, int rows,
+                                                       vector (*better)(vector, vector), float worst, int first,
+                                                       int end)
+{
+    int r = 0;
+    for (; r + TOGETHER <= rows; r += TOGETHER)
+        best_of_rows(TOGETHER, better, worst, row_score(tile, r) + first, tile->score_stride, end - first,
+                     tile->share + r);
+    for (; r < rows; r++)
+        best_of_rows(1, better, worst, row_score(tile, r) + first, tile->score_stride, end - first, tile->share + r);
+}
+
+static void cap(const struct attend_tile *tile, int rows, int first, int end)
+{
+    for (int r = 0; r < rows; r++) {
+        float *score = row_score(tile, r);
+        for (int j = first; j < end; j++)
+            score[j] = tile->softcap * fast_tanh(score[j] / tile->softcap);
+    }
+}
+
+/* Keys first .. end - 1 of a row. */
+static void suppress(enum suppression suppression, const float *factor, float low, int first, int end, float *score)
+{
+    vector lows = vector_set(low);
+    for (int j = first; j < end; j += LANES) {
+        vector s = vector_load(score + j), f = vector_load(factor + j);
+        switch (suppression) {
+        case SUPPRESS_ROW_MIN:
+        case SUPPRESS_ROW_MIN_CAUSAL: s += f * (s - lows); break;
+        case SUPPRESS_PRODUCT: s *= f; break;
+        case SUPPRESS_LOG_ADDITIVE: s += f; break;
+        }
+        vector_store(score + j, s);
+    }
+}
+
+static void suppress_rows(const struct attend_tile *tile, int rows, int first, int end)
+{
+    const struct attention *a = tile->attention;
+    int from = round_down(tile->touched[0]), to = round_up(tile->touched[1]);
+    if (a->suppression == SUPPRESS_ROW_MIN) {
+        int last = round_down(a->positions);
+        for (int r = 0; r < rows && last < a->positions; r++)
+            hide_lanes(row_score(tile, r), last, 0, a->positions, INFINITY);
+        best(tile, rows, vector_min, INFINITY, 0, round_up(a->positions));
+    } else if (a->suppression == SUPPRESS_ROW_MIN_CAUSAL) {
+        hide(tile, rows, first, end, INFINITY);
+        best(tile, rows, vector_min, INFINITY, first, end);
+    }
+    for (int r = 0; r < rows; r++)
+        suppress(a->suppression, tile->factor, tile->share[r], from > first ? from : first, to < end ? to : end,
+                 row_score(tile, r));
+}
+
+/* 2^x for x <= 127, 0 below -126.5 */
+static inline vector power_of_two(vector x)
+{
+    const float shifter = 12583039.0f; /* 1.5 * 2^23 + 127: adding it leaves a rounded exponent in the low bits */
+    x = vector_max(vector_set(-127), x);
+    vector shifted = x + vector_set(shifter);
+    vector r = x - (shifted - vector_set(shifter));
+    vector scale = (vector)((int_vector)shifted << 23);
+    vector p = vector_madd(r, vector_set(1.5353362e-4f), vector_set(1.33988739e-3f)); /* right to 2e-9, 1 at 0 */
+    p = vector_madd(r, p, vector_set(9.61843692e-3f));
+    p = vector_madd(r, p, vector_set(5.55033237e-2f));
+    p = vector_madd(r, p, vector_set(0.240226477f));
+    p = vector_madd(r, p, vector_set(0.693147182f));
+    return vector_madd(scale, r * p, scale);
+}
+
+/* Some rows of score [rows, n] become 2^(score - share[row]), share[row] then 1 / their sum. */
+static inline __attribute__((always_inline)) void powers_of_rows(int rows, float *score, size_t stride, int n,
+                                                                 float *share)
+{
+    vector sum[TOGETHER], high[TOGETHER];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        sum[r] = vector_set(0);
+        high[r] = vector_set(share[r] == -INFINITY ? 0 : share[r]); /* not -inf from itself; a NaN stays one */
+    }
+    for (int j = 0; j < n; j += LANES)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vector x = power_of_two(vector_load(score + r * stride + j) - high[r]);
+            vector_store(score + r * stride + j, x);
+            sum[r] += x;
+        }
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half; half /= 2)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            sum[r] += vector_partner(sum[r], half);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        share[r] = sum[r][0] == 0 ? 0 : 1.0f / sum[r][0];
+}
+
+/* Scores of keys first .. end - 1 become 2^(score - share[row]), share[row] being a row's greatest, and share[row] 1 / their
+ * sum; both 0 where every score is -inf. */
+static void powers(const struct attend_tile *tile, int rows, int first, int end)
+{
+    float *share = tile->share;
+    int r = 0;
+    for (; r + TOGETHER <= rows; r += TOGETHER)
+        powers_of_rows(TOGETHER, row_score(tile, r) + first, tile->score_stride, end - first, share + r);
+    for (; r < rows; r++)
+        powers_of_rows(1, row_score(tile, r) + first, tile->score_stride, end - first, share + r);
+}
+
+/* A tile's scores of keys first .. end - 1 into weights that are not yet normalised: 0 where a key is not seen.
+ * share[row] becomes what they have to be multiplied by. */
+static void weights(const struct attend_tile *tile, int rows, int first, int end, bool suppressed)
+{
+    const struct attention *a = tile->attention;
+    bool whole = suppressed && a->suppression == SUPPRESS_ROW_MIN;
+    if (tile->softcap > 0)
+        cap(tile, rows, whole ? 0 : first, whole ? a->positions : end);
+    if (suppressed)
+        suppress_rows(tile, rows, first, end);
+    hide(tile, rows, first, end, -INFINITY);
+    best(tile, rows, vector_max, -INFINITY, first, end);
+    powers(tile, rows, first, end);
 }
 
 /* -- values -------------------------------------------------------------------------------------------------------- */
@@ -203,14 +303,7 @@ static inline __attribute__((always_inline)) void value_tile(int rows, int vecto
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++)
             sum[r][v] = vector_load(output + (size_t)r * dim + v * LANES);
-    for (int j = 0; j < keys; j++, value += value_stride)
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vector p = vector_set(weight[r * stride + j]);
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = vector_madd(p, vector_load(value + v * LANES), sum[r][v]);
-        }
+    multiply(rows, vectors, weight, stride, keys, value, value_stride, sum);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
@@ -252,11 +345,6 @@ static void values(int rows, const float *weight, size_t stride, int keys, const
 
 /* -- a tile -------------------------------------------------------------------------------------------------------- */
 
-static int round_up(int n, int step)
-{
-    return (n + step - 1) / step * step;
-}
-
 /* The tile's output, not yet normalised, for keys first .. end - 1.  A panel's values serve all rows while they are in the
  * nearest cache. */
 static void add_values(const struct attend_tile *tile, int rows, int first, int end)
@@ -279,7 +367,7 @@ static void attend(const struct attend_tile *tile)
     const struct attention *a = tile->attention;
     int dim = a->head_dim, rows = tile->count * tile->group;
     int key_first = attend_first(a, tile->position), key_end = attend_end(a, tile->position + tile->count - 1);
-    int first = key_first / KERNEL_PANEL * KERNEL_PANEL, end = round_up(key_end, LANES);
+    int first = key_first / KERNEL_PANEL * KERNEL_PANEL, end = round_up(key_end);
     bool suppressed = tile->factor && tile->touched[0] < key_end && tile->touched[1] > key_first;
     bool whole = suppressed && a->suppression == SUPPRESS_ROW_MIN;
 
@@ -288,12 +376,7 @@ static void attend(const struct attend_tile *tile)
         scores(rows, tile->query, dim, tile->panel[key / KERNEL_PANEL],
                last - key < KERNEL_PANEL ? last - key : KERNEL_PANEL, tile->score + key, tile->score_stride);
 
-    for (int r = 0; r < rows; r++) {
-        int position = tile->position + r / tile->group;
-        int see[2] = {attend_first(a, position), attend_end(a, position)};
-        tile->share[r] = weights(tile, see, first, end, tile->score + r * tile->score_stride);
-    }
-
+    weights(tile, rows, first, end, suppressed);
     add_values(tile, rows, key_first, key_end);
     for (int r = 0; r < rows; r++)
         for (int d = 0; d < dim; d++)
