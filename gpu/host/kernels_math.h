@@ -1,8 +1,8 @@
 /* kernels_math.h: arithmetic of the kernels: vectors of the level's width, and functions whose loops can be vectorised.
  *
- * The functions have no branches and no calls, are right to about 1e-7 relative, and carry NaNs through.  Nothing here
- * is contracted or reordered by the compiler: what is fused is written as madd(), so that the same expression gives the
- * same bits wherever it stands. */
+ * The functions have no branches and no calls, are right to about 1e-7 relative unless they say otherwise, and carry
+ * NaNs through.  Nothing here is contracted or reordered by the compiler: what is fused is written as madd(), so that
+ * the same expression gives the same bits wherever it stands. */
 #ifndef GPU_HOST_KERNELS_MATH_H
 #define GPU_HOST_KERNELS_MATH_H
 
@@ -20,7 +20,7 @@ enum { LANES = 4, VECTORS = 2 };
 /* VECTORS: how many vectors a row of a register tile has; 6 rows of them, a row of operands and a broadcast fit the
  * level's registers. */
 
-#if defined __AVX2__ || defined __AVX512F__
+#if defined __SSE__
 #include <immintrin.h>
 #endif
 
@@ -72,6 +72,10 @@ static inline vector vector_max(vector a, vector b)
 {
 #if defined __AVX512F__
     return (vector)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__
+    return (vector)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined __SSE__
+    return (vector)_mm_max_ps((__m128)a, (__m128)b);
 #else
     return vector_choose(a > b, a, b);
 #endif
@@ -81,6 +85,10 @@ static inline vector vector_min(vector a, vector b)
 {
 #if defined __AVX512F__
     return (vector)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__
+    return (vector)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined __SSE__
+    return (vector)_mm_min_ps((__m128)a, (__m128)b);
 #else
     return vector_choose(a < b, a, b);
 #endif
@@ -193,23 +201,6 @@ static inline float fast_tanh(float x)
 
 /* -- functions of vectors, where the compiler makes none of a loop by itself, or slow ones -------------------------- */
 
-/* exp(x) for -87 <= x <= 88, with the steps of fast_exp() */
-static inline vector vector_exp_within(vector x)
-{
-    const float shifter = 12582912.0f;
-    vector shifted = vector_madd(x, vector_set(1.44269504f), vector_set(shifter));
-    vector n = shifted - shifter;
-    vector r = vector_madd(n, vector_set(-0.693359375f), x);
-    r = vector_madd(n, vector_set(2.12194440e-4f), r);
-    vector scale = (vector)(((int_vector)shifted + 127) << 23);
-    vector p = vector_madd(r, vector_set(1.0f / 5040), vector_set(1.0f / 720));
-    p = vector_madd(r, p, vector_set(1.0f / 120));
-    p = vector_madd(r, p, vector_set(1.0f / 24));
-    p = vector_madd(r, p, vector_set(1.0f / 6));
-    p = vector_madd(r, p, vector_set(0.5f));
-    return vector_madd(scale, vector_madd(r * r, p, r), scale);
-}
-
 /* Lane by lane y, but 0 where x < least. */
 static inline vector vector_from(vector x, float least, vector y)
 {
@@ -223,7 +214,27 @@ static inline vector vector_from(vector x, float least, vector y)
 /* exp(x) for x <= 88; 0 below -87 */
 static inline vector vector_exp(vector x)
 {
-    return vector_from(x, -87.0f, vector_exp_within(vector_max(vector_set(-87.0f), x)));
+#if defined __AVX512F__
+    vector within = x;
+#else
+    vector within = vector_max(vector_set(-87.0f), x);
+#endif
+    const float shifter = 12583039.0f; /* as in exp_parts(), and the exponent's 127 with it */
+    vector shifted = vector_madd(within, vector_set(1.44269504f), vector_set(shifter));
+    vector n = shifted - shifter;
+    vector r = vector_madd(n, vector_set(-0.693359375f), within);
+    r = vector_madd(n, vector_set(2.12194440e-4f), r);
+    vector p = vector_madd(r, vector_set(0.00138145883f), vector_set(0.00836871378f));
+    p = vector_madd(r, p, vector_set(0.041668389f));
+    p = vector_madd(r, p, vector_set(0.166665211f));
+    p = vector_madd(r, p, vector_set(0.49999994f));
+    p = vector_madd(r, p, vector_set(1));
+    p = vector_madd(r, p, vector_set(1));
+#if defined __AVX512F__
+    return vector_from(x, -87.0f, (vector)_mm512_scalef_ps((__m512)p, (__m512)n));
+#else
+    return vector_from(x, -87.0f, p * (vector)((int_vector)shifted << 23));
+#endif
 }
 
 /* 1 / x for 1 <= x < 9e37 */
@@ -237,27 +248,70 @@ static inline vector vector_inverse(vector x)
 #endif
 }
 
-/* 1 / (1 + exp(-x)); 0 below -87.3, where it leaves what all levels invert */
-static inline vector vector_sigmoid(vector x)
+/* 2^x for x < 127; for x < -126 anything from 0 to 2^-126.  x = c y, rounded, costs exp(y) what half of y's last bit
+ * is worth: no more than a sum y has lost before. */
+static inline vector vector_exp2(vector x)
 {
-    vector within = vector_max(vector_set(-87.3f), vector_min(vector_set(87.3f), -x));
-    return vector_from(x, -87.3f, vector_inverse(1.0f + vector_exp_within(within)));
+#if defined __AVX512DQ__
+    vector r = (vector)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF); /* of [0, 1] */
+    vector p = vector_madd(r, vector_set(0.00186713005f), vector_set(0.00901703071f));
+    p = vector_madd(r, p, vector_set(0.0557999127f));
+    p = vector_madd(r, p, vector_set(0.240164444f));
+    p = vector_madd(r, p, vector_set(0.693151295f));
+    p = vector_madd(r, p, vector_set(1));
+    return (vector)_mm512_scalef_ps((__m512)p, (__m512)x);
+#else
+    const float shifter = 12583039.0f;
+    x = vector_max(vector_set(-126), x);
+    vector shifted = x + shifter, r = x - (shifted - shifter);
+    vector p = vector_madd(r, vector_set(0.000153458124f), vector_set(0.00133999309f));
+    p = vector_madd(r, p, vector_set(0.00961848907f));
+    p = vector_madd(r, p, vector_set(0.0555032864f));
+    p = vector_madd(r, p, vector_set(0.240226462f));
+    p = vector_madd(r, p, vector_set(0.693147182f));
+    p = vector_madd(r, p, vector_set(1));
+    return p * (vector)((int_vector)shifted << 23);
+#endif
+}
+
+/* Activations are x / (1 + 2^exponent(x)), all but one. */
+
+static inline vector vector_silu_exponent(vector x)
+{
+    return -1.44269504f * x;
+}
+
+/* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)), which keeps its digits where tanh(u) is near -1 */
+static inline vector vector_gelu_tanh_exponent(vector x)
+{
+    return x * vector_madd(x * x, vector_set(-2.30220820f * 0.044715f), vector_set(-2.30220820f));
+}
+
+static inline vector vector_gelu_quick_exponent(vector x)
+{
+    return -2.45546696f * x;
+}
+
+/* x / (1 + 2^exponent); 0 from 2^126 on, beyond which not all levels find an inverse */
+static inline vector vector_gate(vector x, vector exponent)
+{
+    vector within = vector_min(vector_set(126), exponent);
+    return x * vector_from(-exponent, -126, vector_inverse(1.0f + vector_exp2(within)));
 }
 
 static inline vector vector_silu(vector x)
 {
-    return x * vector_sigmoid(x);
+    return vector_gate(x, vector_silu_exponent(x));
 }
 
-/* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)), which keeps its digits where tanh(u) is near -1 */
 static inline vector vector_gelu_tanh(vector x)
 {
-    return x * vector_sigmoid(1.59576912f * vector_madd(0.044715f * x * x, x, x));
+    return vector_gate(x, vector_gelu_tanh_exponent(x));
 }
 
 static inline vector vector_gelu_quick(vector x)
 {
-    return x * vector_sigmoid(1.702f * x);
+    return vector_gate(x, vector_gelu_quick_exponent(x));
 }
 
 /* x / 2 erfc(-x / sqrt(2)).  erfc(z) for z >= 0 is exp(-z^2) times a polynomial in 1 / (1 + 0.4 z), fitted for this file

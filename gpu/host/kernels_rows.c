@@ -7,41 +7,40 @@
 
 /* -- norms --------------------------------------------------------------------------------------------------------- */
 
-/* y = (x + dx - mean) * scale * weight + bias */
+/* y = (x - mean) * scale * weight + bias */
 struct moments {
     float mean, scale;
 };
 
-/* Sum of (x + dx - mean)^power over a row, each lane by itself first; dx may be NULL. */
-static inline __attribute__((always_inline)) float row_sum(const float *x, const float *dx, int n, float mean,
-                                                           int power)
+/* Sum of (x - mean)^power over a row, each lane by itself first. */
+static inline __attribute__((always_inline)) float row_sum(const float *x, int n, float mean, int power)
 {
     vector sum[2] = {{0}, {0}};
     int i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES)
         for (int k = 0; k < 2; k++) {
-            vector v = vector_load(x + i + k * LANES);
-            if (dx)
-                v += vector_load(dx + i + k * LANES);
-            v -= mean;
+            vector v = vector_load(x + i + k * LANES) - mean;
             sum[k] = power == 2 ? vector_madd(v, v, sum[k]) : sum[k] + v;
         }
     float rest = 0;
     for (; i < n; i++) {
-        float v = (dx ? x[i] + dx[i] : x[i]) - mean;
+        float v = x[i] - mean;
         rest = power == 2 ? madd(v, v, rest) : rest + v;
     }
     return vector_sum(sum[0] + sum[1]) + rest;
 }
 
-static inline __attribute__((always_inline)) struct moments row_moments(const struct norm *norm, const float *x,
-                                                                        const float *dx)
+static inline float row_scale(const struct norm *norm, float squares)
 {
-    int n = norm->width;
+    return 1.0f / sqrtf(squares / (float)norm->width + norm->epsilon);
+}
+
+static inline __attribute__((always_inline)) struct moments row_moments(const struct norm *norm, const float *x)
+{
     struct moments m = {0, 0};
     if (norm->kind == NORM_LAYER)
-        m.mean = row_sum(x, dx, n, 0, 1) / (float)n;
-    m.scale = 1.0f / sqrtf(row_sum(x, dx, n, m.mean, 2) / (float)n + norm->epsilon);
+        m.mean = row_sum(x, norm->width, 0, 1) / (float)norm->width;
+    m.scale = row_scale(norm, row_sum(x, norm->width, m.mean, 2));
     return m;
 }
 
@@ -54,7 +53,7 @@ static void norm_row(const struct norm *norm, const float *x, float *y)
 {
     const float *weight = norm->weight, *bias = norm->bias;
     for (int g = 0; g < norm->groups; g++, x += norm->width, y += norm->width) {
-        struct moments m = row_moments(norm, x, NULL);
+        struct moments m = row_moments(norm, x);
         if (bias) {
 #pragma GCC ivdep
             for (int i = 0; i < norm->width; i++)
@@ -67,20 +66,54 @@ static void norm_row(const struct norm *norm, const float *x, float *y)
     }
 }
 
+/* Sums over a row of (x - mean)^2 and of (x - mean + dx - shift)^2: with dx and shift 0 the same to the bit. */
+struct squares {
+    float base, probe;
+};
+
+static inline __attribute__((always_inline)) struct squares row_squares(const float *x, const float *dx, int n,
+                                                                        float mean, float shift)
+{
+    enum { SUMS = 2 };
+    vector base[SUMS] = {{0}}, probe[SUMS] = {{0}};
+    int i = 0;
+    for (; i + SUMS * LANES <= n; i += SUMS * LANES)
+        for (int k = 0; k < SUMS; k++) {
+            vector v = vector_load(x + i + k * LANES) - mean, w = v + (vector_load(dx + i + k * LANES) - shift);
+            base[k] = vector_madd(v, v, base[k]);
+            probe[k] = vector_madd(w, w, probe[k]);
+        }
+    struct squares rest = {0, 0};
+    for (; i < n; i++) {
+        float v = x[i] - mean, w = v + (dx[i] - shift);
+        rest.base = madd(v, v, rest.base);
+        rest.probe = madd(w, w, rest.probe);
+    }
+    return (struct squares){vector_sum(base[0] + base[1]) + rest.base,
+                            vector_sum(probe[0] + probe[1]) + rest.probe};
+}
+
+/* The change of (x - mean) * scale: (dx - shift) * the probe's scale + (x - mean) * the change of the scale.  The bias
+ * falls out.  mean and shift are 0, and known to be, for NORM_RMS. */
+static inline __attribute__((always_inline)) void norm_change(const struct norm *norm, const float *x, const float *dx,
+                                                              float mean, float shift, float *dy)
+{
+    const float *weight = norm->weight;
+    struct squares squares = row_squares(x, dx, norm->width, mean, shift);
+    float scale = row_scale(norm, squares.probe), rise = scale - row_scale(norm, squares.base);
+#pragma GCC ivdep
+    for (int i = 0; i < norm->width; i++)
+        dy[i] = madd(dx[i] - shift, scale, (x[i] - mean) * rise) * weight[i];
+}
+
 static void norm_delta_row(const struct norm *norm, const float *x, const float *dx, float *dy)
 {
-    const float *weight = norm->weight, *bias = norm->bias;
-    for (int g = 0; g < norm->groups; g++, x += norm->width, dx += norm->width, dy += norm->width) {
-        struct moments base = row_moments(norm, x, NULL), probe = row_moments(norm, x, dx);
-        if (bias) {
-#pragma GCC ivdep
-            for (int i = 0; i < norm->width; i++)
-                dy[i] = normal(probe, x[i] + dx[i], weight[i], bias[i]) - normal(base, x[i], weight[i], bias[i]);
-        } else {
-#pragma GCC ivdep
-            for (int i = 0; i < norm->width; i++)
-                dy[i] = normal(probe, x[i] + dx[i], weight[i], 0.0f) - normal(base, x[i], weight[i], 0.0f);
-        }
+    int n = norm->width;
+    for (int g = 0; g < norm->groups; g++, x += n, dx += n, dy += n) {
+        if (norm->kind == NORM_LAYER)
+            norm_change(norm, x, dx, row_sum(x, n, 0, 1) / (float)n, row_sum(dx, n, 0, 1) / (float)n, dy);
+        else
+            norm_change(norm, x, dx, 0, 0, dy);
     }
 }
 
@@ -111,23 +144,20 @@ static void rope_row(const struct rope *rope, const float *cos, const float *sin
 
 /* -- gates --------------------------------------------------------------------------------------------------------- */
 
-/* x[0 .. n - 1] + dx (NULL: nothing), n <= LANES, then zeros */
-static inline __attribute__((always_inline)) vector load_some(const float *x, const float *dx, size_t n)
+/* x[0 .. n - 1], n <= LANES, then zeros */
+static inline __attribute__((always_inline)) vector load_some(const float *x, size_t n)
 {
-    vector v = {0}, dv = {0};
+    vector v = {0};
     memcpy(&v, x, n * sizeof *x);
-    if (dx)
-        memcpy(&dv, dx, n * sizeof *dx);
-    return dx ? v + dv : v;
+    return v;
 }
 
-/* activation(gate + dgate) (up + dup) of n elements, n <= LANES; up NULL: no such factor */
+/* activation(gate) up of n elements, n <= LANES; up NULL: no such factor */
 static inline __attribute__((always_inline)) vector gate_some(vector (*function)(vector), const float *gate,
-                                                              const float *dgate, const float *up, const float *dup,
-                                                              size_t n)
+                                                              const float *up, size_t n)
 {
-    vector y = function(load_some(gate, dgate, n));
-    return up ? y * load_some(up, dup, n) : y;
+    vector y = function(load_some(gate, n));
+    return up ? y * load_some(up, n) : y;
 }
 
 /* The last elements go through a whole vector too: the same element comes out the same to the bit wherever it stands. */
@@ -136,30 +166,10 @@ static inline __attribute__((always_inline)) void gate_loop(vector (*function)(v
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        vector_store(y + i, gate_some(function, gate + i, NULL, up ? up + i : NULL, NULL, LANES));
+        vector_store(y + i, gate_some(function, gate + i, up ? up + i : NULL, LANES));
     if (i < n) {
-        vector v = gate_some(function, gate + i, NULL, up ? up + i : NULL, NULL, n - i);
+        vector v = gate_some(function, gate + i, up ? up + i : NULL, n - i);
         memcpy(y + i, &v, (n - i) * sizeof *y);
-    }
-}
-
-static inline __attribute__((always_inline)) vector gate_change(vector (*function)(vector), const float *gate,
-                                                                const float *up, const float *dgate,
-                                                                const float *dup, size_t n)
-{
-    return gate_some(function, gate, dgate, up, dup, n) - gate_some(function, gate, NULL, up, NULL, n);
-}
-
-static inline __attribute__((always_inline)) void gate_delta_loop(vector (*function)(vector), const float *gate,
-                                                                  const float *up, const float *dgate,
-                                                                  const float *dup, size_t n, float *dy)
-{
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        vector_store(dy + i, gate_change(function, gate + i, up ? up + i : NULL, dgate + i, up ? dup + i : NULL, LANES));
-    if (i < n) {
-        vector v = gate_change(function, gate + i, up ? up + i : NULL, dgate + i, up ? dup + i : NULL, n - i);
-        memcpy(dy + i, &v, (n - i) * sizeof *dy);
     }
 }
 
@@ -173,14 +183,78 @@ static void gate_row(enum activation activation, const float *gate, const float 
     }
 }
 
+/* What a gate's change is made of. */
+struct gate_change {
+    const float *gate, *up, *dgate, *dup; /* up and dup NULL: no such factor */
+};
+
+/* x times up and y times up + dup */
+static inline __attribute__((always_inline)) void times_up(const struct gate_change *c, size_t at, size_t n, vector *x,
+                                                           vector *y)
+{
+    if (!c->up)
+        return;
+    vector up = load_some(c->up + at, n);
+    *x *= up;
+    *y *= up + load_some(c->dup + at, n);
+}
+
+/* Of x / (1 + E(x)) with E(x) = 2^exponent(x).  Over one denominator it is (y (1 + E(x)) - x (1 + E(y))) divided by
+ * (1 + E(x)) (1 + E(y)): one division, and exactly 0 where x = y.  Below `least` the activation is nothing (1e-17) and
+ * stays what it is there, so that the denominator is finite. */
+static inline __attribute__((always_inline)) vector sigmoid_change(vector (*exponent)(vector), float least,
+                                                                   const struct gate_change *c, size_t at, size_t n)
+{
+    vector gate = load_some(c->gate + at, n);
+    vector x = vector_max(vector_set(least), gate);
+    vector y = vector_max(vector_set(least), gate + load_some(c->dgate + at, n));
+    vector ex = vector_exp2(exponent(x)), ey = vector_exp2(exponent(y));
+    times_up(c, at, n, &x, &y);
+    vector one = 1.0f + ex;
+    return (vector_madd(y, ex, y) - vector_madd(x, ey, x)) / vector_madd(ey, one, one);
+}
+
+static inline __attribute__((always_inline)) vector erf_change(const struct gate_change *c, size_t at, size_t n)
+{
+    vector gate = load_some(c->gate + at, n);
+    vector x = vector_gelu_erf(gate), y = vector_gelu_erf(gate + load_some(c->dgate + at, n));
+    times_up(c, at, n, &x, &y);
+    return y - x;
+}
+
+static inline __attribute__((always_inline)) vector change_some(enum activation activation, const struct gate_change *c,
+                                                                size_t at, size_t n)
+{
+    switch (activation) {
+    case ACTIVATION_SILU: return sigmoid_change(vector_silu_exponent, -43.0f, c, at, n);
+    case ACTIVATION_GELU_TANH: return sigmoid_change(vector_gelu_tanh_exponent, -7.6f, c, at, n);
+    case ACTIVATION_GELU_QUICK: return sigmoid_change(vector_gelu_quick_exponent, -25.0f, c, at, n);
+    default: return erf_change(c, at, n);
+    }
+}
+
+static inline __attribute__((always_inline)) void gate_delta_loop(enum activation activation, struct gate_change c,
+                                                                  size_t n, float *dy)
+{
+    size_t i = 0;
+#pragma GCC unroll 2
+    for (; i + LANES <= n; i += LANES)
+        vector_store(dy + i, change_some(activation, &c, i, LANES));
+    if (i < n) {
+        vector v = change_some(activation, &c, i, n - i);
+        memcpy(dy + i, &v, (n - i) * sizeof *dy);
+    }
+}
+
 static void gate_delta_row(enum activation activation, const float *gate, const float *up, const float *dgate,
                            const float *dup, size_t n, float *dy)
 {
+    struct gate_change c = {gate, up, dgate, dup};
     switch (activation) {
-    case ACTIVATION_SILU: gate_delta_loop(vector_silu, gate, up, dgate, dup, n, dy); break;
-    case ACTIVATION_GELU_TANH: gate_delta_loop(vector_gelu_tanh, gate, up, dgate, dup, n, dy); break;
-    case ACTIVATION_GELU_ERF: gate_delta_loop(vector_gelu_erf, gate, up, dgate, dup, n, dy); break;
-    case ACTIVATION_GELU_QUICK: gate_delta_loop(vector_gelu_quick, gate, up, dgate, dup, n, dy); break;
+    case ACTIVATION_SILU: gate_delta_loop(ACTIVATION_SILU, c, n, dy); break;
+    case ACTIVATION_GELU_TANH: gate_delta_loop(ACTIVATION_GELU_TANH, c, n, dy); break;
+    case ACTIVATION_GELU_ERF: gate_delta_loop(ACTIVATION_GELU_ERF, c, n, dy); break;
+    case ACTIVATION_GELU_QUICK: gate_delta_loop(ACTIVATION_GELU_QUICK, c, n, dy); break;
     }
 }
 

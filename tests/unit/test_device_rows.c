@@ -194,6 +194,40 @@ static void check_gate_ends(struct bench *b)
     bench_clear(b);
 }
 
+/* Changes between any two places, out to where exp() leaves f32's range. */
+static void check_gate_delta_ends(struct bench *b)
+{
+    static const float x[] = {-1e18f, -200, -100, -89, -88, -50, -43.1f, -42.9f, -26, -24, -9, -7.7f, -7.5f, -1,
+                              -1e-6f, 0,    1e-6f, 1,  7,   9,   20,     44,     88,  89,  200, 1e18f, NAN};
+    enum { N = sizeof x / sizeof *x };
+    int32_t position[N];
+    float from[N * N], change[N * N];
+    for (int i = 0; i < N; i++) {
+        position[i] = i;
+        for (int j = 0; j < N; j++) {
+            from[i * N + j] = x[i];
+            change[i * N + j] = x[j] - x[i];
+        }
+    }
+    for (int activation = 0; activation <= ACTIVATION_GELU_QUICK; activation++) {
+        enum activation function = (enum activation)activation;
+        float *dy = bench_output(b, N * N);
+        b->ops->gate_delta(b->stream, function, bench_put(b, from, N * N), NULL, bench_put(b, position, N),
+                           bench_put(b, change, N * N), NULL, N, N, dy);
+        float *got = bench_get(b, dy, N * N);
+        for (int i = 0; i < N * N; i++) {
+            double before = reference_gate(function, (double)from[i]);
+            double after = reference_gate(function, (double)(from[i] + change[i])), want = after - before;
+            bool right = isnan(change[i]) ? isnan(got[i])
+                                          : fabs((double)got[i] - want) <= 1e-6 * (fabs(before) + fabs(after)) + 1e-7;
+            CHECK(right, "%s: activation %d from %g by %g: %g, not %g", b->name, activation, (double)from[i],
+                  (double)change[i], (double)got[i], want);
+        }
+        free(got);
+    }
+    bench_clear(b);
+}
+
 /* -- sums and gathers ---------------------------------------------------------------------------------------------- */
 
 static void check_add(struct bench *b, size_t n)
@@ -250,6 +284,7 @@ static void test(struct bench *b)
     check_norm(b, NORM_RMS, 1, 8192, false);
     check_gate(b, ACTIVATION_SILU, 9000, true, 30);
     check_gate_ends(b);
+    check_gate_delta_ends(b);
     check_add(b, 100000);
     for (int neox = 0; neox < 2; neox++) {
         check_rope(b, 3, 64, 32, neox);
