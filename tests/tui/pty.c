@@ -105,7 +105,8 @@ static bool take_csi(struct pty *pty, const char *sequence, size_t length)
         return false;
     }
     char last = sequence[length - 1], before = length > 1 ? sequence[length - 2] : 0;
-    if (last == 'S' || last == 't' || (last == 'p' && before == '$')) {
+    bool asks = last == 'S' && length > 2 && sequence[2] == '?'; /* else it scrolls */
+    if (asks || last == 't' || (last == 'p' && before == '$')) {
         answer_about_pictures(pty, sequence, length);
         return false;
     }
