@@ -203,7 +203,7 @@ static void draw_proof(const struct view *view, struct area area)
         snprintf(text, sizeof text, "falls %s", gap);
     if (!drawn)
         put_words(area, 0, 1, paint_plain(COLOUR_BOLD), *text ? text : "too few units to delete", true);
-    int words = put_words(area, 0, area.rows > 8 ? FLIP_ROWS : area.rows > 4 ? 2 : 1, paint_plain(0), flip, false);
+    int words = put_words(area, 0, area.rows > 8 ? FLIP_ROWS : area.rows > 3 ? 2 : 1, paint_plain(0), flip, false);
     int rows = area.rows - 1 - words;
     bool key = rows > 8;
     if (p->point_count > 0 && rows - 1 >= CHART_LEAST_ROWS && area.columns >= AXIS + CHART_LEAST_COLUMNS) {
