@@ -136,12 +136,23 @@ static int put_picture(FILE *out, const struct report *r, size_t picture, double
     return 0;
 }
 
+/* What stands between prompt and answer.  Behind a template's marks the answer is no continuation of the prompt's text. */
+static void put_arrow(FILE *out, const struct report *r)
+{
+    const struct explanation *e = r->explanation;
+    size_t length = 0, last = e->token_count - 1;
+    const char *text = e->output_count > 0 ? tokenizer_text(r->tokenizer, e->output[0].id, &length) : "";
+    if (has_signs(r))
+        fputs(length > 0 && *text != ' ' ? "\n=> " : "\n=>", out);
+    else if (e->token_count > 0 && e->tokens[last].start == e->tokens[last].end)
+        fputc('\n', out);
+}
+
 /* The answer, underlined where that means nothing else, its earlier tokens in colours too. */
 static void put_answer(FILE *out, const struct report *r, double limit)
 {
     const struct explanation *e = r->explanation;
-    if (has_signs(r))
-        fputs("\n=>", out);
+    put_arrow(out, r);
     for (size_t t = 0; t < e->output_count; t++) {
         if (tokenizer_is_special(r->tokenizer, e->output[t].id))
             continue;

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Conversations: who speaks, what the template adds, where tokens stand, and what cannot be."""
 import json
+import re
 
 from cli import PROMPT, check, end, path, refused, run, small_model
 
@@ -49,6 +50,10 @@ def by_default():
     check("user" not in fed(raw), f"raw: {fed(raw)!r}")
     check(explain(PLAIN)["prompt"] == explain(PLAIN, "--raw")["prompt"], "without a template prompts are raw")
     check(fed(explain(PLAIN, "--chat-template", "zephyr", "--chat")) == fed(asked), "a family by name")
+    for arguments, apart in (([], True), (["--raw"], False)):
+        out = run("explain", "-m", CHATTY, "-p", PROMPT, "--generate", "3", "--format", "ansi", *arguments)[1].decode()
+        first = re.sub("\033\\[[0-9;]*m", "", out).split("\n")[0]
+        check(first.startswith(PROMPT) and (first == PROMPT) == apart, f"{arguments}: the answer and {first!r}")
 
 
 def turns():
