@@ -442,21 +442,21 @@ const struct option_group options_groups[] = {
 
 static const char *const screen_examples[] = {
     "atmanscope",
-    "atmanscope -m smollm2 -p \"The capital of France is\"",
+    "atmanscope -m smollm2 -p \"What is the capital of France?\"",
     "atmanscope explain -p \"Anna has a red ball. What does Anna have? A red\"",
     NULL,
 };
 static const char *const explain_examples[] = {
-    "atmanscope explain -m smollm2 -p \"The capital of France is\"",
-    "atmanscope explain -m smollm2 -p \"The capital of France is\" --target \" Paris\" --foil \" Rome\"",
+    "atmanscope explain -m smollm2 -p \"What is the capital of France?\" --generate 8",
+    "atmanscope explain -m smollm2 --raw -p \"The capital of France is\" --target \" Paris\" --foil \" Rome\"",
     "atmanscope explain -m llava.gguf --image cat.png -p \"A picture of a\" --format html -o why.html",
     "atmanscope explain -m model.gguf --prompt-file question.txt --generate 8 --format html -o why.html",
     "atmanscope explain -p \"Tom has a blue hat.\" --units token --format json | jq .relevance",
     NULL,
 };
 static const char *const generate_examples[] = {
-    "atmanscope generate -m smollm2 -p \"The capital of France is\" -n 20",
-    "atmanscope generate -m smollm2 -p \"The capital of France is\" --steer France=0.1",
+    "atmanscope generate -m smollm2 --raw -p \"The capital of France is\" -n 20",
+    "atmanscope generate -m smollm2 --raw -p \"The capital of France is\" --steer France=0.1",
     NULL,
 };
 static const char *const info_examples[] = {

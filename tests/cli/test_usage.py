@@ -7,7 +7,7 @@ import subprocess
 
 from cli import PROMPT, check, end, environment, path, refused, run, skip, small_model
 
-COMMANDS = ["explain", "generate", "info", "tokenize", "bench", "eval", "guard"]
+COMMANDS = ["explain", "generate", "info", "tokenize", "bench", "eval", "guard", "replay"]
 
 
 def helps():
