@@ -49,14 +49,18 @@ struct bf16_weight *bf16_weight_new(struct stream *stream, const struct weight *
     int outputs = host_weight_rows(from), columns = host_weight_columns(from);
     struct bf16_weight *w = calloc(1, sizeof *w);
     struct rounding call = {stream->kernels, from, columns, NULL, NULL};
+    bool packed = false;
     call.row = host_scratch(stream, SCRATCH_BF16, (size_t)team_size(stream->team) * columns * sizeof *call.row);
-    call.to = host_memory_new((size_t)outputs * columns * sizeof *call.to);
-    if (w && call.row && call.to) {
+    if (w && call.row) {
+        *w = (struct bf16_weight){outputs, columns, matmul_new(MATMUL_BF16, ROWS, outputs, columns)};
+        call.to = w->matmul ? host_memory_new((size_t)outputs * columns * sizeof *call.to) : NULL;
+    }
+    if (call.to) {
         team_run(stream->team, (size_t)outputs, round_output, &call);
-        *w = (struct bf16_weight){outputs, columns, matmul_new(MATMUL_BF16, ROWS, outputs, columns, call.to)};
+        packed = matmul_pack(w->matmul, call.to);
     }
     free(call.to);
-    if (w && w->matmul)
+    if (packed)
         return w;
     host_stream_fail(stream, ERROR_MEMORY, "no memory for a weight of %d x %d in bf16", outputs, columns);
     bf16_weight_free(w);

@@ -7,6 +7,8 @@
 #include "gpu/host/host.h"
 
 struct matmul {
+    int outputs, columns;
+    dnnl_data_type_t type; /* of the weight */
     dnnl_engine_t engine;
     dnnl_primitive_t product;
     dnnl_memory_desc_t x, weight, y, scratch;
@@ -29,15 +31,15 @@ static bool describe(dnnl_memory_desc_t *matrix, int rows, int columns, dnnl_dat
     return dnnl_memory_desc_init_by_tag(matrix, 2, (dnnl_dims_t){rows, columns}, type, tag) == dnnl_success;
 }
 
-static bool make_product(struct matmul *m, enum matmul_kind kind, int rows, int outputs, int columns)
+static bool make_product(struct matmul *m, enum matmul_kind kind, int rows)
 {
-    dnnl_data_type_t x = kind == MATMUL_BF16 ? dnnl_bf16 : dnnl_u8, weight = kind == MATMUL_BF16 ? dnnl_bf16 : dnnl_s8;
+    dnnl_data_type_t x = kind == MATMUL_BF16 ? dnnl_bf16 : dnnl_u8, y = kind == MATMUL_BF16 ? dnnl_f32 : dnnl_s32;
     dnnl_matmul_desc_t how;
     dnnl_primitive_attr_t attribute = NULL;
     dnnl_primitive_desc_t description = NULL;
-    bool made = describe(&m->x, rows, columns, x, dnnl_ab) &&
-                describe(&m->weight, columns, outputs, weight, dnnl_format_tag_any) &&
-                describe(&m->y, rows, outputs, kind == MATMUL_BF16 ? dnnl_f32 : dnnl_s32, dnnl_ab) &&
+    bool made = describe(&m->x, rows, m->columns, x, dnnl_ab) &&
+                describe(&m->weight, m->columns, m->outputs, m->type, dnnl_format_tag_any) &&
+                describe(&m->y, rows, m->outputs, y, dnnl_ab) &&
                 dnnl_matmul_desc_init(&how, &m->x, &m->weight, NULL, &m->y) == dnnl_success &&
                 dnnl_primitive_attr_create(&attribute) == dnnl_success &&
                 dnnl_primitive_attr_set_scratchpad_mode(attribute, dnnl_scratchpad_mode_user) == dnnl_success &&
@@ -80,14 +82,12 @@ static bool execute(const struct matmul *m, dnnl_primitive_t primitive, int weig
     return done;
 }
 
-static bool pack(struct matmul *m, dnnl_data_type_t type, int outputs, int columns, const void *weight)
+bool matmul_pack(struct matmul *m, const void *weight)
 {
     dnnl_memory_desc_t plain;
     dnnl_primitive_desc_t description = NULL;
     dnnl_primitive_t reorder = NULL;
-    m->data = host_memory_new(dnnl_memory_desc_get_size(&m->weight));
-    bool done = m->data && dnnl_memory_create(&m->packed, &m->weight, m->engine, m->data) == dnnl_success &&
-                describe(&plain, columns, outputs, type, dnnl_ba) &&
+    bool done = describe(&plain, m->columns, m->outputs, m->type, dnnl_ba) &&
                 dnnl_reorder_primitive_desc_create(&description, &plain, m->engine, &m->weight, m->engine, NULL) ==
                     dnnl_success &&
                 dnnl_primitive_create(&reorder, description) == dnnl_success &&
@@ -97,13 +97,16 @@ static bool pack(struct matmul *m, dnnl_data_type_t type, int outputs, int colum
     return done;
 }
 
-struct matmul *matmul_new(enum matmul_kind kind, int rows, int outputs, int columns, const void *weight)
+struct matmul *matmul_new(enum matmul_kind kind, int rows, int outputs, int columns)
 {
     struct matmul *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    *m = (struct matmul){.outputs = outputs, .columns = columns, .type = kind == MATMUL_BF16 ? dnnl_bf16 : dnnl_s8};
     omp_set_num_threads(1); /* of the calling thread: a product is made for as many as there are when it is made */
-    if (m && dnnl_engine_create(&m->engine, dnnl_cpu, 0) == dnnl_success &&
-        make_product(m, kind, rows, outputs, columns) &&
-        pack(m, kind == MATMUL_BF16 ? dnnl_bf16 : dnnl_s8, outputs, columns, weight))
+    if (dnnl_engine_create(&m->engine, dnnl_cpu, 0) == dnnl_success && make_product(m, kind, rows) &&
+        (m->data = host_memory_new(dnnl_memory_desc_get_size(&m->weight))) &&
+        dnnl_memory_create(&m->packed, &m->weight, m->engine, m->data) == dnnl_success)
         return m;
     matmul_free(m);
     return NULL;

@@ -19,10 +19,13 @@ struct matmul;
 /* Whether this processor has what makes it worth while, and INT8 exact. Thread: any. */
 bool matmul_offered(enum matmul_kind);
 
-/* Pack weight [outputs, columns] for products with `rows` rows; it is not looked at any more afterwards.  NULL: no memory,
- * or oneDNN cannot. */
-struct matmul *matmul_new(enum matmul_kind, int rows, int outputs, int columns, const void *weight);
+/* For products with `rows` rows and a weight yet to be packed.  NULL: no memory, or oneDNN cannot. */
+struct matmul *matmul_new(enum matmul_kind, int rows, int outputs, int columns);
 void matmul_free(struct matmul *); /* NULL ok */
+
+/* Pack weight [outputs, columns], not looked at any more afterwards: memory for it that is asked for after matmul_new() and
+ * freed after this leaves no hole behind. */
+bool matmul_pack(struct matmul *, const void *weight);
 
 size_t matmul_scratch(const struct matmul *); /* bytes that a product needs besides */
 
