@@ -124,54 +124,37 @@ static struct factors factors_prepare(const struct attention *a, const float *fa
 
 /* -- keys and values ----------------------------------------------------------------------------------------------- */
 
-/* Pack the baseline's keys first .. end - 1 of a head into panels, where first is a panel's start; the rest of the last
- * panel becomes 0. */
-static void pack_base(const struct call *call, int kv_head, int first, int end, float *panels)
+/* Pack keys first .. end - 1 of a head into panels; dkey: what is to be added to them, from row dkey_row on, or NULL.  The
+ * kernel looks at no vector of a panel's columns in which there is no key. */
+static void pack_keys(const struct call *call, int kv_head, int first, int end, const float *dkey, int dkey_row,
+                      float *panels)
 {
     const struct attention *a = call->a;
-    size_t stride = (size_t)a->kv_heads * a->head_dim;
-    for (int key = first; key < end; key += KERNEL_PANEL) {
-        float *panel = panels + key / KERNEL_PANEL * panel_floats(a);
-        int count = least(KERNEL_PANEL, end - key);
-        if (count < KERNEL_PANEL)
-            memset(panel, 0, panel_floats(a) * sizeof *panel);
-        call->kernels->pack(a->key + key * stride + (size_t)kv_head * a->head_dim, stride, count, a->head_dim, 0,
-                            panel);
+    size_t stride = (size_t)a->kv_heads * a->head_dim, head = (size_t)kv_head * a->head_dim;
+    for (int key = first, count; key < end; key += count) {
+        int column = key % KERNEL_PANEL;
+        count = least(KERNEL_PANEL - column, end - key);
+        call->kernels->pack(a->key + key * stride + head,
+                            dkey ? dkey + (size_t)(dkey_row + key - first) * stride + head : NULL, stride, count,
+                            a->head_dim, column, panels + key / KERNEL_PANEL * panel_floats(a));
     }
 }
 
 /* Pack a probe's own keys, and those of the baseline before them in the same panel. */
 static void pack_probe(const struct call *call, int kv_head, const struct probe_span *span, int end, struct buffers *b)
 {
-    const struct attention *a = call->a;
-    size_t stride = (size_t)a->kv_heads * a->head_dim, head = (size_t)kv_head * a->head_dim;
-    int first = span->key_position / KERNEL_PANEL * KERNEL_PANEL;
-    pack_base(call, kv_head, first, span->key_position, b->panel);
-    for (int key = span->key_position; key < end;) {
-        float *panel = b->panel + key / KERNEL_PANEL * panel_floats(a);
-        int column = key % KERNEL_PANEL, count = least(KERNEL_PANEL - column, end - key);
-        if (column == 0 && count < KERNEL_PANEL)
-            memset(panel, 0, panel_floats(a) * sizeof *panel);
-        /* The sums go through the memory of their values first: both have the same shape. */
-        for (int j = 0; j < count; j++) {
-            size_t row = (size_t)(span->key_row + key + j - span->key_position);
-            call->kernels->sum(a->key + (key + j) * stride + head, call->dkey + row * stride + head,
-                               (size_t)a->head_dim, b->value + (size_t)j * a->head_dim);
-        }
-        call->kernels->pack(b->value, (size_t)a->head_dim, count, a->head_dim, column, panel);
-        key += count;
-    }
+    int own = span->key_position;
+    pack_keys(call, kv_head, own / KERNEL_PANEL * KERNEL_PANEL, own, NULL, 0, b->panel);
+    pack_keys(call, kv_head, own, end, call->dkey, span->key_row, b->panel);
 }
 
 static void sum_values(const struct call *call, int kv_head, const struct probe_span *span, int end, float *value)
 {
     const struct attention *a = call->a;
     size_t stride = (size_t)a->kv_heads * a->head_dim, head = (size_t)kv_head * a->head_dim;
-    for (int key = span->key_position; key < end; key++) {
-        size_t own = (size_t)(key - span->key_position);
-        call->kernels->sum(a->value + key * stride + head, call->dvalue + (span->key_row + own) * stride + head,
-                           (size_t)a->head_dim, value + own * a->head_dim);
-    }
+    int own = span->key_position;
+    call->kernels->sum_rows(a->value + own * stride + head, call->dvalue + span->key_row * stride + head, stride,
+                            end - own, a->head_dim, value);
 }
 
 /* -- tiles --------------------------------------------------------------------------------------------------------- */
@@ -275,7 +258,7 @@ static void pack_task(void *context, size_t i, int member)
     (void)member;
     const struct packing *p = context;
     int kv_head = (int)i / p->panels, panel = p->panel + (int)i % p->panels;
-    pack_base(p->call, kv_head, panel * KERNEL_PANEL, least(p->end, (panel + 1) * KERNEL_PANEL),
+    pack_keys(p->call, kv_head, panel * KERNEL_PANEL, least(p->end, (panel + 1) * KERNEL_PANEL), NULL, 0,
               p->base + (size_t)kv_head * p->call->panels * panel_floats(p->call->a));
 }
 

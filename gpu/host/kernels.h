@@ -86,8 +86,11 @@ struct kernels {
     void (*bf16_round)(const float *x, size_t n, uint16_t *y);
 
     /* kernels_attend.c */
-    /* keys [count <= KERNEL_PANEL, dim], `stride` floats apart, into a panel from column `column` on */
-    void (*pack)(const float *key, size_t stride, int count, int dim, int column, float *panel);
+    /* key + dkey [count, dim], rows of both `stride` floats apart, dkey NULL: 0, into columns column .. column + count - 1
+     * of a panel; columns behind them up to a whole vector become 0 */
+    void (*pack)(const float *key, const float *dkey, size_t stride, int count, int dim, int column, float *panel);
+    /* sum [rows, columns] = x + y, rows of both `stride` floats apart */
+    void (*sum_rows)(const float *x, const float *y, size_t stride, int rows, int columns, float *sum);
     void (*attend)(const struct attend_tile *);
 
     /* kernels_int8.c */

@@ -14,18 +14,88 @@ enum {
     TOGETHER = 4,  /* rows whose least or greatest score is looked for together */
 };
 
-/* -- scores -------------------------------------------------------------------------------------------------------- */
+/* -- keys ---------------------------------------------------------------------------------------------------------- */
 
-static void pack(const float *key, size_t stride, int count, int dim, int column, float *panel)
+/* A step of a transposition: lanes of b whose number has no bit `half` in it go to the other lanes of a, and those of a
+ * take their place. */
+static inline void swap_lanes(vector *a, vector *b, int half)
 {
-    enum { BLOCK = 16 }; /* columns of a key that are one cache line */
-    for (int d0 = 0; d0 < dim; d0 += BLOCK) {
-        int n = dim - d0 < BLOCK ? dim - d0 : BLOCK;
-        for (int j = 0; j < count; j++)
-            for (int d = 0; d < n; d++)
-                panel[(size_t)(d0 + d) * KERNEL_PANEL + column + j] = key[(size_t)j * stride + d0 + d];
+    int_vector upper, lower;
+    for (int lane = 0; lane < LANES; lane++) {
+        upper[lane] = lane & half ? lane - half + LANES : lane;
+        lower[lane] = lane & half ? lane + LANES : lane + half;
+    }
+    vector x = __builtin_shuffle(*a, *b, upper);
+    *b = __builtin_shuffle(*a, *b, lower);
+    *a = x;
+}
+
+/* x[i] lane j becomes x[j] lane i. */
+static inline __attribute__((always_inline)) void transpose(vector x[LANES])
+{
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half; half /= 2)
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++)
+            if (!(i & half))
+                swap_lanes(&x[i], &x[i + half], half);
+}
+
+/* Of a vector of columns of a panel, columns from .. to - 1 become keys from, from + 1 and so on; those before stay, those
+ * behind become 0. */
+static inline void pack_columns(const float *key, const float *dkey, size_t stride, int from, int to, int dim,
+                                float *panel)
+{
+    int d = 0;
+    for (; d + LANES <= dim; d += LANES) {
+        vector x[LANES];
+#pragma GCC unroll 16
+        for (int j = 0; j < LANES; j++) {
+            x[j] = vector_set(0);
+            if (j >= from && j < to) {
+                x[j] = vector_load(key + (j - from) * stride + d);
+                if (dkey)
+                    x[j] += vector_load(dkey + (j - from) * stride + d);
+            }
+        }
+        transpose(x);
+        int_vector lane;
+        for (int j = 0; j < LANES; j++)
+            lane[j] = j;
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            float *to_row = panel + (size_t)(d + i) * KERNEL_PANEL;
+            vector_store(to_row, from > 0 ? vector_choose(lane < from, vector_load(to_row), x[i]) : x[i]);
+        }
+    }
+    for (; d < dim; d++)
+        for (int j = from; j < LANES; j++)
+            panel[(size_t)d * KERNEL_PANEL + j] =
+                j >= to ? 0 : key[(j - from) * stride + d] + (dkey ? dkey[(j - from) * stride + d] : 0);
+}
+
+static void pack(const float *key, const float *dkey, size_t stride, int count, int dim, int column, float *panel)
+{
+    int end = column + count;
+    for (int first = column / LANES * LANES; first < end; first += LANES) {
+        int from = column > first ? column - first : 0, to = end - first < LANES ? end - first : LANES;
+        size_t skip = (size_t)(first + from - column) * stride;
+        pack_columns(key + skip, dkey ? dkey + skip : NULL, stride, from, to, dim, panel + first);
     }
 }
+
+static void sum_rows(const float *x, const float *y, size_t stride, int rows, int columns, float *sum)
+{
+    for (int r = 0; r < rows; r++, x += stride, y += stride, sum += columns) {
+        int i = 0;
+        for (; i + LANES <= columns; i += LANES)
+            vector_store(sum + i, vector_load(x + i) + vector_load(y + i));
+        for (; i < columns; i++)
+            sum[i] = x[i] + y[i];
+    }
+}
+
+/* -- scores -------------------------------------------------------------------------------------------------------- */
 
 /* sum [rows, vectors] += a [rows, n] . b [n, vectors], rows of a and b a_stride and b_stride apart, n > 0 */
 static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const float *a, size_t a_stride, int n,
@@ -391,5 +461,6 @@ void NAMED(kernels_attend_, KERNELS)(struct kernels *kernels);
 void NAMED(kernels_attend_, KERNELS)(struct kernels *kernels)
 {
     kernels->pack = pack;
+    kernels->sum_rows = sum_rows;
     kernels->attend = attend;
 }
