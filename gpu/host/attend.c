@@ -45,6 +45,7 @@ struct buffers {
     float *value;           /* [positions, head_dim] */
     float *panel;           /* [panels, head_dim, KERNEL_PANEL] */
     const float **panels;   /* [panels] */
+    const char **soon;      /* [4 tile positions + 1] what the next tile needs */
 };
 
 static int least(int a, int b)
@@ -101,6 +102,7 @@ static size_t buffers_lay(const struct call *call, char *memory, struct buffers 
     b->value = cut(&memory, &total, (size_t)a->positions * a->head_dim * real);
     b->panel = cut(&memory, &total, call->panels * panel_floats(a) * real);
     b->panels = cut(&memory, &total, call->panels * sizeof *b->panels);
+    b->soon = cut(&memory, &total, (4 * (size_t)call->tile_positions + 1) * sizeof *b->soon);
     return total;
 }
 
@@ -166,24 +168,32 @@ static void attend_tile(const struct call *call, int kv_head, const struct probe
     const struct attention *a = call->a;
     size_t width = (size_t)a->heads * a->head_dim, heads = (size_t)call->group * a->head_dim;
     size_t column = kv_head * heads;
-    for (int i = 0; i < count; i++) {
-        size_t row = (size_t)(span->query_row + first + i), position = (size_t)(span->query_position + first + i);
-        const float *query = call->query + (call->difference ? position : row) * width + column;
-        float *to = b->query + i * heads;
-        call->kernels->scaled_sum(query, call->dquery ? call->dquery + row * width + column : NULL,
-                                  a->scale * (float)M_LOG2E, heads, to);
-    }
+    size_t row = (size_t)(span->query_row + first), position = (size_t)(span->query_position + first);
+    const float *query = call->query + (call->difference ? position : row) * width + column;
+    for (int i = 0; i < count; i++)
+        call->kernels->scaled_sum(query + i * width, call->dquery ? call->dquery + (row + i) * width + column : NULL,
+                                  a->scale * (float)M_LOG2E, heads, b->query + i * heads);
     tile->position = span->query_position + first;
     tile->count = count;
+    tile->y = call->y + row * width + column;
+    tile->base = call->difference ? call->output + position * width + column : NULL;
+    tile->y_stride = width;
     call->kernels->attend(tile);
-    for (int i = 0; i < count; i++) {
-        size_t row = (size_t)(span->query_row + first + i), position = (size_t)(span->query_position + first + i);
-        float *to = call->y + row * width + column;
-        if (call->difference)
-            call->kernels->difference(b->output + i * heads, call->output + position * width + column, heads, to);
-        else
-            memcpy(to, b->output + i * heads, heads * sizeof *to);
-    }
+}
+
+/* What attend_tile() is going to read and write: the rows of a group of probes are more than the second cache holds. */
+static void list_soon(const struct call *call, int kv_head, const struct probe_span *span, int first, int count,
+                      const char **soon)
+{
+    const struct attention *a = call->a;
+    size_t width = (size_t)a->heads * a->head_dim, column = (size_t)kv_head * call->group * a->head_dim;
+    size_t row = (size_t)(span->query_row + first), position = (size_t)(span->query_position + first);
+    const float *from[] = {call->dquery ? call->dquery + row * width : NULL, call->y + row * width,
+                           call->query + position * width, call->output + position * width};
+    for (size_t k = 0; k < sizeof from / sizeof *from; k++)
+        for (int i = 0; i < count && from[k]; i++)
+            *soon++ = (const char *)(from[k] + i * width + column);
+    *soon = NULL;
 }
 
 static struct attend_tile tile_start(const struct call *call, const struct factors *factors, struct buffers *b)
@@ -198,7 +208,8 @@ static struct attend_tile tile_start(const struct call *call, const struct facto
                                 .score = b->score,
                                 .score_stride = (size_t)call->panels * KERNEL_PANEL,
                                 .share = b->share,
-                                .output = b->output};
+                                .output = b->output,
+                                .soon = b->soon};
 }
 
 /* Keys and values that are the baseline's throughout. */
@@ -241,8 +252,11 @@ static void attend_probe(const struct call *call, int kv_head, const struct prob
         tile.value_stride[1] = (size_t)a->head_dim;
         tile.split = span->key_position;
     }
-    for (int i = 0; i < span->query_count; i += call->tile_positions)
-        attend_tile(call, kv_head, span, i, least(call->tile_positions, span->query_count - i), &tile, b);
+    for (int i = 0, next; i < span->query_count; i = next) {
+        next = least(i + call->tile_positions, span->query_count);
+        list_soon(call, kv_head, span, next, least(call->tile_positions, span->query_count - next), b->soon);
+        attend_tile(call, kv_head, span, i, next - i, &tile, b);
+    }
 }
 
 /* -- operations ---------------------------------------------------------------------------------------------------- */
@@ -295,6 +309,7 @@ static void attend_task(void *context, size_t i, int member)
     int kv_head = (int)i % call->a->kv_heads, last = (call->span->query_count - 1) / call->tile_positions;
     int start = (last - (int)i / call->a->kv_heads) * call->tile_positions;
     use_base(call, kv_head, &tile, &b);
+    b.soon[0] = NULL;
     attend_tile(call, kv_head, call->span, start, least(call->tile_positions, call->span->query_count - start), &tile,
                 &b);
 }

@@ -45,7 +45,11 @@ struct attend_tile {
     float *score;         /* scratch [count * group, score_stride] */
     size_t score_stride;  /* a multiple of KERNEL_PANEL that holds attention->positions */
     float *share;         /* scratch [count * group] */
-    float *output;        /* [count * group, head_dim] */
+    float *output;        /* scratch [count * group, head_dim] */
+    float *y;             /* [count, group * head_dim], rows y_stride floats apart */
+    const float *base;    /* laid out as y: is subtracted; NULL: 0 */
+    size_t y_stride;
+    const char *const *soon; /* what is needed after this tile: pieces of group * head_dim floats; the last pointer is NULL */
 };
 
 /* A target's part in the change of the log-sum-exp over some columns of the vocabulary. */

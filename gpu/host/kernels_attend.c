@@ -97,10 +97,19 @@ static void sum_rows(const float *x, const float *y, size_t stride, int rows, in
 
 /* -- scores -------------------------------------------------------------------------------------------------------- */
 
-/* sum [rows, vectors] += a [rows, n] . b [n, vectors], rows of a and b a_stride and b_stride apart, n > 0 */
+/* The next piece of what the tile after this one needs.  Asked for line by line while this one is computed: many lines at
+ * once would hold up what is loaded meanwhile. */
+static inline const char *next_piece(const char *const **soon)
+{
+    static const char nothing;
+    return **soon ? *(*soon)++ : &nothing;
+}
+
+/* sum [rows, vectors] += a [rows, n] . b [n, vectors], rows of a and b a_stride and b_stride apart, n > 0; meanwhile ask for
+ * a byte of memory at soon, and for one every so many bytes */
 static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const float *a, size_t a_stride, int n,
-                                                           const float *b, size_t b_stride,
-                                                           vector sum[TILE_ROWS][VECTORS])
+                                                           const float *b, size_t b_stride, const char *soon,
+                                                           size_t soon_step, vector sum[TILE_ROWS][VECTORS])
 {
     /* Three rows and three more, whose addresses are all made of two pointers and the stride.  A compiler that knows where
      * the second points makes a pointer for each row, and keeps them in memory. */
@@ -108,6 +117,8 @@ static inline __attribute__((always_inline)) void multiply(int rows, int vectors
     __asm__("" : "+r"(lower));
     const float *end = a + n;
     do {
+        __builtin_prefetch(soon);
+        soon += soon_step;
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             vector x = vector_set(r < 3 ? a[r * a_stride] : lower[(r - 3) * a_stride]);
@@ -121,17 +132,22 @@ static inline __attribute__((always_inline)) void multiply(int rows, int vectors
     } while (a < end);
 }
 
-/* score [rows, vectors * LANES] = query [rows, dim] . as many columns of panel [dim, KERNEL_PANEL] */
-static inline __attribute__((always_inline)) void score_tile(int rows, int vectors, const float *query, int dim,
-                                                             const float *panel, float *score, size_t stride)
+/* score [rows, vectors * LANES] = the tile's query rows from `row` on . as many columns of panel [head_dim, KERNEL_PANEL] */
+static inline __attribute__((always_inline)) void score_tile(const struct attend_tile *tile, int row, int rows,
+                                                             int vectors, const float *panel, float *score,
+                                                             const char *const **soon)
 {
     vector sum[TILE_ROWS][VECTORS];
+    int dim = tile->attention->head_dim;
+    size_t stride = tile->score_stride;
+    const char *piece = next_piece(soon);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++)
             sum[r][v] = vector_set(0);
-    multiply(rows, vectors, query, (size_t)dim, dim, panel, KERNEL_PANEL, sum);
+    multiply(rows, vectors, tile->query + (size_t)row * dim, (size_t)dim, dim, panel, KERNEL_PANEL, piece,
+             (size_t)tile->group * sizeof *score, sum);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
@@ -139,31 +155,35 @@ static inline __attribute__((always_inline)) void score_tile(int rows, int vecto
             vector_store(score + r * stride + v * LANES, sum[r][v]);
 }
 
-/* keys: so many of the panel's, rounded up to whole vectors */
-static inline __attribute__((always_inline)) void score_strips(int rows, const float *query, int dim,
+/* Scores of the panel's first keys, rounded up to whole vectors. */
+static inline __attribute__((always_inline)) void score_strips(const struct attend_tile *tile, int row, int rows,
                                                                const float *panel, int keys, float *score,
-                                                               size_t stride)
+                                                               const char *const **soon)
 {
     for (; keys > (VECTORS - 1) * LANES; keys -= VECTORS * LANES, panel += VECTORS * LANES, score += VECTORS * LANES)
-        score_tile(rows, VECTORS, query, dim, panel, score, stride);
+        score_tile(tile, row, rows, VECTORS, panel, score, soon);
     if (VECTORS > 3 && keys > 2 * LANES)
-        score_tile(rows, 3, query, dim, panel, score, stride);
+        score_tile(tile, row, rows, 3, panel, score, soon);
     else if (VECTORS > 2 && keys > LANES)
-        score_tile(rows, 2, query, dim, panel, score, stride);
+        score_tile(tile, row, rows, 2, panel, score, soon);
     else if (keys > 0)
-        score_tile(rows, 1, query, dim, panel, score, stride);
+        score_tile(tile, row, rows, 1, panel, score, soon);
 }
 
-static void scores(int rows, const float *query, int dim, const float *panel, int keys, float *score, size_t stride)
+/* Scores of keys first .. end - 1 of one panel. */
+static void scores(const struct attend_tile *tile, int rows, int first, int end, const char *const **soon)
 {
-    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, query += (size_t)TILE_ROWS * dim, score += TILE_ROWS * stride)
-        score_strips(TILE_ROWS, query, dim, panel, keys, score, stride);
-    switch (rows) {
-    case 5: score_strips(5, query, dim, panel, keys, score, stride); break;
-    case 4: score_strips(4, query, dim, panel, keys, score, stride); break;
-    case 3: score_strips(3, query, dim, panel, keys, score, stride); break;
-    case 2: score_strips(2, query, dim, panel, keys, score, stride); break;
-    case 1: score_strips(1, query, dim, panel, keys, score, stride); break;
+    const float *panel = tile->panel[first / KERNEL_PANEL];
+    float *score = tile->score + first;
+    int keys = end - first, r = 0;
+    for (; r + TILE_ROWS <= rows; r += TILE_ROWS, score += TILE_ROWS * tile->score_stride)
+        score_strips(tile, r, TILE_ROWS, panel, keys, score, soon);
+    switch (rows - r) {
+    case 5: score_strips(tile, r, 5, panel, keys, score, soon); break;
+    case 4: score_strips(tile, r, 4, panel, keys, score, soon); break;
+    case 3: score_strips(tile, r, 3, panel, keys, score, soon); break;
+    case 2: score_strips(tile, r, 2, panel, keys, score, soon); break;
+    case 1: score_strips(tile, r, 1, panel, keys, score, soon); break;
     }
 }
 
@@ -197,19 +217,21 @@ static inline void hide_lanes(float *score, int j, int first, int end, float val
 }
 
 /* Of keys first .. end - 1, those that a row does not see become `value`. */
-static void hide(const struct attend_tile *tile, int rows, int first, int end, float value)
+static void hide(const struct attend_tile *tile, int first, int end, float value)
 {
     const struct attention *a = tile->attention;
     int from = round_up(attend_first(a, tile->position + tile->count - 1)); /* all rows see what is between */
     int to = round_down(attend_end(a, tile->position));
     to = to > from ? to : from;
-    for (int r = 0; r < rows; r++) {
-        int position = tile->position + r / tile->group;
+    float *score = tile->score;
+    for (int position = tile->position; position < tile->position + tile->count; position++) {
         int seen_first = attend_first(a, position), seen_end = attend_end(a, position);
-        for (int j = first; j < from; j += LANES)
-            hide_lanes(row_score(tile, r), j, seen_first, seen_end, value);
-        for (int j = to; j < end; j += LANES)
-            hide_lanes(row_score(tile, r), j, seen_first, seen_end, value);
+        for (int head = 0; head < tile->group; head++, score += tile->score_stride) {
+            for (int j = first; j < from; j += LANES)
+                hide_lanes(score, j, seen_first, seen_end, value);
+            for (int j = to; j < end; j += LANES)
+                hide_lanes(score, j, seen_first, seen_end, value);
+        }
     }
 }
 
@@ -282,7 +304,7 @@ static void suppress_rows(const struct attend_tile *tile, int rows, int first, i
             hide_lanes(row_score(tile, r), last, 0, a->positions, INFINITY);
         best(tile, rows, vector_min, INFINITY, 0, round_up(a->positions));
     } else if (a->suppression == SUPPRESS_ROW_MIN_CAUSAL) {
-        hide(tile, rows, first, end, INFINITY);
+        hide(tile, first, end, INFINITY);
         best(tile, rows, vector_min, INFINITY, first, end);
     }
     for (int r = 0; r < rows; r++)
@@ -355,102 +377,139 @@ static void weights(const struct attend_tile *tile, int rows, int first, int end
         cap(tile, rows, whole ? 0 : first, whole ? a->positions : end);
     if (suppressed)
         suppress_rows(tile, rows, first, end);
-    hide(tile, rows, first, end, -INFINITY);
+    hide(tile, first, end, -INFINITY);
     best(tile, rows, vector_max, -INFINITY, first, end);
     powers(tile, rows, first, end);
 }
 
 /* -- values -------------------------------------------------------------------------------------------------------- */
 
-/* output [rows, columns of a strip] += weight [rows, keys] . value [keys, strip]; vectors: the strip's width. */
-static inline __attribute__((always_inline)) void value_tile(int rows, int vectors, const float *weight, size_t stride,
-                                                             int keys, const float *value, size_t value_stride,
-                                                             float *output, int dim)
+/* Some keys' values and their weights; row r of the weights starts at weight + r * the tile's score_stride. */
+struct values {
+    const float *weight, *value;
+    size_t stride; /* of values */
+    int keys;
+};
+
+/* output [rows, vectors * LANES] += weight [rows, keys] . as many columns of value, from column `column` on */
+static inline __attribute__((always_inline)) void value_tile(const struct attend_tile *tile, int row, int rows,
+                                                             int vectors, const struct values *values, int column,
+                                                             const char *const **soon)
 {
     vector sum[TILE_ROWS][VECTORS];
+    size_t dim = (size_t)tile->attention->head_dim;
+    float *output = tile->output + row * dim + column;
+    const char *piece = next_piece(soon);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = vector_load(output + (size_t)r * dim + v * LANES);
-    multiply(rows, vectors, weight, stride, keys, value, value_stride, sum);
+            sum[r][v] = vector_load(output + r * dim + v * LANES);
+    multiply(rows, vectors, values->weight + row * tile->score_stride, tile->score_stride, values->keys,
+             values->value + column, values->stride, piece, tile->group * dim * sizeof *output / KERNEL_PANEL, sum);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++)
-            vector_store(output + (size_t)r * dim + v * LANES, sum[r][v]);
+            vector_store(output + r * dim + v * LANES, sum[r][v]);
 }
 
-static inline __attribute__((always_inline)) void value_strips(int rows, const float *weight, size_t stride, int keys,
-                                                               const float *value, size_t value_stride, float *output,
-                                                               int dim)
+static inline __attribute__((always_inline)) void value_strips(const struct attend_tile *tile, int row, int rows,
+                                                               const struct values *values, const char *const **soon)
 {
-    int d = 0;
+    int dim = tile->attention->head_dim, d = 0;
     for (; d + VECTORS * LANES <= dim; d += VECTORS * LANES)
-        value_tile(rows, VECTORS, weight, stride, keys, value + d, value_stride, output + d, dim);
-    for (; d + LANES <= dim; d += LANES)
-        value_tile(rows, 1, weight, stride, keys, value + d, value_stride, output + d, dim);
+        value_tile(tile, row, rows, VECTORS, values, d, soon);
+    if (VECTORS > 3 && d + 3 * LANES <= dim) {
+        value_tile(tile, row, rows, 3, values, d, soon);
+        d += 3 * LANES;
+    } else if (VECTORS > 2 && d + 2 * LANES <= dim) {
+        value_tile(tile, row, rows, 2, values, d, soon);
+        d += 2 * LANES;
+    } else if (d + LANES <= dim) {
+        value_tile(tile, row, rows, 1, values, d, soon);
+        d += LANES;
+    }
     for (; d < dim; d++)
-        for (int r = 0; r < rows; r++) {
-            float sum = output[(size_t)r * dim + d];
-            for (int j = 0; j < keys; j++)
-                sum = madd(weight[r * stride + j], value[(size_t)j * value_stride + d], sum);
-            output[(size_t)r * dim + d] = sum;
+        for (int r = row; r < row + rows; r++) {
+            float sum = tile->output[(size_t)r * dim + d];
+            for (int j = 0; j < values->keys; j++)
+                sum = madd(values->weight[r * tile->score_stride + j], values->value[j * values->stride + d], sum);
+            tile->output[(size_t)r * dim + d] = sum;
         }
 }
 
-static void values(int rows, const float *weight, size_t stride, int keys, const float *value, size_t value_stride,
-                   float *output, int dim)
+static void add_values(const struct attend_tile *tile, int rows, const struct values *values, const char *const **soon)
 {
-    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, weight += TILE_ROWS * stride, output += (size_t)TILE_ROWS * dim)
-        value_strips(TILE_ROWS, weight, stride, keys, value, value_stride, output, dim);
-    switch (rows) {
-    case 5: value_strips(5, weight, stride, keys, value, value_stride, output, dim); break;
-    case 4: value_strips(4, weight, stride, keys, value, value_stride, output, dim); break;
-    case 3: value_strips(3, weight, stride, keys, value, value_stride, output, dim); break;
-    case 2: value_strips(2, weight, stride, keys, value, value_stride, output, dim); break;
-    case 1: value_strips(1, weight, stride, keys, value, value_stride, output, dim); break;
+    int r = 0;
+    for (; r + TILE_ROWS <= rows; r += TILE_ROWS)
+        value_strips(tile, r, TILE_ROWS, values, soon);
+    switch (rows - r) {
+    case 5: value_strips(tile, r, 5, values, soon); break;
+    case 4: value_strips(tile, r, 4, values, soon); break;
+    case 3: value_strips(tile, r, 3, values, soon); break;
+    case 2: value_strips(tile, r, 2, values, soon); break;
+    case 1: value_strips(tile, r, 1, values, soon); break;
     }
 }
 
-/* -- a tile -------------------------------------------------------------------------------------------------------- */
-
 /* The tile's output, not yet normalised, for keys first .. end - 1.  A panel's values serve all rows while they are in the
  * nearest cache. */
-static void add_values(const struct attend_tile *tile, int rows, int first, int end)
+static void add_panels(const struct attend_tile *tile, int rows, int first, int end, const char *const **soon)
 {
-    int dim = tile->attention->head_dim;
-    memset(tile->output, 0, (size_t)rows * (size_t)dim * sizeof *tile->output);
+    memset(tile->output, 0, (size_t)rows * (size_t)tile->attention->head_dim * sizeof *tile->output);
     for (int from = first, to; from < end; from = to) {
         int part = from >= tile->split;
         to = from / KERNEL_PANEL * KERNEL_PANEL + KERNEL_PANEL;
         to = to < end ? to : end;
         to = part || to < tile->split ? to : tile->split;
-        values(rows, tile->score + from, tile->score_stride, to - from,
-               tile->value[part] + (size_t)(from - (part ? tile->split : 0)) * tile->value_stride[part],
-               tile->value_stride[part], tile->output, dim);
+        size_t row = (size_t)(from - (part ? tile->split : 0));
+        struct values values = {tile->score + from, tile->value[part] + row * tile->value_stride[part],
+                                tile->value_stride[part], to - from};
+        add_values(tile, rows, &values, soon);
+    }
+}
+
+/* -- a tile -------------------------------------------------------------------------------------------------------- */
+
+/* y = output * share, less what there is to subtract */
+static void put(const struct attend_tile *tile)
+{
+    int dim = tile->attention->head_dim;
+    const float *output = tile->output, *share = tile->share;
+    for (int i = 0; i < tile->count; i++) {
+        float *y = tile->y + i * tile->y_stride;
+        const float *base = tile->base ? tile->base + i * tile->y_stride : NULL;
+        for (int head = 0; head < tile->group; head++, output += dim, y += dim, share++)
+            if (base) {
+#pragma GCC ivdep
+                for (int d = 0; d < dim; d++)
+                    y[d] = output[d] * *share - base[d];
+                base += dim;
+            } else {
+#pragma GCC ivdep
+                for (int d = 0; d < dim; d++)
+                    y[d] = output[d] * *share;
+            }
     }
 }
 
 static void attend(const struct attend_tile *tile)
 {
     const struct attention *a = tile->attention;
-    int dim = a->head_dim, rows = tile->count * tile->group;
+    int rows = tile->count * tile->group;
     int key_first = attend_first(a, tile->position), key_end = attend_end(a, tile->position + tile->count - 1);
     int first = key_first / KERNEL_PANEL * KERNEL_PANEL, end = round_up(key_end);
     bool suppressed = tile->factor && tile->touched[0] < key_end && tile->touched[1] > key_first;
     bool whole = suppressed && a->suppression == SUPPRESS_ROW_MIN;
+    const char *const *soon = tile->soon;
 
     int last = whole ? a->positions : end;
     for (int key = whole ? 0 : first; key < last; key += KERNEL_PANEL)
-        scores(rows, tile->query, dim, tile->panel[key / KERNEL_PANEL],
-               last - key < KERNEL_PANEL ? last - key : KERNEL_PANEL, tile->score + key, tile->score_stride);
-
+        scores(tile, rows, key, last - key < KERNEL_PANEL ? last : key + KERNEL_PANEL, &soon);
     weights(tile, rows, first, end, suppressed);
-    add_values(tile, rows, key_first, key_end);
-    for (int r = 0; r < rows; r++)
-        for (int d = 0; d < dim; d++)
-            tile->output[(size_t)r * dim + d] *= tile->share[r];
+    add_panels(tile, rows, key_first, key_end, &soon);
+    put(tile);
 }
 
 #define JOIN(a, b) a##b
