@@ -11,6 +11,7 @@
 
 enum {
     TILE_ROWS = 24,          /* query rows of a tile: positions times the heads that share a key-value head */
+    VALUES_ROWS = 64,        /* queries for which a head's values are gathered: they lie between those of other heads */
     WORTH_SHARING = 1 << 19, /* scores times head size: less is done before the team is awake */
 };
 
@@ -28,6 +29,7 @@ struct call {
     int group, tile_positions; /* heads that share a key-value head; positions of a tile */
     int panels;                /* that hold all positions */
     const float *base;         /* [kv_heads, panels, head_dim, KERNEL_PANEL] the baseline's keys, as far as needed */
+    const float *values;       /* [kv_heads, panels, KERNEL_PANEL, head_dim] its values; NULL: as they stand in attention */
     const float *query, *dquery, *output, *dkey, *dvalue;
     float *y;
     bool difference; /* y is to be the difference to output */
@@ -218,8 +220,13 @@ static void use_base(const struct call *call, int kv_head, struct attend_tile *t
     const struct attention *a = call->a;
     for (int p = 0; p < call->panels; p++)
         b->panels[p] = call->base + ((size_t)kv_head * call->panels + p) * panel_floats(a);
-    tile->value[0] = tile->value[1] = a->value + (size_t)kv_head * a->head_dim;
-    tile->value_stride[0] = tile->value_stride[1] = (size_t)a->kv_heads * a->head_dim;
+    if (call->values) {
+        tile->value[0] = tile->value[1] = call->values + (size_t)kv_head * call->panels * panel_floats(a);
+        tile->value_stride[0] = tile->value_stride[1] = (size_t)a->head_dim;
+    } else {
+        tile->value[0] = tile->value[1] = a->value + (size_t)kv_head * a->head_dim;
+        tile->value_stride[0] = tile->value_stride[1] = (size_t)a->kv_heads * a->head_dim;
+    }
     tile->split = a->positions;
 }
 
@@ -263,7 +270,7 @@ static void attend_probe(const struct call *call, int kv_head, const struct prob
 
 struct packing {
     const struct call *call;
-    float *base;
+    float *base, *values;   /* values NULL: stay where they are */
     int panel, panels, end; /* first panel, how many, and where the keys end */
 };
 
@@ -271,23 +278,33 @@ static void pack_task(void *context, size_t i, int member)
 {
     (void)member;
     const struct packing *p = context;
+    const struct attention *a = p->call->a;
     int kv_head = (int)i / p->panels, panel = p->panel + (int)i % p->panels;
-    pack_keys(p->call, kv_head, panel * KERNEL_PANEL, least(p->end, (panel + 1) * KERNEL_PANEL), NULL, 0,
-              p->base + (size_t)kv_head * p->call->panels * panel_floats(p->call->a));
+    int first = panel * KERNEL_PANEL, end = least(p->end, first + KERNEL_PANEL);
+    size_t before = (size_t)kv_head * p->call->panels * panel_floats(a);
+    pack_keys(p->call, kv_head, first, end, NULL, 0, p->base + before);
+    for (size_t key = first; p->values && key < (size_t)end; key++)
+        memcpy(p->values + before + key * a->head_dim, a->value + (key * a->kv_heads + kv_head) * a->head_dim,
+               a->head_dim * sizeof *p->values);
 }
 
-/* Pack the baseline's keys from the panel of key `first` to key end - 1, of all heads. */
-static bool pack_all(struct stream *stream, struct call *call, int first, int end)
+/* Pack the baseline's keys from the panel of key `first` to key end - 1, of all heads, and its values. */
+static bool pack_all(struct stream *stream, struct call *call, int rows, int first, int end)
 {
     const struct attention *a = call->a;
     struct packing p = {.call = call, .panel = first / KERNEL_PANEL, .end = end};
     p.panels = (end + KERNEL_PANEL - 1) / KERNEL_PANEL - p.panel;
     size_t floats = (size_t)a->kv_heads * call->panels * panel_floats(a);
-    p.base = host_scratch(stream, SCRATCH_PANELS, floats * sizeof *p.base);
+    bool values = a->kv_heads > 1 && rows >= VALUES_ROWS;
+    p.base = host_scratch(stream, SCRATCH_PANELS, (values ? 2 : 1) * floats * sizeof *p.base);
+    if (!p.base)
+        return false;
+    p.values = values ? p.base + floats : NULL;
     call->base = p.base;
-    if (p.base && p.panels > 0)
+    call->values = p.values;
+    if (p.panels > 0)
         team_run(call->team, (size_t)a->kv_heads * p.panels, pack_task, &p);
-    return p.base;
+    return true;
 }
 
 /* Buffers for every member of the stream's team; false: the stream is marked. */
@@ -332,7 +349,7 @@ void host_attend(struct stream *stream, const struct attention *a, const float *
     bool whole = factor && a->suppression == SUPPRESS_ROW_MIN;
     int first_key = whole ? 0 : attend_first(a, first);
     int tiles = (rows + call.tile_positions - 1) / call.tile_positions;
-    if (pack_all(stream, &call, first_key, needed_end(a, &span, factor)))
+    if (pack_all(stream, &call, rows, first_key, needed_end(a, &span, factor)))
         team_run(call.team, (size_t)tiles * a->kv_heads, attend_task, &call);
 }
 
@@ -376,6 +393,6 @@ void host_attend_delta(struct stream *stream, const struct attention *a, int pro
     call.difference = true;
     call.span = span;
     call.factors = factors;
-    if (pack_all(stream, &call, 0, end))
+    if (pack_all(stream, &call, rows, 0, end))
         team_run(call.team, (size_t)probes * a->kv_heads, attend_delta_task, &call);
 }
