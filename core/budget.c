@@ -30,7 +30,7 @@ static size_t file_bytes(const struct model *m, int lanes)
     return head + (size_t)lanes * of_layer / 2;
 }
 
-/* What streams need beside lanes_bytes(): an expanded tile of a weight, a tile of the vocabulary, attention's keys and values. */
+/* What streams need beside lanes_bytes(): an expanded tile of a weight, a tile of the vocabulary, keys and values. */
 static size_t stream_bytes(const struct model *m, int positions)
 {
     size_t wide = (size_t)(m->ffn > m->width ? m->ffn : m->width), kv = (size_t)m->kv_heads * (size_t)m->head_dim;

@@ -170,20 +170,33 @@ static inline __attribute__((always_inline)) void score_strips(const struct atte
         score_tile(tile, row, rows, 1, panel, score, soon);
 }
 
-/* Scores of keys first .. end - 1 of one panel. */
-static void scores(const struct attend_tile *tile, int rows, int first, int end, const char *const **soon)
+static inline float *row_score(const struct attend_tile *tile, int row)
+{
+    return tile->score + row * tile->score_stride;
+}
+
+/* One past the last key that any of some rows sees. */
+static int rows_end(const struct attend_tile *tile, int row, int rows)
+{
+    return attend_end(tile->attention, tile->position + (row + rows - 1) / tile->group);
+}
+
+/* Scores of keys first .. end - 1 of one panel; unseen: also those that a row does not see. */
+static void scores(const struct attend_tile *tile, int rows, int first, int end, bool unseen, const char *const **soon)
 {
     const float *panel = tile->panel[first / KERNEL_PANEL];
-    float *score = tile->score + first;
-    int keys = end - first, r = 0;
-    for (; r + TILE_ROWS <= rows; r += TILE_ROWS, score += TILE_ROWS * tile->score_stride)
-        score_strips(tile, r, TILE_ROWS, panel, keys, score, soon);
-    switch (rows - r) {
-    case 5: score_strips(tile, r, 5, panel, keys, score, soon); break;
-    case 4: score_strips(tile, r, 4, panel, keys, score, soon); break;
-    case 3: score_strips(tile, r, 3, panel, keys, score, soon); break;
-    case 2: score_strips(tile, r, 2, panel, keys, score, soon); break;
-    case 1: score_strips(tile, r, 1, panel, keys, score, soon); break;
+    for (int r = 0, count; r < rows; r += count) {
+        count = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
+        int seen = rows_end(tile, r, count), keys = (unseen || end < seen ? end : seen) - first;
+        float *score = row_score(tile, r) + first;
+        switch (count) {
+        case 6: score_strips(tile, r, 6, panel, keys, score, soon); break;
+        case 5: score_strips(tile, r, 5, panel, keys, score, soon); break;
+        case 4: score_strips(tile, r, 4, panel, keys, score, soon); break;
+        case 3: score_strips(tile, r, 3, panel, keys, score, soon); break;
+        case 2: score_strips(tile, r, 2, panel, keys, score, soon); break;
+        case 1: score_strips(tile, r, 1, panel, keys, score, soon); break;
+        }
     }
 }
 
@@ -200,11 +213,6 @@ static int round_down(int n)
 static int round_up(int n)
 {
     return round_down(n + LANES - 1);
-}
-
-static inline float *row_score(const struct attend_tile *tile, int row)
-{
-    return tile->score + row * tile->score_stride;
 }
 
 /* Lanes of a vector from key j on that are not keys first .. end - 1 become `value`. */
@@ -384,10 +392,10 @@ static void weights(const struct attend_tile *tile, int rows, int first, int end
 
 /* -- values -------------------------------------------------------------------------------------------------------- */
 
-/* Some keys' values and their weights; row r of the weights starts at weight + r * the tile's score_stride. */
+/* Some keys' values and their weights. */
 struct values {
-    const float *weight, *value;
-    size_t stride; /* of values */
+    const float *weight, *value; /* of the rows' first one */
+    size_t stride;               /* of values */
     int keys;
 };
 
@@ -405,7 +413,7 @@ static inline __attribute__((always_inline)) void value_tile(const struct attend
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++)
             sum[r][v] = vector_load(output + r * dim + v * LANES);
-    multiply(rows, vectors, values->weight + row * tile->score_stride, tile->score_stride, values->keys,
+    multiply(rows, vectors, values->weight, tile->score_stride, values->keys,
              values->value + column, values->stride, piece, tile->group * dim * sizeof *output / KERNEL_PANEL, sum);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
@@ -431,25 +439,34 @@ static inline __attribute__((always_inline)) void value_strips(const struct atte
         d += LANES;
     }
     for (; d < dim; d++)
-        for (int r = row; r < row + rows; r++) {
-            float sum = tile->output[(size_t)r * dim + d];
+        for (int r = 0; r < rows; r++) {
+            float *output = tile->output + (size_t)(row + r) * dim + d;
             for (int j = 0; j < values->keys; j++)
-                sum = madd(values->weight[r * tile->score_stride + j], values->value[j * values->stride + d], sum);
-            tile->output[(size_t)r * dim + d] = sum;
+                *output = madd(values->weight[r * tile->score_stride + j], values->value[j * values->stride + d], *output);
         }
 }
 
-static void add_values(const struct attend_tile *tile, int rows, const struct values *values, const char *const **soon)
+/* output += weights . values of keys first .. end - 1 */
+static void add_values(const struct attend_tile *tile, int rows, int first, int end, const char *const **soon)
 {
-    int r = 0;
-    for (; r + TILE_ROWS <= rows; r += TILE_ROWS)
-        value_strips(tile, r, TILE_ROWS, values, soon);
-    switch (rows - r) {
-    case 5: value_strips(tile, r, 5, values, soon); break;
-    case 4: value_strips(tile, r, 4, values, soon); break;
-    case 3: value_strips(tile, r, 3, values, soon); break;
-    case 2: value_strips(tile, r, 2, values, soon); break;
-    case 1: value_strips(tile, r, 1, values, soon); break;
+    int part = first >= tile->split;
+    size_t key = (size_t)(first - (part ? tile->split : 0)), stride = tile->value_stride[part];
+    struct values values = {.value = tile->value[part] + key * stride, .stride = stride};
+    for (int r = 0, count; r < rows; r += count) {
+        count = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
+        int seen = rows_end(tile, r, count);
+        values.keys = (seen < end ? seen : end) - first;
+        values.weight = row_score(tile, r) + first;
+        if (values.keys <= 0)
+            continue;
+        switch (count) {
+        case 6: value_strips(tile, r, 6, &values, soon); break;
+        case 5: value_strips(tile, r, 5, &values, soon); break;
+        case 4: value_strips(tile, r, 4, &values, soon); break;
+        case 3: value_strips(tile, r, 3, &values, soon); break;
+        case 2: value_strips(tile, r, 2, &values, soon); break;
+        case 1: value_strips(tile, r, 1, &values, soon); break;
+        }
     }
 }
 
@@ -459,14 +476,10 @@ static void add_panels(const struct attend_tile *tile, int rows, int first, int 
 {
     memset(tile->output, 0, (size_t)rows * (size_t)tile->attention->head_dim * sizeof *tile->output);
     for (int from = first, to; from < end; from = to) {
-        int part = from >= tile->split;
         to = from / KERNEL_PANEL * KERNEL_PANEL + KERNEL_PANEL;
         to = to < end ? to : end;
-        to = part || to < tile->split ? to : tile->split;
-        size_t row = (size_t)(from - (part ? tile->split : 0));
-        struct values values = {tile->score + from, tile->value[part] + row * tile->value_stride[part],
-                                tile->value_stride[part], to - from};
-        add_values(tile, rows, &values, soon);
+        to = from >= tile->split || to < tile->split ? to : tile->split;
+        add_values(tile, rows, from, to, soon);
     }
 }
 
@@ -506,7 +519,7 @@ static void attend(const struct attend_tile *tile)
 
     int last = whole ? a->positions : end;
     for (int key = whole ? 0 : first; key < last; key += KERNEL_PANEL)
-        scores(tile, rows, key, last - key < KERNEL_PANEL ? last : key + KERNEL_PANEL, &soon);
+        scores(tile, rows, key, last - key < KERNEL_PANEL ? last : key + KERNEL_PANEL, whole, &soon);
     weights(tile, rows, first, end, suppressed);
     add_panels(tile, rows, key_first, key_end, &soon);
     put(tile);
