@@ -40,37 +40,6 @@ static void put_token(FILE *out, const struct report *r, int32_t id)
     put_quoted(out, text, length);
 }
 
-/* A unit's words in the prompt, without the white space around them; none of a unit that has no text there. */
-static size_t words_of(const struct explanation *e, size_t unit, const char **words)
-{
-    const struct unit *u = &e->units[unit];
-    if (u->kind == UNIT_PATCH || u->kind == UNIT_SPECIAL || u->kind == UNIT_TARGET)
-        return 0;
-    size_t start = u->start, end = u->end;
-    while (start < end && strchr(" \t\r\n", e->prompt[start]))
-        start++;
-    while (end > start && strchr(" \t\r\n", e->prompt[end - 1]))
-        end--;
-    *words = e->prompt + start;
-    return end - start;
-}
-
-/* "2nd " before the second of units with the same words, "1st " before the first; nothing where there is but one. */
-static void put_ordinal(FILE *out, const struct explanation *e, size_t unit)
-{
-    static const char *const endings[] = {"th", "st", "nd", "rd"};
-    const char *words, *others;
-    size_t length = words_of(e, unit, &words), number = 1, all = 0;
-    for (size_t u = 0; length > 0 && u < e->unit_count; u++)
-        if (words_of(e, u, &others) == length && memcmp(words, others, length) == 0) {
-            number += u < unit;
-            all++;
-        }
-    bool regular = number % 10 > 3 || number % 100 / 10 == 1;
-    if (all > 1)
-        fprintf(out, "%zu%s ", number, endings[regular ? 0 : number % 10]);
-}
-
 /* A unit's text without the white space around it, and which it is of several like it. */
 static void put_unit(FILE *out, const struct report *r, int unit)
 {
@@ -82,7 +51,8 @@ static void put_unit(FILE *out, const struct report *r, int unit)
     while (size > start && strchr(" \t\r\n", text[size - 1]))
         size--;
     bool patch = r->explanation->units[unit].kind == UNIT_PATCH; /* a name of ours */
-    put_ordinal(out, r->explanation, (size_t)unit);
+    char ordinal[REPORT_ORDINAL];
+    fputs(report_unit_ordinal(r->explanation, (size_t)unit, ordinal), out);
     if (patch)
         fputs(text, out);
     else if (start < size)

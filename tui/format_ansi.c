@@ -330,9 +330,9 @@ static int put_tokens(FILE *out, const struct report *r)
         put_choice(out, r, t);
         fputs("\n       ", out);
         for (size_t i = 0; i < count && i < RANKED_A_TOKEN && (i == 0 || unit_counts(&e->units[units[i]])); i++) {
-            char nats[24];
+            char nats[24], ordinal[REPORT_ORDINAL];
             put_nats(e, (size_t)units[i], report_relevance(e, (size_t)units[i], (int)t), nats, sizeof nats);
-            fprintf(out, " %s ", nats);
+            fprintf(out, " %s %s", nats, report_unit_ordinal(e, (size_t)units[i], ordinal));
             put_unit(out, r, (size_t)units[i], 20);
         }
         fputc('\n', out);

@@ -77,13 +77,13 @@ static void say_subject(const struct plain *plain)
 static void say_unit(const struct report *report, size_t unit, double value)
 {
     const struct explanation *e = report->explanation;
-    char nats[24], times[64], *way;
+    char nats[24], times[64], ordinal[REPORT_ORDINAL], *way;
     size_t size;
     char *text = report_unit_text(report, unit, &size);
     colour_nats(value, nats, sizeof nats);
     colour_times(value, times, sizeof times);
     way = value < 0 ? "contradicts" : "supports";
-    printf("%s: ", way);
+    printf("%s: %s", way, report_unit_ordinal(e, unit, ordinal));
     if (text && e->units[unit].kind == UNIT_PATCH)
         fputs(text, stdout);
     else if (text)

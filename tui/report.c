@@ -154,6 +154,42 @@ char *report_unit_text(const struct report *report, size_t unit, size_t *size)
     return text_of_tokens(report->tokenizer, ids, count, true, size);
 }
 
+/* A unit's words in the prompt, without the white space around them; none of a unit that has no text there. */
+static size_t words_of(const struct explanation *e, size_t unit, const char **words)
+{
+    const struct unit *u = &e->units[unit];
+    if (u->kind == UNIT_PATCH || u->kind == UNIT_SPECIAL || u->kind == UNIT_TARGET)
+        return 0;
+    size_t start = u->start, end = u->end;
+    while (start < end && strchr(" \t\r\n", e->prompt[start]))
+        start++;
+    while (end > start && strchr(" \t\r\n", e->prompt[end - 1]))
+        end--;
+    *words = e->prompt + start;
+    return end - start;
+}
+
+bool report_same_words(const struct explanation *e, size_t unit, size_t other)
+{
+    const char *words, *others;
+    size_t length = words_of(e, unit, &words);
+    return length > 0 && words_of(e, other, &others) == length && memcmp(words, others, length) == 0;
+}
+
+const char *report_unit_ordinal(const struct explanation *e, size_t unit, char words[REPORT_ORDINAL])
+{
+    static const char *const endings[] = {"th", "st", "nd", "rd"};
+    size_t number = 1, all = 0;
+    for (size_t u = 0; u < e->unit_count; u++)
+        if (report_same_words(e, unit, u)) {
+            number += u < unit;
+            all++;
+        }
+    bool regular = number % 10 > 3 || number % 100 / 10 == 1;
+    snprintf(words, REPORT_ORDINAL, "%zu%s ", number, endings[regular ? 0 : number % 10]);
+    return all > 1 ? words : "";
+}
+
 char *report_output_text(const struct report *report, size_t *size)
 {
     const struct explanation *e = report->explanation;

@@ -34,6 +34,12 @@ double report_limit(const struct explanation *, int token);
 /* A unit's text, of prompt or output; a special's name; the place of a unit of a picture, as "picture 1, row 3, column 5".
  * Cleaned, malloced; NULL: no memory. */
 char *report_unit_text(const struct report *, size_t unit, size_t *size);
+/* Whether two units have the same words in the prompt, white space around them left out.  false: they differ, or one has
+ * no text there. */
+bool report_same_words(const struct explanation *, size_t unit, size_t other);
+/* Which one a unit is of those with its words, to stand before its text: "2nd "; "" where there is no other. */
+enum { REPORT_ORDINAL = 24 };
+const char *report_unit_ordinal(const struct explanation *, size_t unit, char words[REPORT_ORDINAL]);
 /* The text of token id, cleaned, malloced; with `visible` no control characters but newline and tab. */
 char *report_token_text(const struct report *, int32_t id, bool visible, size_t *size);
 /* All output tokens' text, malloced. */

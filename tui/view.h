@@ -201,6 +201,9 @@ int view_draw_quoted(int row, int column, int end, int most, const char *text, s
 int view_draw_choice(const struct view *, int row, int column, int end, int most, int choice);
 /* The same of a unit; a patch's name without quotes. */
 int view_draw_unit_text(const struct view *, int row, int column, int end, int most, long unit);
+/* Units one behind the other with their nats, as far as there is room; those with the same words are numbered. */
+enum { VIEW_LIST = 12 };
+void view_draw_list(const struct view *, int row, int column, const long *units, const double *values, size_t count);
 /* NAN for what was typed: only the likeliest are kept. */
 double view_choice_logprob(const struct view *, int choice);
 /* The first row to show so that `row` is among `rows` of `total`, moving no more than needed. */

@@ -280,20 +280,12 @@ static void draw_unit(const struct view *view, int row, long unit)
 static void draw_changes(const struct view *view, int row, int at)
 {
     const struct view_compare *compare = &view->compare;
-    long units[12];
-    int columns = view->terminal->columns - 1;
-    size_t count = difference_top(&compare->difference, &compare->before, &view->map, units, 12);
-    for (size_t i = 0; i < count && columns - at > 14; i++) {
-        char nats[32], name[VIEW_NAME];
-        size_t length;
-        const char *words = view_unit_text(view, units[i], name, &length);
-        int width = paint_width(words, length);
-        if (columns - at < (width < 16 ? width : 16) + 10)
-            break;
-        colour_nats(difference_value(&compare->difference, &compare->before, &view->map, units[i]), nats, sizeof nats);
-        at += 1 + view_draw_unit_text(view, row, at + 1, columns, 16, units[i]);
-        at += 1 + paint_string(row, at + 1, columns - at - 1, paint_plain(0), nats);
-    }
+    long units[VIEW_LIST];
+    double values[VIEW_LIST];
+    size_t count = difference_top(&compare->difference, &compare->before, &view->map, units, VIEW_LIST);
+    for (size_t i = 0; i < count; i++)
+        values[i] = difference_value(&compare->difference, &compare->before, &view->map, units[i]);
+    view_draw_list(view, row, at, units, values, count);
 }
 
 /* The chosen token or candidate: how likely it was and is, and what changed most for it. */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tui/report.h"
+
 enum { SCALE_WIDTH = 15 };
 
 /* -- settings ------------------------------------------------------------------------------------------------------ */
@@ -254,23 +256,57 @@ static void draw_unit(struct view *view, int row)
     paint_string(row, at, columns - at, paint_plain(0), times);
 }
 
+/* Columns of a unit of a list: ` "blue" +2.000`. */
+static int entry_width(const struct view *view, long unit)
+{
+    char name[VIEW_NAME];
+    size_t length;
+    const char *words = view_unit_text(view, unit, name, &length);
+    for (; length > 1 && *words == ' '; words++)
+        length--;
+    while (length > 1 && words[length - 1] == ' ')
+        length--;
+    int width = paint_width(words, length);
+    return (width < 16 ? width : 16) + 10;
+}
+
+/* "2nd " before a unit with the words of another of the list; else "". */
+static const char *ordinal_in(const struct explanation *e, const long *units, size_t count, size_t at,
+                              char words[REPORT_ORDINAL])
+{
+    for (size_t i = 0; i < count; i++)
+        if (i != at && report_same_words(e, (size_t)units[i], (size_t)units[at]))
+            return report_unit_ordinal(e, (size_t)units[at], words);
+    return "";
+}
+
+void view_draw_list(const struct view *view, int row, int at, const long *units, const double *values, size_t count)
+{
+    int end = view->terminal->columns - 1, taken = at;
+    size_t fit = 0;
+    for (; fit < count && end - taken > 14 && end - taken >= entry_width(view, units[fit]); fit++)
+        taken += entry_width(view, units[fit]);
+    for (size_t i = 0; i < fit; i++) {
+        char nats[32], own[REPORT_ORDINAL];
+        const char *ordinal = ordinal_in(view->explanation, units, fit, i, own);
+        if (end - at < entry_width(view, units[i]) + (int)strlen(ordinal))
+            break;
+        colour_nats(values[i], nats, sizeof nats);
+        at += 1 + paint_string(row, at + 1, end - at - 1, paint_plain(0), ordinal);
+        at += view_draw_unit_text(view, row, at, end, 16, units[i]);
+        at += 1 + paint_string(row, at + 1, end - at - 1, paint_plain(0), nats);
+    }
+}
+
 /* Units of a kind that the choice rests on most, as far as there is room.  Returns how many. */
 static size_t draw_list(const struct view *view, int row, int at, enum map_units kind)
 {
-    long units[12];
-    size_t length, count = map_top(&view->map, kind, units, 12);
-    int columns = view->terminal->columns - 1;
-    for (size_t i = 0; i < count && columns - at > 14; i++) {
-        char nats[32], name[VIEW_NAME];
-        double value = map_value(&view->map, units[i]);
-        const char *words = view_unit_text(view, units[i], name, &length);
-        colour_nats(value, nats, sizeof nats);
-        int width = paint_width(words, length);
-        if (columns - at < (width < 16 ? width : 16) + 10)
-            break;
-        at += 1 + view_draw_unit_text(view, row, at + 1, columns, 16, units[i]);
-        at += 1 + paint_string(row, at + 1, columns - at - 1, paint_plain(0), nats);
-    }
+    long units[VIEW_LIST];
+    double values[VIEW_LIST];
+    size_t count = map_top(&view->map, kind, units, VIEW_LIST);
+    for (size_t i = 0; i < count; i++)
+        values[i] = map_value(&view->map, units[i]);
+    view_draw_list(view, row, at, units, values, count);
     return count;
 }
 

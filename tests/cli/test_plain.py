@@ -29,7 +29,7 @@ def prompts():
     answer, second, again = re.findall(r"(?:The answer|Token 2, .*,) rests on:\n((?:(?:supports|contradicts): .*\n)+)", out)
     check(len(answer.splitlines()) == 5 and len(again.splitlines()) == 2 and second.startswith(again), f"{answer}{second}{again}")
     for line in answer.splitlines():
-        found = re.fullmatch(r'(supports|contradicts): ".+" ([+-][0-9.e-]+) nats \((.*) without it\)', line)
+        found = re.fullmatch(r'(supports|contradicts): (?:[0-9]+[a-z]+ )?".+" ([+-][0-9.e-]+) nats \((.*) without it\)', line)
         check(found and (float(found[2]) > 0) == (found[1] == "supports"), line)
         check("likely" in found[3], line)
     e = json.loads(run("explain", "-m", MODEL, "-p", PROMPT, "--precision", "f32", "--generate", "12", "--units", "word",
