@@ -59,46 +59,44 @@ static const float *delta_norm(struct lane *lane, const struct norm *norm, const
     return dy;
 }
 
-/* Queries' or keys' change from that of what they are made of: y = norm(W dh), turned; plain feeds the norm. */
-static void project(struct lane *lane, int l, const struct linear *linear, const struct norm *norm, int heads,
-                    const float *plain, const struct rows *rows, const float *dh, float *y)
+/* dy[i] = W[i] dh for n weights. */
+static void multiply(struct lane *lane, int n, const struct weight *const *w, const float *dh, int rows, float *const *dy)
 {
-    const struct probes *p = lane->all->probes;
     const struct device_ops *ops = lane->all->model->device->ops;
-    struct rope rope = baseline_rope(p->baseline, l, heads);
-    float *dplain = norm->weight ? lane->da : y;
-    ops->linear_delta(lane->stream, linear->weight, p->precision, dh, rows->count, dplain);
-    delta_norm(lane, norm, plain, rows->position, dplain, rows->count, y);
-    ops->rope(lane->stream, &rope, rows->position, rows->count, y);
+    enum precision precision = lane->all->probes->precision;
+    if (ops->linears_delta)
+        ops->linears_delta(lane->stream, n, w, precision, dh, rows, dy);
+    for (int i = 0; !ops->linears_delta && i < n; i++)
+        ops->linear_delta(lane->stream, w[i], precision, dh, rows, dy[i]);
 }
 
-static void project_queries(struct lane *lane, int l, const struct activations *a, const struct rows *rows,
-                            const float *dh)
+/* Make queries' or keys' change of that of what they are made of: norm (if any) and turn dy in place; plain feeds the norm. */
+static void turn(struct lane *lane, int l, const struct norm *norm, int heads, const float *plain, const struct rows *rows,
+                 float *dy)
 {
-    const struct model *m = lane->all->model;
-    const struct layer *layer = &m->layer[l];
-    project(lane, l, &layer->query, &layer->query_norm, m->heads, a->plain_query, rows, dh,
-            lane->dq + (size_t)rows->first * (size_t)(m->heads * m->head_dim));
+    struct rope rope = baseline_rope(lane->all->probes->baseline, l, heads);
+    delta_norm(lane, norm, plain, rows->position, dy, rows->count, dy);
+    lane->all->model->device->ops->rope(lane->stream, &rope, rows->position, rows->count, dy);
 }
 
-/* Keys and values of all rows, and queries too, except in the last layer; on direct paths keys and values are the baseline's
- * throughout. */
-static void project_rows(struct lane *lane, int l, const struct activations *a, const struct rows *rows, bool last)
+/* Queries, keys and values of rows of a change rows->dx of x, as far as they are asked for. */
+static void project(struct lane *lane, int l, const struct activations *a, const struct rows *rows, bool queries, bool keys)
 {
-    const struct probes *p = lane->all->probes;
     const struct model *m = lane->all->model;
-    const struct device_ops *ops = m->device->ops;
     const struct layer *layer = &m->layer[l];
     size_t kv = (size_t)rows->first * (size_t)(m->kv_heads * m->head_dim);
-    if (last && probes_are_direct(p))
+    float *dq = lane->dq + (size_t)rows->first * (size_t)(m->heads * m->head_dim);
+    float *dy[] = {dq, lane->dk + kv, lane->dv + kv};
+    const struct weight *w[] = {layer->query.weight, layer->key.weight, layer->value.weight};
+    int first = queries ? 0 : 1, count = (queries ? 1 : 0) + (keys ? 2 : 0);
+    if (count == 0)
         return;
     const float *dh = delta_norm(lane, &layer->attention_norm, a->input, rows->position, rows->dx, rows->count, lane->dh);
-    if (!probes_are_direct(p)) {
-        project(lane, l, &layer->key, &layer->key_norm, m->kv_heads, a->plain_key, rows, dh, lane->dk + kv);
-        ops->linear_delta(lane->stream, layer->value.weight, p->precision, dh, rows->count, lane->dv + kv);
-    }
-    if (!last)
-        project_queries(lane, l, a, rows, dh);
+    multiply(lane, count, w + first, dh, rows->count, dy + first);
+    if (queries)
+        turn(lane, l, &layer->query_norm, m->heads, a->plain_query, rows, dy[0]);
+    if (keys)
+        turn(lane, l, &layer->key_norm, m->kv_heads, a->plain_key, rows, dy[1]);
 }
 
 /* The part of the probes' spans whose queries are rows first .. first + count - 1, counted from first; *probe is the first
@@ -143,37 +141,35 @@ static void attend(struct lane *lane, const struct group *g, int l, const struct
                                  own ? lane->dk : NULL, own ? lane->dv : NULL, lane->da);
 }
 
-/* The feed-forward half of a change rows->dx of x, up to its last matrix: into lane->dgate. */
-static void gate(struct lane *lane, int l, const struct activations *a, const float *x, const struct rows *rows)
+/* The feed-forward half of a change rows->dx of x: into lane->dfeed. */
+static void feed(struct lane *lane, int l, const struct activations *a, const float *x, const struct rows *rows)
 {
-    const struct probes *p = lane->all->probes;
     const struct model *m = lane->all->model;
     const struct device_ops *ops = m->device->ops;
     const struct layer *layer = &m->layer[l];
+    enum precision precision = lane->all->probes->precision;
     struct stream *s = lane->stream;
     const float *dh = delta_norm(lane, &layer->ffn_norm, x, rows->position, rows->dx, rows->count, lane->dh);
     const struct weight *up = a->up ? layer->up.weight : NULL;
-    float *dup = a->up ? lane->dup : NULL;
+    float *dup = up ? lane->dup : NULL;
     if (ops->feed_delta) {
-        ops->feed_delta(s, m->activation, layer->gate.weight, up, p->precision, a->gate, a->up, rows->position, dh,
-                        rows->count, lane->dgate, dup);
+        struct feed feed = {m->activation, layer->gate.weight, up, layer->down.weight, a->gate, a->up};
+        ops->feed_delta(s, &feed, precision, rows->position, dh, rows->count, lane->dfeed);
         return;
     }
-    ops->linear_delta(s, layer->gate.weight, p->precision, dh, rows->count, lane->dgate);
+    ops->linear_delta(s, layer->gate.weight, precision, dh, rows->count, lane->dgate);
     if (up)
-        ops->linear_delta(s, up, p->precision, dh, rows->count, dup);
+        ops->linear_delta(s, up, precision, dh, rows->count, dup);
     ops->gate_delta(s, m->activation, a->gate, a->up, rows->position, lane->dgate, dup, rows->count, m->ffn, lane->dgate);
+    ops->linear_delta(s, layer->down.weight, precision, lane->dgate, rows->count, lane->dfeed);
 }
 
-/* rows->dx += the change of post(W x); branch feeds the norm. */
-static void join(struct lane *lane, const struct linear *linear, const struct norm *post, const float *branch,
-                 const struct rows *rows, const float *x)
+/* rows->dx += the change dy of a branch, after its norm, if it has one; branch feeds the norm. */
+static void join(struct lane *lane, const struct norm *post, const float *branch, const struct rows *rows, const float *dy)
 {
     const struct model *m = lane->all->model;
-    const struct device_ops *ops = m->device->ops;
-    ops->linear_delta(lane->stream, linear->weight, lane->all->probes->precision, x, rows->count, lane->dy);
-    const float *dy = delta_norm(lane, post, branch, rows->position, lane->dy, rows->count, lane->dh);
-    ops->add(lane->stream, dy, m->residual_scale, (size_t)rows->count * (size_t)m->width, rows->dx);
+    dy = delta_norm(lane, post, branch, rows->position, dy, rows->count, lane->dh);
+    m->device->ops->add(lane->stream, dy, m->residual_scale, (size_t)rows->count * (size_t)m->width, rows->dx);
 }
 
 static void through(struct lane *lane, const struct group *g, int l, const struct activations *a, const struct rows *rows,
@@ -183,11 +179,13 @@ static void through(struct lane *lane, const struct group *g, int l, const struc
     const struct layer *layer = &m->layer[l];
     attend(lane, g, l, a, rows, first, last);
     if (m->parallel)
-        gate(lane, l, a, a->input, rows);
-    join(lane, &layer->output, &layer->attention_post, a->attention_branch, rows, lane->da);
+        feed(lane, l, a, a->input, rows);
+    m->device->ops->linear_delta(lane->stream, layer->output.weight, lane->all->probes->precision, lane->da, rows->count,
+                                 lane->dy);
+    join(lane, &layer->attention_post, a->attention_branch, rows, lane->dy);
     if (!m->parallel)
-        gate(lane, l, a, a->middle, rows);
-    join(lane, &layer->down, &layer->ffn_post, a->ffn_branch, rows, lane->dgate);
+        feed(lane, l, a, a->middle, rows);
+    join(lane, &layer->ffn_post, a->ffn_branch, rows, lane->dfeed);
 }
 
 /* In the last layer only rows that predict a target go on.  They end as the group's first rows: behind each block lie only
@@ -199,9 +197,7 @@ static void through_last(struct lane *lane, const struct group *g, int l, const 
     size_t d = (size_t)m->width;
     struct rows rows = {at, least(lane->all->block, g->target_rows - at), lane->dt, lane->target_position + at};
     ops->gather(lane->stream, lane->dx + g->at * d, lane->host.row + at, rows.count, m->width, lane->dt);
-    if (!first)
-        project_queries(lane, l, a, &rows, delta_norm(lane, &m->layer[l].attention_norm, a->input, rows.position, rows.dx,
-                                                      rows.count, lane->dh));
+    project(lane, l, a, &rows, !first, false);
     through(lane, g, l, a, &rows, first, true);
     ops->copy(lane->stream, lane->dt, (size_t)rows.count * d * sizeof(float), lane->dx + (g->at + (size_t)at) * d);
 }
@@ -217,7 +213,7 @@ void group_layer(struct lane *lane, const struct group *g, int l, const struct a
         if (first)
             m->device->ops->copy(lane->stream, lane->zero, (size_t)rows.count * d * sizeof(float), rows.dx);
         else
-            project_rows(lane, l, a, &rows, last);
+            project(lane, l, a, &rows, !last, !probes_are_direct(all->probes));
     }
     for (int at = 0; at < (last ? g->target_rows : g->rows); at += all->block) {
         struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d, lane->position + at};

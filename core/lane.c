@@ -12,7 +12,7 @@ static struct row_floats row_floats(const struct model *m)
 {
     size_t d = (size_t)m->width, q = (size_t)m->heads * (size_t)m->head_dim, f = (size_t)m->ffn;
     size_t kv = (size_t)m->kv_heads * (size_t)m->head_dim;
-    return (struct row_floats){d, q + 2 * kv, 4 * d + q + 2 * f};
+    return (struct row_floats){d, q + 2 * kv, 5 * d + q + 2 * f};
 }
 
 static int block_rows(const struct model *m, int rows)
@@ -57,10 +57,13 @@ static int lane_buffers(struct lane *lane, const struct lanes *all, struct error
     lane->dt = pool_floats(pool, block, d);
     lane->dh = pool_floats(pool, block, d);
     lane->dy = pool_floats(pool, block, d);
+    lane->dfeed = pool_floats(pool, block, d);
     lane->zero = pool_floats(pool, block, d);
     lane->da = pool_floats(pool, block, q);
-    lane->dgate = pool_floats(pool, block, f);
-    lane->dup = pool_floats(pool, block, f);
+    if (!m->device->ops->feed_delta) { /* else as much is its scratch */
+        lane->dgate = pool_floats(pool, block, f);
+        lane->dup = pool_floats(pool, block, f);
+    }
     lane->position = pool_ints(pool, rows);
     lane->target_position = pool_ints(pool, rows);
     lane->factor = pool_floats(pool, 2 * GROUP_PROBES, (size_t)all->capacity);

@@ -35,10 +35,10 @@ struct lane {
     float *dx;                 /* [parked, width] of all rows on their way */
     float *dq;                 /* [rows, heads * head_dim] of a group */
     float *dk, *dv;            /* [rows, kv_heads * head_dim] of a group */
-    float *dt, *dh, *dy;       /* [block, width] */
+    float *dt, *dh, *dy, *dfeed; /* [block, width] */
     float *zero;               /* [block, width] */
     float *da;                 /* [block, heads * head_dim] */
-    float *dgate, *dup;        /* [block, ffn] */
+    float *dgate, *dup;        /* [block, ffn]; NULL where the device has feed_delta */
     int32_t *position;         /* [rows] of all rows of the group */
     int32_t *target_position;  /* [rows] of those that predict a target */
     float *factor;             /* [GROUP_PROBES, capacity], then as many rows of ones */

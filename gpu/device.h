@@ -118,6 +118,15 @@ struct device_info {
     enum precision preferred; /* and which is taken where nobody asks for one; f32: the fastest by timing */
 };
 
+enum { LINEARS = 3 }; /* products formed together at most */
+
+/* The feed-forward half of a layer: down(activation(gate x) * up x), or without up. */
+struct feed {
+    enum activation activation;
+    const struct weight *gate, *up, *down; /* up NULL: none */
+    const float *gate_value, *up_value;    /* the baseline's, [positions, gate.rows] */
+};
+
 /* An operation's arguments come in the order: stream, what it is, what it reads, what it writes. */
 struct device_ops {
     /* -- life; each returns 0 or an error code ------------------------------------------------------------------ */
@@ -170,7 +179,7 @@ struct device_ops {
     void (*logits)(struct stream *, const struct head *, const float *h, int rows, float *logits);
 
     /* -- differences: the probes ----------------------------------------------------------------------------------- */
-    /* dy[r] = norm(x[position[r]] + dx[r]) - norm(x[position[r]]) */
+    /* dy[r] = norm(x[position[r]] + dx[r]) - norm(x[position[r]]); dy may be dx. */
     void (*norm_delta)(struct stream *, const struct norm *, const float *x, const int32_t *position, const float *dx,
                        int rows, float *dy);
     /* dy = dx . w^T, in the given precision (f32 accumulation or wider) */
@@ -186,12 +195,14 @@ struct device_ops {
      * dy may be dgate. */
     void (*gate_delta)(struct stream *, enum activation, const float *gate, const float *up, const int32_t *position,
                        const float *dgate, const float *dup, int rows, int width, float *dy);
-    /* dgate = what linear_delta by gate and up, and gate_delta after them, say together, to the bit, with less to read and
-     * write in between; dup: room for as much, undefined afterwards; up NULL: without, up's values and dup too.
-     * This operation is NULL where a device gains nothing by it. */
-    void (*feed_delta)(struct stream *, enum activation, const struct weight *gate, const struct weight *up,
-                       enum precision, const float *gate_value, const float *up_value, const int32_t *position,
-                       const float *dx, int rows, float *dgate, float *dup);
+    /* The next two say to the bit what operations one by one would, with less to read, round and write in between; NULL
+     * where a device gains nothing by them. */
+    /* dy[i] = what linear_delta by w[i] says, for n <= LINEARS weights of as many columns. */
+    void (*linears_delta)(struct stream *, int n, const struct weight *const *w, enum precision, const float *dx,
+                          int rows, float *const *dy);
+    /* dy = what linear_delta by gate and up (if any), gate_delta and linear_delta by down say. */
+    void (*feed_delta)(struct stream *, const struct feed *, enum precision, const int32_t *position, const float *dx,
+                       int rows, float *dy);
     /* to[i] = from[index[i]], rows of width columns.  index [n] host. */
     void (*gather)(struct stream *, const float *from, const int32_t *index, int n, int width, float *to);
     /* For row r with target t = target[r] (host):

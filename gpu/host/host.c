@@ -179,6 +179,7 @@ static const struct device_ops host_ops = {
     .logits = host_logits,
     .norm_delta = host_norm_delta,
     .linear_delta = host_linear_delta,
+    .linears_delta = host_linears_delta,
     .attend_delta = host_attend_delta,
     .gate_delta = host_gate_delta,
     .feed_delta = host_feed_delta,

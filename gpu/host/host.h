@@ -30,6 +30,7 @@ struct host_device {
 enum scratch {
     SCRATCH_WEIGHT,  /* every member's expanded tile of a weight */
     SCRATCH_FEW,     /* rows of a product that are too few */
+    SCRATCH_FEED,    /* what the gate of the feed-forward half is made of */
     SCRATCH_INT8,    /* every member's rounded rows */
     SCRATCH_BF16,    /* the same in bf16 */
     SCRATCH_TILES,   /* every member's buffers for a tile of the vocabulary */
@@ -99,9 +100,10 @@ int host_weight_columns(const struct weight *);
 void host_embed(struct stream *, const struct weight *, const int32_t *ids, int n, float scale, float *x);
 void host_linear(struct stream *, const struct weight *, const float *bias, const float *x, int rows, float *y);
 void host_linear_delta(struct stream *, const struct weight *, enum precision, const float *dx, int rows, float *dy);
-void host_feed_delta(struct stream *, enum activation, const struct weight *gate, const struct weight *up,
-                     enum precision, const float *gate_value, const float *up_value, const int32_t *position,
-                     const float *dx, int rows, float *dgate, float *dup);
+void host_linears_delta(struct stream *, int n, const struct weight *const *w, enum precision, const float *dx, int rows,
+                        float *const *dy);
+void host_feed_delta(struct stream *, const struct feed *, enum precision, const int32_t *position, const float *dx,
+                     int rows, float *dy);
 /* Whether products of differences are offered in a precision; if not, the stream is marked. */
 bool host_precision_offered(struct stream *, enum precision);
 /* y [rows, count] (rows of y are `stride` apart) = x [rows, columns] . w^T, w [count, columns] f32, in the calling

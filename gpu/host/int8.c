@@ -18,6 +18,16 @@ struct int8_weight {
     uint8_t *data;
 };
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static size_t padded_columns(int columns)
+{
+    return ((size_t)columns + 3) / 4 * 4;
+}
+
 static size_t panels_of(int outputs)
 {
     return ((size_t)outputs + KERNEL_PANEL - 1) / KERNEL_PANEL;
@@ -73,7 +83,7 @@ struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *
     struct rounding call = {stream, from, w, NULL};
     call.row = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * member_floats(columns) * sizeof(float));
     if (w && call.row) {
-        *w = (struct int8_weight){from, outputs, columns, (columns + 3) / 4 * 4, NULL, NULL};
+        *w = (struct int8_weight){from, outputs, columns, (int)padded_columns(columns), NULL, NULL};
         size_t n = panels_of(outputs) * KERNEL_PANEL;
         w->scale = calloc(n, sizeof *w->scale);
         w->data = host_memory_new(n * (size_t)w->padded);
@@ -95,33 +105,40 @@ struct rounded {
     int32_t *start; /* -128 times the row's sum */
 };
 
-/* The outputs of panel p for the rows, `stride` floats from row to row. */
-static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const struct rounded *x,
-                          int rows, float *dy, size_t stride)
+/* Ask for a part of what comes after a panel: so the next one is in the second-level cache when its turn comes. */
+static void fetch(const uint8_t *panel, size_t bytes, int part, int parts)
 {
-    int32_t out[KERNEL_INT8_ROWS * KERNEL_PANEL];
-    const uint8_t *panel = w->data + p * KERNEL_PANEL * (size_t)w->padded;
-    int first = (int)p * KERNEL_PANEL, n = w->outputs - first < KERNEL_PANEL ? w->outputs - first : KERNEL_PANEL;
-    for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
-        /* The kernel always takes whole tiles: rows past the end repeat the last one. */
-        const int8_t *q[KERNEL_INT8_ROWS];
-        int32_t start[KERNEL_INT8_ROWS];
-        for (int i = 0; i < KERNEL_INT8_ROWS; i++) {
-            int row = r + i < rows ? r + i : rows - 1;
-            q[i] = x->q + (size_t)row * w->padded;
-            start[i] = x->start[row];
-        }
-        kernels->int8_panel(panel, q, start, w->padded, out);
-        for (int i = 0; i < KERNEL_INT8_ROWS && r + i < rows; i++)
-            kernels->int8_scale(out + i * KERNEL_PANEL, x->scale[r + i], w->scale + first, n, dy + (size_t)(r + i) * stride);
-    }
+    for (size_t at = bytes * (size_t)part / (size_t)parts; at < bytes * (size_t)(part + 1) / (size_t)parts; at += 64)
+        __builtin_prefetch(panel + bytes + at, 0, 2);
 }
 
-static void multiply_rows(const struct kernels *kernels, const struct int8_weight *w, const struct rounded *x, int rows,
-                          float *dy)
+/* The outputs of panel p for the rows, `stride` floats from row to row. */
+static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const struct rounded *x,
+                           int rows, float *dy, size_t stride)
 {
-    for (size_t p = 0; p < panels_of(w->outputs); p++)
-        multiply_panel(kernels, w, p, x, rows, dy + p * KERNEL_PANEL, (size_t)w->outputs);
+    float out[KERNEL_INT8_ROWS * KERNEL_PANEL];
+    size_t bytes = KERNEL_PANEL * (size_t)w->padded;
+    int first = (int)p * KERNEL_PANEL, n = w->outputs - first < KERNEL_PANEL ? w->outputs - first : KERNEL_PANEL;
+    int tiles = (rows + KERNEL_INT8_ROWS - 1) / KERNEL_INT8_ROWS;
+    struct int8_tile tile = {.panel = w->data + p * bytes, .column_scale = w->scale + first, .columns = w->padded};
+    for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
+        int count = rows - r < KERNEL_INT8_ROWS ? rows - r : KERNEL_INT8_ROWS;
+        bool whole = count == KERNEL_INT8_ROWS && n == KERNEL_PANEL;
+        /* The kernel always takes whole tiles: rows past the end repeat the last one. */
+        for (int i = 0; i < KERNEL_INT8_ROWS; i++) {
+            int row = i < count ? r + i : rows - 1;
+            tile.x[i] = x->q + (size_t)row * w->padded;
+            tile.start[i] = x->start[row];
+            tile.scale[i] = x->scale[row];
+        }
+        tile.y = whole ? dy + (size_t)r * stride : out;
+        tile.stride = whole ? stride : KERNEL_PANEL;
+        if (p + 1 < panels_of(w->outputs))
+            fetch(tile.panel, bytes, r / KERNEL_INT8_ROWS, tiles);
+        kernels->int8_panel(&tile);
+        for (int i = 0; !whole && i < count; i++)
+            memcpy(dy + (size_t)(r + i) * stride, out + i * KERNEL_PANEL, (size_t)n * sizeof *out);
+    }
 }
 
 /* -- peaks ---------------------------------------------------------------------------------------------------------
@@ -161,122 +178,147 @@ static void add_peaks(const struct kernels *kernels, const struct int8_weight *w
 
 /* -- products ------------------------------------------------------------------------------------------------------ */
 
-struct int8_call {
-    const struct kernels *kernels;
-    const struct int8_weight *w;
-    const float *dx;
-    int rows;
-    float *dy;
-    char *memory;
-    size_t size;
-};
-
-/* A member's buffers. */
+/* A member's buffers for rows of so many columns, and products of them with so many outputs. */
 struct buffers {
     float *turned, *without; /* [columns] */
     float *column;           /* [outputs] */
     struct rounded x;
     struct peak *peak; /* [PEAKS * ROWS_AT_ONCE] */
+    int peaks;
 };
 
 /* Lay a member's buffers out from memory on (NULL: only count); returns the bytes they take. */
-static size_t buffers_lay(const struct int8_weight *w, char *memory, struct buffers *b)
+static size_t buffers_lay(int columns, int outputs, char *memory, struct buffers *b)
 {
-    size_t floats = 2 * (size_t)w->columns + (size_t)w->outputs + 2 * ROWS_AT_ONCE;
-    size_t peaks = PEAKS * ROWS_AT_ONCE * sizeof(struct peak), bytes = ROWS_AT_ONCE * (size_t)w->padded;
+    size_t floats = 2 * (size_t)columns + (size_t)outputs + 2 * ROWS_AT_ONCE;
+    size_t peaks = PEAKS * ROWS_AT_ONCE * sizeof(struct peak), bytes = ROWS_AT_ONCE * padded_columns(columns);
     if (memory) {
         b->turned = (float *)memory;
-        b->without = b->turned + w->columns;
-        b->column = b->without + w->columns;
-        b->x.scale = b->column + w->outputs;
+        b->without = b->turned + columns;
+        b->column = b->without + columns;
+        b->x.scale = b->column + outputs;
         b->x.start = (int32_t *)(b->x.scale + ROWS_AT_ONCE);
         b->peak = (struct peak *)(b->x.start + ROWS_AT_ONCE);
         b->x.q = (int8_t *)(b->peak + PEAKS * ROWS_AT_ONCE);
+        b->peaks = 0;
     }
     return (floats * sizeof(float) + peaks + bytes + 63) / 64 * 64;
 }
 
-/* Round rows for products with w; returns how many peaks were taken out. */
-static int round_rows(const struct kernels *kernels, const struct int8_weight *w, const float *dx, int rows,
-                      struct buffers *b)
+/* Round row r; rows come in order. */
+static void round_row(const struct kernels *kernels, const float *dx, int columns, int r, struct buffers *b)
 {
-    int peaks = 0;
-    for (int r = 0; r < rows; r++) {
-        int8_t *q = b->x.q + (size_t)r * w->padded;
-        int32_t sum;
-        const float *x =
-            take_peaks(kernels, dx + (size_t)r * w->columns, w->columns, r, b->without, b->peak, &peaks);
-        b->x.scale[r] = kernels->int8_round(x, w->columns, b->turned, q, &sum);
-        b->x.start[r] = -128 * sum;
-        memset(q + w->columns, 0, (size_t)(w->padded - w->columns));
-    }
-    return peaks;
+    size_t padded = padded_columns(columns);
+    int8_t *q = b->x.q + (size_t)r * padded;
+    int32_t sum;
+    const float *x = take_peaks(kernels, dx, columns, r, b->without, b->peak, &b->peaks);
+    b->x.scale[r] = kernels->int8_round(x, columns, b->turned, q, &sum);
+    b->x.start[r] = -128 * sum;
+    memset(q + columns, 0, padded - (size_t)columns);
 }
+
+/* The rounded rows times all of a weight. */
+static void multiply(const struct kernels *kernels, const struct int8_weight *w, const struct buffers *b, int rows, float *dy)
+{
+    for (size_t p = 0; p < panels_of(w->outputs); p++)
+        multiply_panel(kernels, w, p, &b->x, rows, dy + p * KERNEL_PANEL, (size_t)w->outputs);
+    add_peaks(kernels, w, b->peak, b->peaks, b->column, dy);
+}
+
+struct int8_call {
+    const struct kernels *kernels;
+    int count;
+    const struct int8_weight *const *w;
+    const float *dx;
+    int rows;
+    float *const *dy;
+    int outputs; /* most of a weight */
+    char *memory;
+    size_t size; /* of a member's */
+};
 
 static void int8_piece(void *context, size_t piece, int member)
 {
     const struct int8_call *c = context;
-    const struct int8_weight *w = c->w;
-    int first = (int)piece * ROWS_AT_ONCE, rows = c->rows - first < ROWS_AT_ONCE ? c->rows - first : ROWS_AT_ONCE;
-    struct buffers b = {0};
-    buffers_lay(w, c->memory + (size_t)member * c->size, &b);
-    int peaks = round_rows(c->kernels, w, c->dx + (size_t)first * w->columns, rows, &b);
-    float *dy = c->dy + (size_t)first * w->outputs;
-    multiply_rows(c->kernels, w, &b.x, rows, dy);
-    add_peaks(c->kernels, w, b.peak, peaks, b.column, dy);
+    int columns = c->w[0]->columns, first = (int)piece * ROWS_AT_ONCE, rows = least(c->rows - first, ROWS_AT_ONCE);
+    struct buffers b;
+    buffers_lay(columns, c->outputs, c->memory + (size_t)member * c->size, &b);
+    for (int r = 0; r < rows; r++)
+        round_row(c->kernels, c->dx + (size_t)(first + r) * columns, columns, r, &b);
+    for (int i = 0; i < c->count; i++)
+        multiply(c->kernels, c->w[i], &b, rows, c->dy[i] + (size_t)first * c->w[i]->outputs);
 }
 
-void int8_product(struct stream *stream, const struct int8_weight *w, const float *dx, int rows, float *dy)
+static size_t pieces_of(int rows)
 {
-    struct int8_call call = {stream->kernels, w, dx, rows, dy, NULL, buffers_lay(w, NULL, NULL)};
+    return ((size_t)rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+}
+
+void int8_products(struct stream *stream, int n, const struct int8_weight *const *w, const float *dx, int rows,
+                   float *const *dy)
+{
+    struct int8_call call = {stream->kernels, n, w, dx, rows, dy, 0, NULL, 0};
+    for (int i = 0; i < n; i++)
+        call.outputs = w[i]->outputs > call.outputs ? w[i]->outputs : call.outputs;
+    call.size = buffers_lay(w[0]->columns, call.outputs, NULL, NULL);
     call.memory = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * call.size);
     if (call.memory)
-        team_run(stream->team, ((size_t)rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, int8_piece, &call);
+        team_run(stream->team, pieces_of(rows), int8_piece, &call);
 }
 
-/* -- gates --------------------------------------------------------------------------------------------------------- */
+/* -- the feed-forward half ----------------------------------------------------------------------------------------- */
 
 struct feed_call {
     const struct kernels *kernels;
     const struct int8_feed *feed;
-    const float *gate, *up;
     const int32_t *position;
     const float *dx;
     int rows;
     float *dy;
+    float *room; /* every member's dgate and dup */
     char *memory;
     size_t size;
 };
 
+/* A member's buffers: for rows before the gate and behind it. */
+static size_t feed_lay(const struct int8_feed *feed, char *memory, struct buffers *in, struct buffers *out)
+{
+    size_t bytes = buffers_lay(feed->gate->columns, feed->gate->outputs, memory, in);
+    return bytes + buffers_lay(feed->down->columns, feed->down->outputs, memory ? memory + bytes : NULL, out);
+}
+
 static void feed_piece(void *context, size_t piece, int member)
 {
     const struct feed_call *c = context;
-    const struct int8_weight *gate = c->feed->gate, *up = c->feed->up;
-    int first = (int)piece * ROWS_AT_ONCE, rows = c->rows - first < ROWS_AT_ONCE ? c->rows - first : ROWS_AT_ONCE;
-    size_t outputs = (size_t)gate->outputs;
-    struct buffers b = {0};
-    char *memory = c->memory + (size_t)member * c->size;
-    float *du = (float *)(memory + buffers_lay(gate, memory, &b)), *dy = c->dy + (size_t)first * outputs;
-    int peaks = round_rows(c->kernels, gate, c->dx + (size_t)first * gate->columns, rows, &b);
-    multiply_rows(c->kernels, gate, &b.x, rows, dy);
-    add_peaks(c->kernels, gate, b.peak, peaks, b.column, dy);
-    if (up) {
-        multiply_rows(c->kernels, up, &b.x, rows, du);
-        add_peaks(c->kernels, up, b.peak, peaks, b.column, du);
-    }
+    const struct int8_feed *feed = c->feed;
+    const struct kernels *kernels = c->kernels;
+    int first = (int)piece * ROWS_AT_ONCE, rows = least(c->rows - first, ROWS_AT_ONCE);
+    int columns = feed->gate->columns, width = feed->gate->outputs;
+    float *dgate = c->room + (size_t)member * 2 * ROWS_AT_ONCE * width, *dup = dgate + (size_t)ROWS_AT_ONCE * width;
+    struct buffers in, out;
+    feed_lay(feed, c->memory + (size_t)member * c->size, &in, &out);
+    for (int r = 0; r < rows; r++)
+        round_row(kernels, c->dx + (size_t)(first + r) * columns, columns, r, &in);
+    multiply(kernels, feed->gate, &in, rows, dgate);
+    if (feed->up)
+        multiply(kernels, feed->up, &in, rows, dup);
     for (int r = 0; r < rows; r++) {
-        size_t at = (size_t)c->position[first + r] * outputs, own = (size_t)r * outputs;
-        c->kernels->gate_delta(c->feed->activation, c->gate + at, up ? c->up + at : NULL, dy + own, up ? du + own : NULL,
-                               outputs, dy + own);
+        size_t at = (size_t)c->position[first + r] * width;
+        float *row = dgate + (size_t)r * width;
+        kernels->gate_delta(feed->activation, feed->gate_value + at, feed->up ? feed->up_value + at : NULL, row,
+                            feed->up ? dup + (size_t)r * width : NULL, (size_t)width, row);
+        round_row(kernels, row, width, r, &out);
     }
+    multiply(kernels, feed->down, &out, rows, c->dy + (size_t)first * feed->down->outputs);
 }
 
-void int8_feed(struct stream *stream, const struct int8_feed *feed, const float *gate, const float *up,
-               const int32_t *position, const float *dx, int rows, float *dy)
+void int8_feed(struct stream *stream, const struct int8_feed *feed, const int32_t *position, const float *dx, int rows,
+               float *dy)
 {
-    size_t bytes = buffers_lay(feed->gate, NULL, NULL) + ROWS_AT_ONCE * (size_t)feed->gate->outputs * sizeof(float);
-    struct feed_call call = {stream->kernels, feed, gate, up, position, dx, rows, dy, NULL, bytes};
-    call.memory = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * bytes);
-    if (call.memory)
-        team_run(stream->team, ((size_t)rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, feed_piece, &call);
+    size_t members = (size_t)team_size(stream->team), bytes = feed_lay(feed, NULL, NULL, NULL);
+    struct feed_call call = {stream->kernels, feed, position, dx, rows, dy, NULL, NULL, bytes};
+    call.room = host_scratch(stream, SCRATCH_FEED, members * 2 * ROWS_AT_ONCE * (size_t)feed->gate->outputs * sizeof(float));
+    call.memory = host_scratch(stream, SCRATCH_INT8, members * bytes);
+    if (call.room && call.memory)
+        team_run(stream->team, pieces_of(rows), feed_piece, &call);
 }

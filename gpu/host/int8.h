@@ -13,17 +13,18 @@ struct int8_weight;
 struct int8_weight *int8_weight_new(struct stream *, const struct weight *);
 void int8_weight_free(struct int8_weight *); /* NULL ok */
 
-/* dy [rows, outputs] = dx [rows, columns] . w^T, every row of dx rounded with a scale of its own. */
-void int8_product(struct stream *, const struct int8_weight *, const float *dx, int rows, float *dy);
+/* dy[i] [rows, outputs of w[i]] = dx [rows, columns] . w[i]^T for n weights of as many columns; every row of dx is rounded
+ * once, with a scale of its own. */
+void int8_products(struct stream *, int n, const struct int8_weight *const *w, const float *dx, int rows, float *const *dy);
 
-/* Two weights of the same columns and outputs (up NULL: one), and what becomes of their products. */
+/* struct feed of device.h, its weights rounded. */
 struct int8_feed {
     enum activation activation;
-    const struct int8_weight *gate, *up;
+    const struct int8_weight *gate, *up, *down; /* up NULL: none */
+    const float *gate_value, *up_value;
 };
 
-/* feed_delta of device.h: a block of rows is rounded once, and the gate taken while both its products are in the cache. */
-void int8_feed(struct stream *, const struct int8_feed *, const float *gate, const float *up, const int32_t *position,
-               const float *dx, int rows, float *dy);
+/* feed_delta of device.h, a block of rows at a time: its products and the gate while all of it is in the cache. */
+void int8_feed(struct stream *, const struct int8_feed *, const int32_t *position, const float *dx, int rows, float *dy);
 
 #endif

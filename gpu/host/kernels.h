@@ -52,6 +52,18 @@ struct attend_tile {
     const char *const *soon; /* what is needed after this tile: pieces of group * head_dim floats; the last pointer is NULL */
 };
 
+/* Rows of 8-bit integers times a panel of a weight's outputs. */
+struct int8_tile {
+    const uint8_t *panel;               /* [columns / 4, KERNEL_PANEL, 4] weights + 128 */
+    const int8_t *x[KERNEL_INT8_ROWS];  /* [columns] each */
+    int32_t start[KERNEL_INT8_ROWS];    /* what a row's sums start from: -128 times the sum of x */
+    float scale[KERNEL_INT8_ROWS];      /* of a row, */
+    const float *column_scale;          /* and of an output [KERNEL_PANEL]; their product turns a sum into */
+    float *y;                           /* [KERNEL_INT8_ROWS, KERNEL_PANEL], a row every `stride` floats */
+    size_t stride;
+    int columns; /* a multiple of 4 */
+};
+
 /* A target's part in the change of the log-sum-exp over some columns of the vocabulary. */
 struct lse_tile {
     float *logit;   /* [count] raw baseline logits, without bias; made capped log-probabilities by lse_target() */
@@ -103,10 +115,7 @@ struct kernels {
     /* x [columns] turned and rounded into q; *sum of q.  turned: scratch [columns].  Returns the scale: turned is about
      * scale * q */
     float (*int8_round)(const float *x, int columns, float *turned, int8_t *q, int32_t *sum);
-    /* out [KERNEL_INT8_ROWS, KERNEL_PANEL] = start[row] + x[row] . panel;  panel [columns / 4, KERNEL_PANEL, 4] */
-    void (*int8_panel)(const uint8_t *panel, const int8_t *const *x, const int32_t *start, int columns, int32_t *out);
-    /* y[i] = sum[i] * row * column[i] */
-    void (*int8_scale)(const int32_t *sum, float row, const float *column, int n, float *y);
+    void (*int8_panel)(const struct int8_tile *);
 
     /* kernels_head.c */
     void (*cap)(float divisor, float softcap, size_t n, float *logit);

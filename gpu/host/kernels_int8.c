@@ -7,6 +7,9 @@
  * Weights are stored as w + 128, unsigned, because the processor's instruction multiplies unsigned by signed; starting each
  * sum at -128 times the row's sum makes the product exact. */
 #include "gpu/host/kernels.h"
+
+#include <stddef.h>
+
 #include "gpu/host/kernels_math.h"
 
 #define JOIN(a, b) a##_##b
@@ -137,74 +140,85 @@ static float int8_round(const float *x, int columns, float *turned, int8_t *q, i
 
 #ifdef __AVX512VNNI__
 
-/* One step of a row: four sums of 16 outputs += 4 columns of the row, broadcast, times those of the panel.  In assembly,
- * for gcc keeps the sums in memory when they are intrinsics' results; the loop around it would otherwise be stores.  The
- * row's columns go through a register: read by each of the four, they would need more loads than two in a cycle. */
+/* In assembly, for gcc keeps the sums in memory when they are intrinsics' results; the loop around them would otherwise be
+ * stores.  zmm0 to 23 are the sums of 6 rows x 64 outputs. */
+#define ROWS(step)                                                                                                     \
+    step(0, 0, 1, 2, 3) step(1, 4, 5, 6, 7) step(2, 8, 9, 10, 11) step(3, 12, 13, 14, 15) step(4, 16, 17, 18, 19)      \
+        step(5, 20, 21, 22, 23)
+#define START(r, a, b, c, d)                                                                                           \
+    "vpbroadcastd %c[start]+" #r "*4(%[t]), %%zmm" #a "\n\t"                                                           \
+    "vmovdqa64 %%zmm" #a ", %%zmm" #b "\n\t"                                                                           \
+    "vmovdqa64 %%zmm" #a ", %%zmm" #c "\n\t"                                                                           \
+    "vmovdqa64 %%zmm" #a ", %%zmm" #d "\n\t"
+/* One step of a row: four sums of 16 outputs += 4 columns of the row, broadcast, times those of the panel.  The row's
+ * columns go through a register: read by each of the four, they would need more loads than two in a cycle. */
 #define SUMS(r, a, b, c, d)                                                                                            \
     "vpbroadcastd (%[x" #r "],%[k]), %%zmm24\n\t"                                                                      \
     "vpdpbusd %%zmm24, %%zmm28, %%zmm" #a "\n\t"                                                                       \
     "vpdpbusd %%zmm24, %%zmm29, %%zmm" #b "\n\t"                                                                       \
     "vpdpbusd %%zmm24, %%zmm30, %%zmm" #c "\n\t"                                                                       \
     "vpdpbusd %%zmm24, %%zmm31, %%zmm" #d "\n\t"
-#define START(r, a, b, c, d)                                                                                           \
-    "vpbroadcastd " #r "*4(%[start]), %%zmm" #a "\n\t"                                                                 \
-    "vmovdqa64 %%zmm" #a ", %%zmm" #b "\n\t"                                                                           \
-    "vmovdqa64 %%zmm" #a ", %%zmm" #c "\n\t"                                                                           \
-    "vmovdqa64 %%zmm" #a ", %%zmm" #d "\n\t"
+#define SCALE(a, column)                                                                                               \
+    "vmulps %%zmm" #column ", %%zmm24, %%zmm25\n\t"                                                                    \
+    "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\t"                                                                           \
+    "vmulps %%zmm25, %%zmm" #a ", %%zmm" #a "\n\t"
 #define STORE(r, a, b, c, d)                                                                                           \
-    "vmovdqu64 %%zmm" #a ", " #r "*256(%[out])\n\t"                                                                    \
-    "vmovdqu64 %%zmm" #b ", " #r "*256+64(%[out])\n\t"                                                                 \
-    "vmovdqu64 %%zmm" #c ", " #r "*256+128(%[out])\n\t"                                                                \
-    "vmovdqu64 %%zmm" #d ", " #r "*256+192(%[out])\n\t"
-#define ROWS(step)                                                                                                     \
-    step(0, 0, 1, 2, 3) step(1, 4, 5, 6, 7) step(2, 8, 9, 10, 11) step(3, 12, 13, 14, 15) step(4, 16, 17, 18, 19)      \
-        step(5, 20, 21, 22, 23)
+    "vbroadcastss %c[scale]+" #r "*4(%[t]), %%zmm24\n\t"                                                               \
+    SCALE(a, 28) SCALE(b, 29) SCALE(c, 30) SCALE(d, 31)                                                                \
+    "vmovups %%zmm" #a ", (%[y])\n\t"                                                                                  \
+    "vmovups %%zmm" #b ", 64(%[y])\n\t"                                                                                \
+    "vmovups %%zmm" #c ", 128(%[y])\n\t"                                                                               \
+    "vmovups %%zmm" #d ", 192(%[y])\n\t"                                                                               \
+    "add %[stride], %[y]\n\t"
+#define LOAD(from)                                                                                                     \
+    "vmovups (%[" from "]), %%zmm28\n\t"                                                                               \
+    "vmovups 64(%[" from "]), %%zmm29\n\t"                                                                             \
+    "vmovups 128(%[" from "]), %%zmm30\n\t"                                                                            \
+    "vmovups 192(%[" from "]), %%zmm31\n\t"
 
-static void int8_panel(const uint8_t *panel, const int8_t *const *x, const int32_t *start, int columns, int32_t *out)
+static void int8_panel(const struct int8_tile *tile)
 {
-    size_t k = 0, end = (size_t)columns;
+    const uint8_t *panel = tile->panel;
+    const float *columns = tile->column_scale;
+    float *y = tile->y;
+    size_t k = 0, end = (size_t)tile->columns, stride = tile->stride * sizeof *y;
     __asm__ volatile(ROWS(START)
-                     "1:\n\t"
-                     "vmovdqu64 (%[w]), %%zmm28\n\t"
-                     "vmovdqu64 64(%[w]), %%zmm29\n\t"
-                     "vmovdqu64 128(%[w]), %%zmm30\n\t"
-                     "vmovdqu64 192(%[w]), %%zmm31\n\t"
+                     "1:\n\t" LOAD("w")
                      "add $256, %[w]\n\t"
                      ROWS(SUMS)
                      "add $4, %[k]\n\t"
                      "cmp %[end], %[k]\n\t"
-                     "jb 1b\n\t"
+                     "jb 1b\n\t" LOAD("columns")
                      ROWS(STORE)
-                     : [w] "+r"(panel), [k] "+r"(k)
-                     : [x0] "r"(x[0]), [x1] "r"(x[1]), [x2] "r"(x[2]), [x3] "r"(x[3]), [x4] "r"(x[4]), [x5] "r"(x[5]),
-                       [start] "r"(start), [end] "r"(end), [out] "r"(out)
+                     : [w] "+r"(panel), [k] "+r"(k), [y] "+r"(y)
+                     : [t] "r"(tile), [x0] "r"(tile->x[0]), [x1] "r"(tile->x[1]), [x2] "r"(tile->x[2]),
+                       [x3] "r"(tile->x[3]), [x4] "r"(tile->x[4]), [x5] "r"(tile->x[5]), [columns] "r"(columns),
+                       [end] "r"(end), [stride] "r"(stride), [start] "i"(offsetof(struct int8_tile, start)),
+                       [scale] "i"(offsetof(struct int8_tile, scale))
                      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19",
-                       "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm28", "xmm29", "xmm30", "xmm31");
+                       "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm28", "xmm29", "xmm30", "xmm31");
 }
 
 #else
 
-static void int8_panel(const uint8_t *panel, const int8_t *const *x, const int32_t *start, int columns, int32_t *out)
+static void int8_panel(const struct int8_tile *tile)
 {
     for (int r = 0; r < KERNEL_INT8_ROWS; r++) {
-        int32_t *sum = out + r * KERNEL_PANEL;
+        int32_t sum[KERNEL_PANEL];
+        float *y = tile->y + (size_t)r * tile->stride;
         for (int n = 0; n < KERNEL_PANEL; n++)
-            sum[n] = start[r];
-        for (int k = 0; k < columns; k += 4)
+            sum[n] = tile->start[r];
+        for (int k = 0; k < tile->columns; k += 4)
             for (int n = 0; n < KERNEL_PANEL; n++)
                 for (int i = 0; i < 4; i++)
-                    sum[n] += panel[k * KERNEL_PANEL + 4 * n + i] * x[r][k + i];
+                    sum[n] += tile->panel[k * KERNEL_PANEL + 4 * n + i] * tile->x[r][k + i];
+        for (int n = 0; n < KERNEL_PANEL; n++)
+            y[n] = (float)sum[n] * (tile->scale[r] * tile->column_scale[n]);
     }
 }
 
 #endif
-
-static void int8_scale(const int32_t *sum, float row, const float *column, int n, float *y)
-{
-    for (int i = 0; i < n; i++)
-        y[i] = (float)sum[i] * (row * column[i]);
-}
 
 void NAME(kernels_int8, KERNELS)(struct kernels *kernels);
 void NAME(kernels_int8, KERNELS)(struct kernels *kernels)
@@ -212,5 +226,4 @@ void NAME(kernels_int8, KERNELS)(struct kernels *kernels)
     kernels->peak = peak;
     kernels->int8_round = int8_round;
     kernels->int8_panel = int8_panel;
-    kernels->int8_scale = int8_scale;
 }

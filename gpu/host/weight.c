@@ -334,40 +334,57 @@ static const struct bf16_weight *rounded_less(struct stream *stream, const struc
     return data;
 }
 
+static void product_bf16(struct stream *stream, const struct weight *w, const float *dx, int rows, float *dy)
+{
+    const struct bf16_weight *weight = rounded_less(stream, w);
+    if (weight)
+        bf16_product(stream, weight, dx, rows, dy);
+}
+
+void host_linears_delta(struct stream *stream, int n, const struct weight *const *w, enum precision precision,
+                        const float *dx, int rows, float *const *dy)
+{
+    const struct int8_weight *weight[LINEARS];
+    if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
+        return;
+    bool int8 = precision == PRECISION_INT8 && w[0]->columns <= INT8_MOST_COLUMNS;
+    for (int i = 0; i < n; i++)
+        if (int8)
+            weight[i] = rounded(stream, w[i]);
+        else if (precision == PRECISION_BF16)
+            product_bf16(stream, w[i], dx, rows, dy[i]);
+        else
+            product_alike(stream, w[i], dx, rows, dy[i]);
+    if (int8 && !stream->failure.code)
+        int8_products(stream, n, weight, dx, rows, dy);
+}
+
 void host_linear_delta(struct stream *stream, const struct weight *w, enum precision precision, const float *dx,
                        int rows, float *dy)
 {
-    if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
-        return;
-    if (precision == PRECISION_BF16) {
-        const struct bf16_weight *weight = rounded_less(stream, w);
-        if (weight)
-            bf16_product(stream, weight, dx, rows, dy);
-        return;
-    }
-    if (precision == PRECISION_F32 || w->columns > INT8_MOST_COLUMNS) {
-        product_alike(stream, w, dx, rows, dy);
-        return;
-    }
-    const struct int8_weight *weight = rounded(stream, w);
-    if (weight)
-        int8_product(stream, weight, dx, rows, dy);
+    host_linears_delta(stream, 1, &w, precision, dx, rows, &dy);
 }
 
-void host_feed_delta(struct stream *stream, enum activation activation, const struct weight *gate,
-                     const struct weight *up, enum precision precision, const float *gate_value, const float *up_value,
-                     const int32_t *position, const float *dx, int rows, float *dgate, float *dup)
+void host_feed_delta(struct stream *stream, const struct feed *feed, enum precision precision, const int32_t *position,
+                     const float *dx, int rows, float *dy)
 {
+    const struct weight *gate = feed->gate, *up = feed->up, *down = feed->down;
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
-    if (precision == PRECISION_INT8 && gate->columns <= INT8_MOST_COLUMNS) {
-        struct int8_feed feed = {activation, rounded(stream, gate), up ? rounded(stream, up) : NULL};
-        if (feed.gate && (feed.up || !up))
-            int8_feed(stream, &feed, gate_value, up_value, position, dx, rows, dgate);
+    if (precision == PRECISION_INT8 && gate->columns <= INT8_MOST_COLUMNS && down->columns <= INT8_MOST_COLUMNS) {
+        struct int8_feed small = {feed->activation, rounded(stream, gate), up ? rounded(stream, up) : NULL,
+                                  rounded(stream, down), feed->gate_value, feed->up_value};
+        if (small.gate && (small.up || !up) && small.down)
+            int8_feed(stream, &small, position, dx, rows, dy);
         return;
     }
+    size_t room = (size_t)rows * gate->rows;
+    float *dgate = host_scratch(stream, SCRATCH_FEED, (up ? 2 : 1) * room * sizeof *dgate), *dup = up ? dgate + room : NULL;
+    if (!dgate)
+        return;
     host_linear_delta(stream, gate, precision, dx, rows, dgate);
     if (up)
         host_linear_delta(stream, up, precision, dx, rows, dup);
-    host_gate_delta(stream, activation, gate_value, up_value, position, dgate, dup, rows, gate->rows, dgate);
+    host_gate_delta(stream, feed->activation, feed->gate_value, feed->up_value, position, dgate, dup, rows, gate->rows, dgate);
+    host_linear_delta(stream, down, precision, dgate, rows, dy);
 }

@@ -145,42 +145,77 @@ static struct weight *plain_weight(struct bench *b, const float *w, int rows, in
     return weight;
 }
 
-/* Where products and gates are formed together, that is what they say one after the other. */
+/* Operations formed together say what they say one after the other. */
+static void compare(struct bench *b, enum precision precision, const char *what, const float *want, const float *got,
+                    size_t n)
+{
+    float *x = bench_get(b, want, n), *y = bench_get(b, got, n);
+    CHECK(memcmp(x, y, n * sizeof *x) == 0, "%s: %s: %s, %zu values, is not what its parts say", b->name,
+          names[precision], what, n);
+    free(x);
+    free(y);
+}
+
 static void check_feed(struct bench *b, enum precision precision, int ffn, int width, int rows, bool with_up)
 {
     enum { POSITIONS = 7 };
     size_t size = (size_t)ffn * width, room = (size_t)rows * ffn;
-    float *wg = random_floats(size, 1), *wu = random_floats(size, 1), *x = uneven_rows(rows, width);
+    float *w = random_floats(3 * size, 1), *x = uneven_rows(rows, width);
     float *values = random_floats((size_t)2 * POSITIONS * ffn, 1);
     int32_t *position = malloc((size_t)rows * sizeof *position);
     for (int r = 0; r < rows; r++)
         position[r] = r % POSITIONS;
     x[(size_t)(rows / 2) * width + width / 2] = 1e5f; /* a peak */
-    struct weight *gate = plain_weight(b, wg, ffn, width), *up = with_up ? plain_weight(b, wu, ffn, width) : NULL;
+    struct weight *gate = plain_weight(b, w, ffn, width), *up = with_up ? plain_weight(b, w + size, ffn, width) : NULL;
+    struct weight *down = plain_weight(b, w + 2 * size, width, ffn);
     float *g = bench_put(b, values, (size_t)POSITIONS * ffn);
     float *u = with_up ? bench_put(b, values + (size_t)POSITIONS * ffn, (size_t)POSITIONS * ffn) : NULL;
     float *dx = bench_put(b, x, (size_t)rows * width), *dup = with_up ? bench_output(b, room) : NULL;
     int32_t *where = bench_put(b, position, (size_t)rows);
-    float *dgate = bench_output(b, room), *together = bench_output(b, room);
-    float *between = with_up ? bench_output(b, room) : NULL;
+    float *dgate = bench_output(b, room), *apart = bench_output(b, (size_t)rows * width);
+    float *together = bench_output(b, (size_t)rows * width);
     b->ops->linear_delta(b->stream, gate, precision, dx, rows, dgate);
     if (with_up)
         b->ops->linear_delta(b->stream, up, precision, dx, rows, dup);
     b->ops->gate_delta(b->stream, ACTIVATION_SILU, g, u, where, dgate, dup, rows, ffn, dgate);
-    b->ops->feed_delta(b->stream, ACTIVATION_SILU, gate, up, precision, g, u, where, dx, rows, together, between);
-    float *want = bench_get(b, dgate, room), *got = bench_get(b, together, room);
-    CHECK(memcmp(want, got, room * sizeof *got) == 0, "%s: %s: a feed of %d x %d, %d rows, is not what its parts say",
-          b->name, names[precision], ffn, width, rows);
-    free(want);
-    free(got);
+    b->ops->linear_delta(b->stream, down, precision, dgate, rows, apart);
+    struct feed feed = {ACTIVATION_SILU, gate, up, down, g, u};
+    b->ops->feed_delta(b->stream, &feed, precision, where, dx, rows, together);
+    compare(b, precision, "a feed", apart, together, (size_t)rows * width);
     bench_clear(b);
     b->ops->weight_free(b->device, gate);
     b->ops->weight_free(b->device, up);
-    free(wg);
-    free(wu);
+    b->ops->weight_free(b->device, down);
+    free(w);
     free(x);
     free(values);
     free(position);
+}
+
+static void check_linears(struct bench *b, enum precision precision, int columns, int rows)
+{
+    static const int outputs[] = {65, 1, 130};
+    struct weight *w[3];
+    float *values[3], *apart[3], *together[3];
+    float *x = uneven_rows(rows, columns);
+    x[(size_t)(rows - 1) * columns] = 1e5f; /* a peak */
+    float *dx = bench_put(b, x, (size_t)rows * columns);
+    for (int i = 0; i < 3; i++) {
+        values[i] = random_floats((size_t)outputs[i] * columns, 1);
+        w[i] = plain_weight(b, values[i], outputs[i], columns);
+        apart[i] = bench_output(b, (size_t)rows * outputs[i]);
+        together[i] = bench_output(b, (size_t)rows * outputs[i]);
+        b->ops->linear_delta(b->stream, w[i], precision, dx, rows, apart[i]);
+    }
+    b->ops->linears_delta(b->stream, 3, (const struct weight *const *)w, precision, dx, rows, together);
+    for (int i = 0; i < 3; i++)
+        compare(b, precision, "one of three products", apart[i], together[i], (size_t)rows * outputs[i]);
+    bench_clear(b);
+    for (int i = 0; i < 3; i++) {
+        b->ops->weight_free(b->device, w[i]);
+        free(values[i]);
+    }
+    free(x);
 }
 
 /* The change of the log-sum-exp: off by no more than the greatest error of a logit. */
@@ -243,6 +278,8 @@ static void test(struct bench *b)
             check_feed(b, p, sizes[i], 70, sizes[4 - i], true);
             check_feed(b, p, 131, sizes[i], 200, i % 2);
         }
+        for (int i = 0; b->ops->linears_delta && i < 5; i++)
+            check_linears(b, p, sizes[i], sizes[4 - i]);
         if (p == PRECISION_INT8 && strcmp(b->ops->info(b->device)->kind, "cpu") == 0)
             for (int i = 0; i < TYPES; i++) {
                 check_peaks(b, types[i], 33, 256, 7);
