@@ -17,30 +17,53 @@
 
 typedef int8_t byte_vector __attribute__((vector_size(LANES)));
 
-/* Lane by lane the greater of most and the size of x, both as bits: so what is not finite is greatest. */
-static inline int_vector greater_size(int_vector most, vector x)
+/* Lane by lane the greater one. */
+static inline int_vector greater(int_vector a, int_vector b)
 {
-    int_vector size = (int_vector)x & 0x7fffffff, greater = size > most;
-    return (size & greater) | (most & ~greater);
+#if defined __AVX512F__
+    return (int_vector)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif defined __AVX2__
+    return (int_vector)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+    int_vector mask = a > b;
+    return (a & mask) | (b & ~mask);
+#endif
+}
+
+/* To the nearest integers, even where two are as near; sizes below 2^22. */
+static inline int_vector nearest(vector x)
+{
+#if defined __AVX512F__
+    return (int_vector)_mm512_cvtps_epi32((__m512)x);
+#elif defined __AVX2__
+    return (int_vector)_mm256_cvtps_epi32((__m256)x);
+#else
+    const float shifter = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
+    return (int_vector)(x + shifter) - bits_of_float(shifter);
+#endif
 }
 
 static int peak(const float *x, int n)
 {
-    vector sums = {0}, mosts = {0};
+    vector sums[2] = {{0}, {0}}, mosts[2] = {{0}, {0}};
     float sum = 0, most = 0;
     int i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        vector v = vector_load(x + i), square = v * v;
-        sums += square;
-        mosts = vector_max(mosts, square);
-    }
+    for (; i + 2 * LANES <= n; i += 2 * LANES)
+        for (int k = 0; k < 2; k++) {
+            vector v = vector_load(x + i + k * LANES), square = v * v;
+            sums[k] += square;
+            mosts[k] = vector_max(mosts[k], square);
+        }
     for (; i < n; i++) {
         sum += x[i] * x[i];
         most = x[i] * x[i] > most ? x[i] * x[i] : most;
     }
-    sum += vector_sum(sums);
-    for (int lane = 0; lane < LANES; lane++)
-        most = mosts[lane] > most ? mosts[lane] : most;
+    sum += vector_sum(sums[0] + sums[1]);
+    vector high = vector_max(mosts[0], mosts[1]);
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half; half /= 2)
+        high = vector_max(high, vector_partner(high, half));
+    most = high[0] > most ? high[0] : most;
     if (!(most > sum / 2) || !(sum < __builtin_inff()))
         return -1;
     for (i = 0; x[i] * x[i] != most;)
@@ -48,94 +71,126 @@ static int peak(const float *x, int n)
     return i;
 }
 
-/* One step of turning: in every group of radix * span vectors those span apart are mixed, by a matrix that is orthogonal
- * but for a factor of sqrt(radix) where radix is 2 or 4.  y may be x. */
+/* v mixed by a matrix that is orthogonal but for a factor of sqrt(radix) where radix is a power of 2; `apart`: that many
+ * in between are other groups'. */
+static inline __attribute__((always_inline)) void mix(int radix, int apart, vector *v)
+{
+    if (radix == 3) {
+        vector sum = v[0] + v[apart] + v[2 * apart];
+#pragma GCC unroll 3
+        for (int k = 0; k < 3; k++)
+            v[k * apart] = vector_madd(sum, vector_set(2.0f / 3), -v[k * apart]);
+        return;
+    }
+#pragma GCC unroll 3
+    for (int half = 1; half < radix; half *= 2)
+#pragma GCC unroll 8
+        for (int k = 0; k < radix; k++)
+            if (!(k & half)) {
+                vector low = v[k * apart], high = v[(k + half) * apart];
+                v[k * apart] = low + high;
+                v[(k + half) * apart] = low - high;
+            }
+}
+
+/* One step of turning: in every group of radix * span vectors those span apart are mixed.  y may be x. */
 static inline __attribute__((always_inline)) void turn_step(int radix, const float *x, int vectors, int span, float *y)
 {
     for (int group = 0; group < vectors; group += radix * span)
         for (int at = group; at < group + span; at++) {
-            vector v[4];
-#pragma GCC unroll 4
+            vector v[12];
+#pragma GCC unroll 12
             for (int k = 0; k < radix; k++)
                 v[k] = vector_load(x + (size_t)(at + k * span) * LANES);
-            if (radix == 3) {
-                vector sum = v[0] + v[1] + v[2];
+            if (radix == 12) {
+#pragma GCC unroll 3
                 for (int k = 0; k < 3; k++)
-                    v[k] = vector_madd(sum, vector_set(2.0f / 3), -v[k]);
-            } else {
-                for (int half = 1; half < radix; half *= 2)
-                    for (int k = 0; k < radix; k++)
-                        if (!(k & half)) {
-                            vector low = v[k], high = v[k + half];
-                            v[k] = low + high;
-                            v[k + half] = low - high;
-                        }
-            }
+                    mix(4, 3, v + k);
 #pragma GCC unroll 4
+                for (int k = 0; k < 4; k++)
+                    mix(3, 1, v + 3 * k);
+            } else {
+                mix(radix, 1, v);
+            }
+#pragma GCC unroll 12
             for (int k = 0; k < radix; k++)
                 vector_store(y + (size_t)(at + k * span) * LANES, v[k]);
         }
 }
 
 /* y = x turned, both so many vectors long: lane by lane a matrix mixes the vectors, all of them where their number is
- * made of twos and threes.  Returns what y has to be multiplied by for the matrix to be orthogonal. */
+ * made of twos and threes, in few steps.  Returns what y has to be multiplied by for the matrix to be orthogonal. */
 static float turn(const float *x, int vectors, float *y)
 {
     float factor = 1;
-    int span = 1;
+    int left = vectors; /* to be mixed still, of each group */
     if (vectors == 0)
         return 1;
-    for (; vectors / span % 4 == 0; span *= 4, x = y, factor *= 0.5f)
-        turn_step(4, x, vectors, span, y);
-    for (; vectors / span % 2 == 0; span *= 2, x = y, factor *= 0.707106781f)
-        turn_step(2, x, vectors, span, y);
-    for (; vectors / span % 3 == 0; span *= 3, x = y)
-        turn_step(3, x, vectors, span, y);
+    for (; left % 12 == 0; left /= 12, x = y, factor *= 0.5f)
+        turn_step(12, x, vectors, vectors / left, y);
+    for (; left % 8 == 0; left /= 8, x = y, factor *= 0.353553391f)
+        turn_step(8, x, vectors, vectors / left, y);
+    for (; left % 2 == 0; left /= 2, x = y, factor *= 0.707106781f)
+        turn_step(2, x, vectors, vectors / left, y);
+    for (; left % 3 == 0; left /= 3, x = y)
+        turn_step(3, x, vectors, vectors / left, y);
     if (x != y)
         memcpy(y, x, (size_t)vectors * LANES * sizeof *y);
     return factor;
 }
 
+/* The size of the greatest of x [n], as bits, so that what is not finite is greatest. */
+static int32_t greatest_size(const float *x, int n)
+{
+    int_vector most[2] = {{0}, {0}};
+    int32_t size, out = 0;
+    int i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES)
+        for (int k = 0; k < 2; k++)
+            most[k] = greater(most[k], (int_vector)vector_load(x + i + k * LANES) & 0x7fffffff);
+    for (; i < n; i++) {
+        size = bits_of_float(x[i]) & 0x7fffffff;
+        out = size > out ? size : out;
+    }
+    most[0] = greater(most[0], most[1]);
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half; half /= 2)
+        most[0] = greater(most[0], (int_vector)vector_partner((vector)most[0], half));
+    return most[0][0] > out ? most[0][0] : out;
+}
+
 /* The columns after the last whole vector stay as they are, in weights and rows alike. */
 static float int8_round(const float *x, int columns, float *turned, int8_t *q, int32_t *sum)
 {
-    const float shifter = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
-    const int32_t shifted_zero = bits_of_float(shifter);
-    int_vector most = {0}, sums = {0};
-    int32_t most_bits = 0, total = 0;
+    int_vector sums = {0};
+    int32_t total = 0;
     float factor = turn(x, columns / LANES, turned);
-    int i = 0;
-    for (; i + LANES <= columns; i += LANES)
-        most = greater_size(most, vector_load(turned + i));
-    for (int lane = 0; lane < LANES; lane++)
-        most_bits = most[lane] > most_bits ? most[lane] : most_bits;
-    for (; i < columns; i++) {
+    for (int i = columns / LANES * LANES; i < columns; i++)
         turned[i] = x[i] / factor;
-        int32_t size = bits_of_float(turned[i]) & 0x7fffffff;
-        most_bits = size > most_bits ? size : most_bits;
-    }
-    float greatest = float_of_bits(most_bits);
-    if (!(greatest < __builtin_inff())) { /* not finite: what comes of the row must show it */
+    float most = float_of_bits(greatest_size(turned, columns));
+    if (!(most < __builtin_inff())) { /* not finite: what comes of the row must show it */
         memset(q, 0, (size_t)columns);
         *sum = 0;
-        return greatest;
+        return most;
     }
-    float inverse = greatest > 1e-35f ? 127 / greatest : 0; /* below, it might not be finite */
-    for (i = 0; i + LANES <= columns; i += LANES) {
-        int_vector rounded = (int_vector)(vector_load(turned + i) * inverse + shifter) - shifted_zero;
+    float inverse = most > 1e-35f ? 127 / most : 0; /* below, it might not be finite */
+    int i = 0;
+    for (; i + LANES <= columns; i += LANES) {
+        int_vector rounded = nearest(vector_load(turned + i) * inverse);
         byte_vector bytes = __builtin_convertvector(rounded, byte_vector);
         memcpy(q + i, &bytes, sizeof bytes);
         sums += rounded;
     }
     for (; i < columns; i++) {
-        int32_t rounded = bits_of_float(turned[i] * inverse + shifter) - shifted_zero;
+        int32_t rounded = nearest(vector_set(turned[i] * inverse))[0];
         q[i] = (int8_t)rounded;
         total += rounded;
     }
-    for (int lane = 0; lane < LANES; lane++)
-        total += sums[lane];
-    *sum = total;
-    return greatest / 127 * factor;
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half; half /= 2)
+        sums += (int_vector)vector_partner((vector)sums, half);
+    *sum = total + sums[0];
+    return most / 127 * factor;
 }
 
 #ifdef __AVX512VNNI__
