@@ -299,6 +299,13 @@ int job_watch_probes(struct job *j, struct probes *p, struct probe_watch *watch,
 int job_run_probes(struct job *j, const int *units, int count, struct error *error)
 {
     struct probe_watch watch = {.report = report, .context = j, .units = units, .count = count};
+    if (units) { /* a few: a group for each lane, as far as they go */
+        const struct device *device = j->engine->device;
+        int64_t rows = 0;
+        for (int i = 0; i < count; i++)
+            rows += probes_row_count(j->probes, units[i]);
+        watch.rows = (int)(rows / device->ops->info(device)->streams) + j->plan->positions / 2;
+    }
     int status = job_watch_probes(j, j->probes, &watch, error);
     if (status == 0 && j->probes->precision != PRECISION_F32)
         atomic_store(&j->engine->rounded, true);

@@ -1,9 +1,9 @@
 /* refine.c: how far the probes' values can be trusted, and better values where it matters.
  *
  * Values formed in low precision are estimates.  The units that come out strongest are measured again in f32, and so are
- * those that change the model's last states most, for rounding is off by a share of what there is to round (measured: nearly
- * all of the greatest errors are theirs; most stand near the end and cost few rows), and some of the others, spread over
- * all strengths: by how much these move, at most, is the noise floor.  Last, a few probes are repeated as plain passes,
+ * those that change the model's last states most, for what they cost, as rounding is off by a share of what there is to round
+ * (measured: nearly all of the greatest errors are theirs; most stand near the end and cost few rows), and some of the
+ * others, spread over all strengths: by how much these move, at most, is the noise floor.  Last, a few probes are repeated as plain passes,
  * which share no step with them. */
 #include "core/job.h"
 
@@ -16,8 +16,8 @@
 enum {
     STRONGEST = 5, /* units that end as f32 values, with those that may be as strong as one of them for all that is known */
     RIVALS = 16,   /* at most so many such */
-    LOUDEST = 16,  /* units that change the last states most */
-    OTHERS = 4,    /* and so many of the rest */
+    LOUDEST = 8,   /* units that change the last states most */
+    OTHERS = 2,    /* and so many of the rest */
     FIRST = STRONGEST + LOUDEST + OTHERS,
     STATES = 4, /* of a unit that are looked at */
 };
@@ -80,7 +80,7 @@ static int choose_strongest(const struct job *j, int *unit, int *count, struct e
     return 0;
 }
 
-/* How much a unit's probe changes in some of the last states that it reaches; state: room for one, host. */
+/* The square of what a unit's probe changes in some of the last states that it reaches; state: room for one, host. */
 static double loudness(const struct job *j, int unit, float *state)
 {
     const struct device_ops *ops = j->engine->device->ops;
@@ -96,7 +96,7 @@ static double loudness(const struct job *j, int unit, float *state)
     return sum;
 }
 
-/* And beside these [*count] those that change most. */
+/* And beside these [*count] those that change most; one sixteen times as dear has to change twice as much. */
 static int choose_loudest(const struct job *j, int *unit, int *count, struct error *error)
 {
     int n, rest = 0;
@@ -105,7 +105,8 @@ static int choose_loudest(const struct job *j, int *unit, int *count, struct err
     int status = ranked && state ? 0 : error_set(error, ERROR_MEMORY, "out of memory");
     for (int i = 0; status == 0 && i < n; i++)
         if (!j->probes->exact[ranked[i].unit])
-            ranked[rest++] = (struct ranked){ranked[i].unit, loudness(j, ranked[i].unit, state)};
+            ranked[rest++] = (struct ranked){ranked[i].unit, loudness(j, ranked[i].unit, state) /
+                                                                 sqrt(probes_row_count(j->probes, ranked[i].unit) + 1)};
     if (status == 0 && (status = j->engine->device->ops->stream_finish(j->stream, error)) == 0) {
         qsort(ranked, (size_t)rest, sizeof *ranked, by_strength);
         for (int i = 0; i < rest && i < LOUDEST; i++)
