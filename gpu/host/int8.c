@@ -105,24 +105,19 @@ struct rounded {
     int32_t *start; /* -128 times the row's sum */
 };
 
-/* Ask for a part of what comes after a panel: so the next one is in the second-level cache when its turn comes. */
-static void fetch(const uint8_t *panel, size_t bytes, int part, int parts)
-{
-    for (size_t at = bytes * (size_t)part / (size_t)parts; at < bytes * (size_t)(part + 1) / (size_t)parts; at += 64)
-        __builtin_prefetch(panel + bytes + at, 0, 2);
-}
-
-/* The outputs of panel p for the rows, `stride` floats from row to row. */
-static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const struct rounded *x,
-                           int rows, float *dy, size_t stride)
+/* The outputs of panel p for the rows, `stride` floats from row to row; next: where the panel that comes after begins, so
+ * that it is in the second-level cache by then. */
+static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const uint8_t *next,
+                           const struct rounded *x, int rows, float *dy, size_t stride)
 {
     float out[KERNEL_INT8_ROWS * KERNEL_PANEL];
     size_t bytes = KERNEL_PANEL * (size_t)w->padded;
-    int first = (int)p * KERNEL_PANEL, n = w->outputs - first < KERNEL_PANEL ? w->outputs - first : KERNEL_PANEL;
+    int first = (int)p * KERNEL_PANEL, n = least(w->outputs - first, KERNEL_PANEL);
     int tiles = (rows + KERNEL_INT8_ROWS - 1) / KERNEL_INT8_ROWS;
     struct int8_tile tile = {.panel = w->data + p * bytes, .column_scale = w->scale + first, .columns = w->padded};
+    tile.fetch_step = 4 * KERNEL_PANEL / tiles;
     for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
-        int count = rows - r < KERNEL_INT8_ROWS ? rows - r : KERNEL_INT8_ROWS;
+        int count = least(rows - r, KERNEL_INT8_ROWS);
         bool whole = count == KERNEL_INT8_ROWS && n == KERNEL_PANEL;
         /* The kernel always takes whole tiles: rows past the end repeat the last one. */
         for (int i = 0; i < KERNEL_INT8_ROWS; i++) {
@@ -133,8 +128,7 @@ static void multiply_panel(const struct kernels *kernels, const struct int8_weig
         }
         tile.y = whole ? dy + (size_t)r * stride : out;
         tile.stride = whole ? stride : KERNEL_PANEL;
-        if (p + 1 < panels_of(w->outputs))
-            fetch(tile.panel, bytes, r / KERNEL_INT8_ROWS, tiles);
+        tile.fetch = next + bytes / (size_t)tiles * (size_t)(r / KERNEL_INT8_ROWS);
         kernels->int8_panel(&tile);
         for (int i = 0; !whole && i < count; i++)
             memcpy(dy + (size_t)(r + i) * stride, out + i * KERNEL_PANEL, (size_t)n * sizeof *out);
@@ -217,11 +211,15 @@ static void round_row(const struct kernels *kernels, const float *dx, int column
     memset(q + columns, 0, padded - (size_t)columns);
 }
 
-/* The rounded rows times all of a weight. */
-static void multiply(const struct kernels *kernels, const struct int8_weight *w, const struct buffers *b, int rows, float *dy)
+/* The rounded rows times all of a weight; next: the one that comes after, if that is known. */
+static void multiply(const struct kernels *kernels, const struct int8_weight *w, const struct int8_weight *next,
+                     const struct buffers *b, int rows, float *dy)
 {
-    for (size_t p = 0; p < panels_of(w->outputs); p++)
-        multiply_panel(kernels, w, p, &b->x, rows, dy + p * KERNEL_PANEL, (size_t)w->outputs);
+    size_t panels = panels_of(w->outputs), bytes = KERNEL_PANEL * (size_t)w->padded;
+    for (size_t p = 0; p < panels; p++) {
+        const uint8_t *after = p + 1 < panels ? w->data + (p + 1) * bytes : next ? next->data : w->data;
+        multiply_panel(kernels, w, p, after, &b->x, rows, dy + p * KERNEL_PANEL, (size_t)w->outputs);
+    }
     add_peaks(kernels, w, b->peak, b->peaks, b->column, dy);
 }
 
@@ -246,7 +244,8 @@ static void int8_piece(void *context, size_t piece, int member)
     for (int r = 0; r < rows; r++)
         round_row(c->kernels, c->dx + (size_t)(first + r) * columns, columns, r, &b);
     for (int i = 0; i < c->count; i++)
-        multiply(c->kernels, c->w[i], &b, rows, c->dy[i] + (size_t)first * c->w[i]->outputs);
+        multiply(c->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows,
+                 c->dy[i] + (size_t)first * c->w[i]->outputs);
 }
 
 static size_t pieces_of(int rows)
@@ -299,9 +298,9 @@ static void feed_piece(void *context, size_t piece, int member)
     feed_lay(feed, c->memory + (size_t)member * c->size, &in, &out);
     for (int r = 0; r < rows; r++)
         round_row(kernels, c->dx + (size_t)(first + r) * columns, columns, r, &in);
-    multiply(kernels, feed->gate, &in, rows, dgate);
+    multiply(kernels, feed->gate, feed->up ? feed->up : feed->down, &in, rows, dgate);
     if (feed->up)
-        multiply(kernels, feed->up, &in, rows, dup);
+        multiply(kernels, feed->up, feed->down, &in, rows, dup);
     for (int r = 0; r < rows; r++) {
         size_t at = (size_t)c->position[first + r] * width;
         float *row = dgate + (size_t)r * width;
@@ -309,7 +308,7 @@ static void feed_piece(void *context, size_t piece, int member)
                             feed->up ? dup + (size_t)r * width : NULL, (size_t)width, row);
         round_row(kernels, row, width, r, &out);
     }
-    multiply(kernels, feed->down, &out, rows, c->dy + (size_t)first * feed->down->outputs);
+    multiply(kernels, feed->down, NULL, &out, rows, c->dy + (size_t)first * feed->down->outputs);
 }
 
 void int8_feed(struct stream *stream, const struct int8_feed *feed, const int32_t *position, const float *dx, int rows,

@@ -61,7 +61,9 @@ struct int8_tile {
     const float *column_scale;          /* and of an output [KERNEL_PANEL]; their product turns a sum into */
     float *y;                           /* [KERNEL_INT8_ROWS, KERNEL_PANEL], a row every `stride` floats */
     size_t stride;
-    int columns; /* a multiple of 4 */
+    int columns;          /* a multiple of 4 */
+    int fetch_step;       /* so many bytes for every 4 columns, from `fetch` on, are asked for: of what is read next */
+    const uint8_t *fetch;
 };
 
 /* A target's part in the change of the log-sum-exp over some columns of the vocabulary. */

@@ -220,36 +220,41 @@ static float int8_round(const float *x, int columns, float *turned, int8_t *q, i
 #define STORE(r, a, b, c, d)                                                                                           \
     "vbroadcastss %c[scale]+" #r "*4(%[t]), %%zmm24\n\t"                                                               \
     SCALE(a, 28) SCALE(b, 29) SCALE(c, 30) SCALE(d, 31)                                                                \
-    "vmovups %%zmm" #a ", (%[y])\n\t"                                                                                  \
-    "vmovups %%zmm" #b ", 64(%[y])\n\t"                                                                                \
-    "vmovups %%zmm" #c ", 128(%[y])\n\t"                                                                               \
-    "vmovups %%zmm" #d ", 192(%[y])\n\t"                                                                               \
-    "add %[stride], %[y]\n\t"
+    "vmovups %%zmm" #a ", (%[x1])\n\t"                                                                                 \
+    "vmovups %%zmm" #b ", 64(%[x1])\n\t"                                                                               \
+    "vmovups %%zmm" #c ", 128(%[x1])\n\t"                                                                              \
+    "vmovups %%zmm" #d ", 192(%[x1])\n\t"                                                                              \
+    "lea (%[x1],%[x2],4), %[x1]\n\t"
 #define LOAD(from)                                                                                                     \
     "vmovups (%[" from "]), %%zmm28\n\t"                                                                               \
     "vmovups 64(%[" from "]), %%zmm29\n\t"                                                                             \
     "vmovups 128(%[" from "]), %%zmm30\n\t"                                                                            \
     "vmovups 192(%[" from "]), %%zmm31\n\t"
+#define OFFSET(name, member) [name] "i"(offsetof(struct int8_tile, member))
 
 static void int8_panel(const struct int8_tile *tile)
 {
-    const uint8_t *panel = tile->panel;
-    const float *columns = tile->column_scale;
-    float *y = tile->y;
-    size_t k = 0, end = (size_t)tile->columns, stride = tile->stride * sizeof *y;
+    const uint8_t *panel = tile->panel, *fetch = tile->fetch;
+    const int8_t *x0 = tile->x[0], *x1 = tile->x[1], *x2 = tile->x[2];
+    size_t k = 0, end = (size_t)tile->columns, step = (size_t)tile->fetch_step;
     __asm__ volatile(ROWS(START)
                      "1:\n\t" LOAD("w")
+                     "prefetcht1 (%[fetch])\n\t"
+                     "add %[step], %[fetch]\n\t"
                      "add $256, %[w]\n\t"
                      ROWS(SUMS)
                      "add $4, %[k]\n\t"
                      "cmp %[end], %[k]\n\t"
-                     "jb 1b\n\t" LOAD("columns")
+                     "jb 1b\n\t"
+                     "mov %c[column_scale](%[t]), %[x0]\n\t"
+                     "mov %c[y](%[t]), %[x1]\n\t"
+                     "mov %c[stride](%[t]), %[x2]\n\t"
+                     LOAD("x0")
                      ROWS(STORE)
-                     : [w] "+r"(panel), [k] "+r"(k), [y] "+r"(y)
-                     : [t] "r"(tile), [x0] "r"(tile->x[0]), [x1] "r"(tile->x[1]), [x2] "r"(tile->x[2]),
-                       [x3] "r"(tile->x[3]), [x4] "r"(tile->x[4]), [x5] "r"(tile->x[5]), [columns] "r"(columns),
-                       [end] "r"(end), [stride] "r"(stride), [start] "i"(offsetof(struct int8_tile, start)),
-                       [scale] "i"(offsetof(struct int8_tile, scale))
+                     : [w] "+r"(panel), [k] "+r"(k), [fetch] "+r"(fetch), [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2)
+                     : [t] "r"(tile), [x3] "r"(tile->x[3]), [x4] "r"(tile->x[4]), [x5] "r"(tile->x[5]),
+                       [end] "r"(end), [step] "r"(step), OFFSET(start, start), OFFSET(scale, scale),
+                       OFFSET(column_scale, column_scale), OFFSET(y, y), OFFSET(stride, stride)
                      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19",
                        "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm28", "xmm29", "xmm30", "xmm31");
