@@ -1,7 +1,8 @@
 /* dtype.c: what a block of each type holds, and its expansion to f32.
  *
- * Expansion sits inside matrix products (weights are expanded tile by tile), so every function walks whole blocks with
- * constant inner loops that compilers turn into vector code; nothing here depends on the processor.
+ * Expansion sits inside matrix products (weights are expanded tile by tile), so every function walks whole blocks, 16 values
+ * at a time, in the widest vectors there are.  Nothing here depends on the processor, but this file is also compiled once
+ * for each level of the CPU's kernels, where KERNELS is the level's name (gpu/host/kernels.h).
  *
  * The results are exact and do not depend on how a compiler orders or fuses the arithmetic: a half has 11 significant
  * bits, a scale and a quantum together at most 13, so every product fits the 24 of an f32 and only the final addition
@@ -9,6 +10,10 @@
 #include "gpu/dtype.h"
 
 #include <string.h>
+
+#if defined __AVX2__ || defined __AVX512F__
+#include <immintrin.h>
+#endif
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "model files are little-endian, and read as they are");
 
@@ -21,9 +26,12 @@ static inline float bits_to_float(uint32_t bits)
 
 /* IEEE half to single, without branches.  Normal numbers move their exponent's bias from 15 to 127; infinities and NaNs
  * move it twice.  A subnormal half gets the exponent of 2^-14, which then is subtracted: no subnormal f32 occurs on the
- * way, so it also holds where a library has switched those off. */
+ * way, so it also holds where a library has switched those off (as the processor's own conversion does). */
 static inline float half_to_float(uint16_t half)
 {
+#ifdef __F16C__
+    return _cvtsh_ss(half);
+#else
     const uint32_t rebias = 112u << 23, implied_one = 113u << 23; /* the latter is 2^-14 as an f32 */
     uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
     uint32_t special = magnitude >= 0x0f800000 ? UINT32_MAX : 0;
@@ -32,6 +40,7 @@ static inline float half_to_float(uint16_t half)
     float value = bits_to_float(bits) - bits_to_float(subnormal & implied_one);
     memcpy(&bits, &value, sizeof bits);
     return bits_to_float(bits | (uint32_t)(half & 0x8000) << 16);
+#endif
 }
 
 static inline uint16_t load_u16(const uint8_t *bytes)
@@ -44,6 +53,50 @@ static inline uint16_t load_u16(const uint8_t *bytes)
 static inline float load_half(const uint8_t *bytes)
 {
     return half_to_float(load_u16(bytes));
+}
+
+/* -- sixteen at a time --------------------------------------------------------------------------------------------- */
+
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+typedef int8_t quanta16 __attribute__((vector_size(16)));
+
+static inline bytes16 load16(const void *bytes)
+{
+    bytes16 v;
+    memcpy(&v, bytes, sizeof v);
+    return v;
+}
+
+/* dst[i] = d v[i] + m, where sum; else without m (which might turn -0 into 0) */
+static inline __attribute__((always_inline)) void put(quanta16 v, float d, int sum, float m, float *restrict dst)
+{
+#if defined __AVX512F__
+    __m512 x = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)v)) * _mm512_set1_ps(d);
+    if (sum)
+        x += _mm512_set1_ps(m);
+    _mm512_storeu_ps(dst, x);
+#elif defined __AVX2__
+    for (int i = 0; i < 2; i++) {
+        __m128i half = i ? _mm_unpackhi_epi64((__m128i)v, (__m128i)v) : (__m128i)v;
+        __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(half)) * _mm256_set1_ps(d);
+        if (sum)
+            x += _mm256_set1_ps(m);
+        _mm256_storeu_ps(dst + 8 * i, x);
+    }
+#else
+    for (int i = 0; i < 16; i++)
+        dst[i] = sum ? d * (float)v[i] + m : d * (float)v[i];
+#endif
+}
+
+static inline void put16(quanta16 v, float d, float *restrict dst)
+{
+    put(v, d, 0, 0, dst);
+}
+
+static inline void put16_sum(quanta16 v, float d, float m, float *restrict dst)
+{
+    put(v, d, 1, m, dst);
 }
 
 /* -- plain numbers ------------------------------------------------------------------------------------------------- */
@@ -80,12 +133,10 @@ static void expand_q4_0(const void *src, float *restrict dst, size_t n)
 {
     const uint8_t *block = src;
     for (; n; n -= 32, block += 18, dst += 32) {
-        const uint8_t *q = block + 2;
+        bytes16 q = load16(block + 2);
         float d = load_half(block);
-        for (int i = 0; i < 16; i++)
-            dst[i] = d * (float)((q[i] & 15) - 8);
-        for (int i = 0; i < 16; i++)
-            dst[16 + i] = d * (float)((q[i] >> 4) - 8);
+        put16((quanta16)(q & 15) - 8, d, dst);
+        put16((quanta16)(q >> 4) - 8, d, dst + 16);
     }
 }
 
@@ -94,12 +145,10 @@ static void expand_q4_1(const void *src, float *restrict dst, size_t n)
 {
     const uint8_t *block = src;
     for (; n; n -= 32, block += 20, dst += 32) {
-        const uint8_t *q = block + 4;
+        bytes16 q = load16(block + 4);
         float d = load_half(block), m = load_half(block + 2);
-        for (int i = 0; i < 16; i++)
-            dst[i] = d * (float)(q[i] & 15) + m;
-        for (int i = 0; i < 16; i++)
-            dst[16 + i] = d * (float)(q[i] >> 4) + m;
+        put16_sum((quanta16)(q & 15), d, m, dst);
+        put16_sum((quanta16)(q >> 4), d, m, dst + 16);
     }
 }
 
@@ -128,8 +177,8 @@ static void expand_q5_0(const void *src, float *restrict dst, size_t n)
         uint8_t v[32];
         unpack_five_bits(block + 2, v);
         float d = load_half(block);
-        for (int i = 0; i < 32; i++)
-            dst[i] = d * (float)(v[i] - 16);
+        put16((quanta16)load16(v) - 16, d, dst);
+        put16((quanta16)load16(v + 16) - 16, d, dst + 16);
     }
 }
 
@@ -141,8 +190,8 @@ static void expand_q5_1(const void *src, float *restrict dst, size_t n)
         uint8_t v[32];
         unpack_five_bits(block + 4, v);
         float d = load_half(block), m = load_half(block + 2);
-        for (int i = 0; i < 32; i++)
-            dst[i] = d * (float)v[i] + m;
+        put16_sum((quanta16)load16(v), d, m, dst);
+        put16_sum((quanta16)load16(v + 16), d, m, dst + 16);
     }
 }
 
@@ -151,10 +200,9 @@ static void expand_q8_0(const void *src, float *restrict dst, size_t n)
 {
     const uint8_t *block = src;
     for (; n; n -= 32, block += 34, dst += 32) {
-        const int8_t *q = (const int8_t *)block + 2;
         float d = load_half(block);
-        for (int i = 0; i < 32; i++)
-            dst[i] = d * (float)q[i];
+        put16((quanta16)load16(block + 2), d, dst);
+        put16((quanta16)load16(block + 18), d, dst + 16);
     }
 }
 
@@ -165,10 +213,13 @@ static const int8_t doubled_e2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, 
 /* 32 values d table[v]; nibbles as Q4_0. */
 static inline void expand_listed(const uint8_t *q, const int8_t *table, float d, float *restrict dst)
 {
+    quanta16 low, high;
     for (int i = 0; i < 16; i++)
-        dst[i] = d * (float)table[q[i] & 15];
+        low[i] = table[q[i] & 15];
     for (int i = 0; i < 16; i++)
-        dst[16 + i] = d * (float)table[q[i] >> 4];
+        high[i] = table[q[i] >> 4];
+    put16(low, d, dst);
+    put16(high, d, dst + 16);
 }
 
 /* IQ4_NL: half d; 16 bytes of nibbles. */
@@ -204,8 +255,7 @@ static void expand_q2_k(const void *src, float *restrict dst, size_t n)
             const uint8_t *in = q + group / 8 * 32 + group % 2 * 16;
             int shift = group % 8 / 2 * 2;
             float step = d * (float)(scale[group] & 15), minimum = dmin * (float)(scale[group] >> 4);
-            for (int i = 0; i < 16; i++)
-                dst[i] = step * (float)(in[i] >> shift & 3) - minimum;
+            put16_sum((quanta16)(load16(in) >> shift & 3), step, -minimum, dst);
         }
     }
 }
@@ -223,8 +273,8 @@ static void expand_q3_k(const void *src, float *restrict dst, size_t n)
             int shift = group % 8 / 2 * 2, bit = group / 2;
             int scale = (packed[group % 8] >> group / 8 * 4 & 15) | (packed[8 + group % 4] >> group / 4 * 2 & 3) << 4;
             float step = d * (float)(scale - 32);
-            for (int i = 0; i < 16; i++)
-                dst[i] = step * (float)((in[i] >> shift & 3) + ((high[i] >> bit & 1) << 2) - 4);
+            bytes16 v = (load16(in) >> shift & 3) + ((load16(high) >> bit & 1) << 2);
+            put16((quanta16)v - 4, step, dst);
         }
     }
 }
@@ -253,8 +303,8 @@ static void expand_q4_k(const void *src, float *restrict dst, size_t n)
             int scale, offset, shift = group % 2 * 4;
             unpack_scale(block + 4, group, &scale, &offset);
             float step = d * (float)scale, minimum = dmin * (float)offset;
-            for (int i = 0; i < 32; i++)
-                dst[i] = step * (float)(q[i] >> shift & 15) - minimum;
+            for (int i = 0; i < 32; i += 16)
+                put16_sum((quanta16)(load16(q + i) >> shift & 15), step, -minimum, dst + i);
         }
     }
 }
@@ -271,8 +321,10 @@ static void expand_q5_k(const void *src, float *restrict dst, size_t n)
             int scale, offset, shift = group % 2 * 4;
             unpack_scale(block + 4, group, &scale, &offset);
             float step = d * (float)scale, minimum = dmin * (float)offset;
-            for (int i = 0; i < 32; i++)
-                dst[i] = step * (float)((q[i] >> shift & 15) | (fifth[i] >> group & 1) << 4) - minimum;
+            for (int i = 0; i < 32; i += 16) {
+                bytes16 v = (load16(q + i) >> shift & 15) | (load16(fifth + i) >> group & 1) << 4;
+                put16_sum((quanta16)v, step, -minimum, dst + i);
+            }
         }
     }
 }
@@ -291,8 +343,8 @@ static void expand_q6_k(const void *src, float *restrict dst, size_t n)
             const uint8_t *low = block + half * 64 + run % 2 * 32 + side, *high = block + 128 + half * 32 + side;
             int low_shift = run / 2 * 4, high_shift = run * 2;
             float step = d * (float)scale[group];
-            for (int i = 0; i < 16; i++)
-                dst[i] = step * (float)(((low[i] >> low_shift & 15) | (high[i] >> high_shift & 3) << 4) - 32);
+            bytes16 v = (load16(low) >> low_shift & 15) | (load16(high) >> high_shift & 3) << 4;
+            put16((quanta16)v - 32, step, dst);
         }
     }
 }
@@ -353,7 +405,16 @@ static const struct dtype_info table[] = {
     [42] = {"Q2_0", 64, 18, NULL},
 };
 
-const struct dtype_info *dtype_info(uint32_t type)
+#ifdef KERNELS
+#define JOIN(a, b) a##_##b
+#define NAMED(name, level) JOIN(name, level)
+#define DTYPE_INFO NAMED(dtype_info, KERNELS)
+const struct dtype_info *DTYPE_INFO(uint32_t type);
+#else
+#define DTYPE_INFO dtype_info
+#endif
+
+const struct dtype_info *DTYPE_INFO(uint32_t type)
 {
     static const struct dtype_info unknown = {NULL, 0, 0, NULL};
     return type < sizeof table / sizeof table[0] ? &table[type] : &unknown;

@@ -1,6 +1,6 @@
 /* kernels.h: the hot loops, compiled several times for different x86-64 levels and chosen at run time.
  *
- * kernels_rows.c, kernels_attend.c, kernels_int8.c and kernels_head.c are compiled once for each level, where KERNELS
+ * kernels_rows.c, kernels_attend.c, kernels_int8.c, kernels_head.c and dtype.c are compiled once for each level, where KERNELS
  * is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial and take plain memory; x
  * and y of the elementwise ones may be the same array. */
 #ifndef GPU_HOST_KERNELS_H
@@ -85,6 +85,9 @@ struct lse_sum {
 
 struct kernels {
     const char *level;
+
+    /* dtype.c: dtype_info(), with expansions of this level */
+    const struct dtype_info *(*dtype)(uint32_t type);
 
     /* kernels_rows.c */
     void (*norm)(const struct norm *, const float *x, float *y);                             /* one row */

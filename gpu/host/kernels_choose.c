@@ -9,6 +9,7 @@
     void kernels_attend_##which(struct kernels *);                                                                     \
     void kernels_head_##which(struct kernels *);                                                                       \
     void kernels_int8_##which(struct kernels *);                                                                       \
+    const struct dtype_info *dtype_info_##which(uint32_t type);                                                        \
     static void fill_##which(struct kernels *kernels)                                                                  \
     {                                                                                                                  \
         kernels->level = #which;                                                                                        \
@@ -16,6 +17,7 @@
         kernels_attend_##which(kernels);                                                                               \
         kernels_head_##which(kernels);                                                                                 \
         kernels_int8_##which(kernels);                                                                                 \
+        kernels->dtype = dtype_info_##which;                                                                           \
     }
 
 DECLARE(generic)
@@ -34,7 +36,7 @@ static void find_levels(void)
 {
 #ifdef KERNELS_X86_64
     __builtin_cpu_init();
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (avx512 && __builtin_cpu_supports("avx512vnni"))

@@ -70,7 +70,7 @@ int host_weight_new(struct device *device, uint32_t type, int rows, int columns,
                     struct weight **weight, struct error *error)
 {
     *weight = NULL;
-    const struct dtype_info *info = dtype_info(type);
+    const struct dtype_info *info = host_of(device)->kernels->dtype(type);
     if (!info->name || !info->expand)
         return error_set(error, ERROR_UNSUPPORTED, "tensor type %s (%u) cannot be computed with",
                          info->name ? info->name : "unknown", (unsigned)type);

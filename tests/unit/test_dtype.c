@@ -1,6 +1,6 @@
 /* test_dtype.c: the table of tensor types, and every expansion bit for bit against golden values
  * (make_dtype_golden.py) and against plain arithmetic. */
-#include "gpu/dtype.h"
+#include "gpu/host/kernels.h"
 #include "tests/test.h"
 
 static uint32_t bits_of(float value)
@@ -61,6 +61,7 @@ static void check_record(const struct dtype_info *type, const uint8_t *blocks, s
 
 static void test_golden(const char *path, int types)
 {
+    static const char *const levels[] = {"generic", "avx2", "avx512", "vnni"};
     FILE *file = fopen(path, "rb");
     CHECK(file != NULL, "%s", path);
     if (!file)
@@ -79,6 +80,9 @@ static void test_golden(const char *path, int types)
             abort();
         CHECK(fread(body, 1, bytes + 4 * n, file) == bytes + 4 * n, "%s is cut off", type->name);
         check_record(type, body, bytes, body + bytes, n);
+        for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+            if (kernels_choose(levels[i])) /* else not this processor's */
+                check_record(kernels_choose(levels[i])->dtype(head[0]), body, bytes, body + bytes, n);
         free(body);
         records++;
     }
