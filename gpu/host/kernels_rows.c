@@ -79,6 +79,8 @@ static inline __attribute__((always_inline)) struct squares row_squares(const fl
     int i = 0;
     for (; i + SUMS * LANES <= n; i += SUMS * LANES)
         for (int k = 0; k < SUMS; k++) {
+            __builtin_prefetch(x + n + i + k * LANES); /* the next row's: in a map norms wait for memory */
+            __builtin_prefetch(dx + n + i + k * LANES);
             vector v = vector_load(x + i + k * LANES) - mean, w = v + (vector_load(dx + i + k * LANES) - shift);
             base[k] = vector_madd(v, v, base[k]);
             probe[k] = vector_madd(w, w, probe[k]);
@@ -233,13 +235,27 @@ static inline __attribute__((always_inline)) vector change_some(enum activation 
     }
 }
 
+/* Ask for what comes a kilobyte later: in a map the loop waits for memory, where the baseline comes from anew. */
+static inline __attribute__((always_inline)) void change_fetch(const struct gate_change *c, size_t at)
+{
+    enum { AHEAD = 256 };
+    __builtin_prefetch(c->gate + at + AHEAD);
+    __builtin_prefetch(c->dgate + at + AHEAD);
+    if (c->up) {
+        __builtin_prefetch(c->up + at + AHEAD);
+        __builtin_prefetch(c->dup + at + AHEAD);
+    }
+}
+
 static inline __attribute__((always_inline)) void gate_delta_loop(enum activation activation, struct gate_change c,
                                                                   size_t n, float *dy)
 {
     size_t i = 0;
 #pragma GCC unroll 2
-    for (; i + LANES <= n; i += LANES)
+    for (; i + LANES <= n; i += LANES) {
+        change_fetch(&c, i);
         vector_store(dy + i, change_some(activation, &c, i, LANES));
+    }
     if (i < n) {
         vector v = change_some(activation, &c, i, n - i);
         memcpy(dy + i, &v, (n - i) * sizeof *dy);
