@@ -20,7 +20,7 @@ enum {
     PRECISIONS = PRECISION_INT8 + 1,
 };
 
-static const double most_seconds = 0.04;
+static const double most_seconds = 0.03;
 
 /* Lower precision has to be faster by this: products are not all of a probe, and some units are measured twice. */
 static const double worth = 2;

@@ -16,12 +16,16 @@
 
 struct kernels;
 
+/* Whose products of 8-bit integers a weight is packed for. */
+enum int8_form { INT8_BY_TIME, INT8_OWN, INT8_ONEDNN };
+
 struct host_device {
     struct device device; /* first: a struct device * of this device points here */
     struct device_info info;
     const struct kernels *kernels;
     struct team *team;    /* of info.threads members */
-    pthread_mutex_t lock; /* guards kept */
+    pthread_mutex_t lock; /* guards kept and int8_form */
+    enum int8_form int8_form; /* BY_TIME: not found out yet */
     size_t keep_limit;    /* bytes that expanded weights may take: see host_keep_weights() */
     size_t kept;          /* bytes promised to weights so far */
 };

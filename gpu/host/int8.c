@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gpu/host/int8_onednn.h"
 #include "gpu/host/kernels.h"
 
 enum {
@@ -10,17 +11,24 @@ enum {
     PEAKS = 3,          /* at most so many of a row's entries are multiplied in f32 */
 };
 
-/* data: panels of KERNEL_PANEL outputs, [columns / 4, KERNEL_PANEL, 4] u8 = w + 128 each; columns and outputs padded. */
+/* data: panels of KERNEL_PANEL outputs, [columns / 4, KERNEL_PANEL, 4] u8 = w + 128 each; columns and outputs padded.
+ * Packed for oneDNN, a weight has none of them. */
 struct int8_weight {
     const struct weight *from;
     int outputs, columns, padded; /* padded columns: a multiple of 4 */
     float *scale;                 /* [outputs padded to whole panels] */
     uint8_t *data;
+    struct int8_onednn *onednn;
 };
 
 static int least(int a, int b)
 {
     return a < b ? a : b;
+}
+
+static size_t greatest(size_t a, size_t b)
+{
+    return a > b ? a : b;
 }
 
 static size_t padded_columns(int columns)
@@ -39,15 +47,13 @@ void int8_weight_free(struct int8_weight *w)
         return;
     free(w->scale);
     free(w->data);
+    int8_onednn_free(w->onednn);
     free(w);
 }
 
-/* Round output n of the weight into its panel. */
-static void round_output(const struct kernels *kernels, struct int8_weight *w, int n, const float *x, float *turned,
-                         int8_t *q)
+/* Put rounded output n of the weight into its panel. */
+static void put_output(struct int8_weight *w, int n, const int8_t *q)
 {
-    int32_t sum;
-    w->scale[n] = kernels->int8_round(x, w->columns, turned, q, &sum);
     uint8_t *to = w->data + (size_t)(n / KERNEL_PANEL) * KERNEL_PANEL * w->padded + 4 * (n % KERNEL_PANEL);
     for (int k = 0; k < w->columns; k++)
         to[(size_t)(k / 4) * 4 * KERNEL_PANEL + k % 4] = (uint8_t)(q[k] + 128);
@@ -58,6 +64,7 @@ struct rounding {
     const struct weight *from;
     struct int8_weight *to;
     float *row; /* every member's two rows of f32 and one of bytes, member_floats() apart */
+    int8_t *plain; /* [outputs, padded] for oneDNN; NULL: into panels */
 };
 
 static size_t member_floats(int columns)
@@ -70,28 +77,50 @@ static void round_panel(void *context, size_t panel, int member)
     const struct rounding *c = context;
     int columns = c->to->columns, first = (int)panel * KERNEL_PANEL;
     float *row = c->row + (size_t)member * member_floats(columns);
+    int8_t *q = (int8_t *)(row + 2 * columns);
     for (int n = first; n < c->to->outputs && n < first + KERNEL_PANEL; n++) {
         host_weight_expand(c->from, n, 1, row);
-        round_output(c->stream->kernels, c->to, n, row, row + columns, (int8_t *)(row + 2 * columns));
+        int32_t sum;
+        c->to->scale[n] = c->stream->kernels->int8_round(row, columns, row + columns, q, &sum);
+        if (c->plain)
+            memcpy(c->plain + (size_t)n * c->to->padded, q, (size_t)columns);
+        else
+            put_output(c->to, n, q);
     }
 }
 
-struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *from)
+/* Round all outputs into panels, or into what oneDNN packs.  False: no memory. */
+static bool round_outputs(struct rounding *c)
+{
+    struct int8_weight *w = c->to;
+    size_t outputs = panels_of(w->outputs) * KERNEL_PANEL, bytes = outputs * (size_t)w->padded;
+    int8_t *data = host_memory_new(bytes);
+    if (!data)
+        return false;
+    memset(data, w->onednn ? 0 : 128, bytes);
+    if (w->onednn)
+        c->plain = data;
+    else
+        w->data = (uint8_t *)data;
+    team_run(c->stream->team, panels_of(w->outputs), round_panel, c);
+    bool packed = !w->onednn || int8_onednn_pack(w->onednn, c->plain);
+    free(c->plain);
+    return packed;
+}
+
+struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *from, enum int8_form form)
 {
     struct int8_weight *w = calloc(1, sizeof *w);
     int outputs = host_weight_rows(from), columns = host_weight_columns(from);
-    struct rounding call = {stream, from, w, NULL};
+    struct rounding call = {stream, from, w, NULL, NULL};
     call.row = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * member_floats(columns) * sizeof(float));
     if (w && call.row) {
-        *w = (struct int8_weight){from, outputs, columns, (int)padded_columns(columns), NULL, NULL};
-        size_t n = panels_of(outputs) * KERNEL_PANEL;
-        w->scale = calloc(n, sizeof *w->scale);
-        w->data = host_memory_new(n * (size_t)w->padded);
-        if (w->scale && w->data) {
-            memset(w->data, 128, n * (size_t)w->padded);
-            team_run(stream->team, panels_of(outputs), round_panel, &call);
+        *w = (struct int8_weight){from, outputs, columns, (int)padded_columns(columns), NULL, NULL, NULL};
+        w->scale = calloc(panels_of(outputs) * KERNEL_PANEL, sizeof *w->scale);
+        if (form == INT8_ONEDNN)
+            w->onednn = int8_onednn_new(outputs, w->padded);
+        if (w->scale && (w->onednn || form == INT8_OWN) && round_outputs(&call))
             return w;
-        }
     }
     host_stream_fail(stream, ERROR_MEMORY, "no memory for a weight of %d x %d in 8 bits", outputs, columns);
     int8_weight_free(w);
@@ -179,13 +208,16 @@ struct buffers {
     struct rounded x;
     struct peak *peak; /* [PEAKS * ROWS_AT_ONCE] */
     int peaks;
+    struct stream *stream; /* what is told where oneDNN fails, */
+    char *onednn;          /* and as much memory as it asks for */
 };
 
 /* Lay a member's buffers out from memory on (NULL: only count); returns the bytes they take. */
-static size_t buffers_lay(int columns, int outputs, char *memory, struct buffers *b)
+static size_t buffers_lay(int columns, int outputs, size_t onednn, char *memory, struct buffers *b)
 {
     size_t floats = 2 * (size_t)columns + (size_t)outputs + 2 * ROWS_AT_ONCE;
     size_t peaks = PEAKS * ROWS_AT_ONCE * sizeof(struct peak), bytes = ROWS_AT_ONCE * padded_columns(columns);
+    size_t own = (floats * sizeof(float) + peaks + bytes + 63) / 64 * 64;
     if (memory) {
         b->turned = (float *)memory;
         b->without = b->turned + columns;
@@ -195,8 +227,9 @@ static size_t buffers_lay(int columns, int outputs, char *memory, struct buffers
         b->peak = (struct peak *)(b->x.start + ROWS_AT_ONCE);
         b->x.q = (int8_t *)(b->peak + PEAKS * ROWS_AT_ONCE);
         b->peaks = 0;
+        b->onednn = memory + own;
     }
-    return (floats * sizeof(float) + peaks + bytes + 63) / 64 * 64;
+    return own + onednn;
 }
 
 /* Round row r; rows come in order. */
@@ -216,7 +249,9 @@ static void multiply(const struct kernels *kernels, const struct int8_weight *w,
                      const struct buffers *b, int rows, float *dy)
 {
     size_t panels = panels_of(w->outputs), bytes = KERNEL_PANEL * (size_t)w->padded;
-    for (size_t p = 0; p < panels; p++) {
+    if (w->onednn && !int8_onednn_multiply(w->onednn, kernels, b->x.q, b->x.scale, w->scale, rows, b->onednn, dy))
+        host_stream_fail(b->stream, ERROR_DEVICE, "a product of %d x %d in 8 bits failed in oneDNN", w->outputs, w->columns);
+    for (size_t p = 0; w->data && p < panels; p++) {
         const uint8_t *after = p + 1 < panels ? w->data + (p + 1) * bytes : next ? next->data : w->data;
         multiply_panel(kernels, w, p, after, &b->x, rows, dy + p * KERNEL_PANEL, (size_t)w->outputs);
     }
@@ -224,13 +259,14 @@ static void multiply(const struct kernels *kernels, const struct int8_weight *w,
 }
 
 struct int8_call {
-    const struct kernels *kernels;
+    struct stream *stream;
     int count;
     const struct int8_weight *const *w;
     const float *dx;
     int rows;
     float *const *dy;
-    int outputs; /* most of a weight */
+    int outputs; /* most of a weight, */
+    size_t onednn; /* and most that oneDNN asks for one */
     char *memory;
     size_t size; /* of a member's */
 };
@@ -240,11 +276,12 @@ static void int8_piece(void *context, size_t piece, int member)
     const struct int8_call *c = context;
     int columns = c->w[0]->columns, first = (int)piece * ROWS_AT_ONCE, rows = least(c->rows - first, ROWS_AT_ONCE);
     struct buffers b;
-    buffers_lay(columns, c->outputs, c->memory + (size_t)member * c->size, &b);
+    buffers_lay(columns, c->outputs, c->onednn, c->memory + (size_t)member * c->size, &b);
+    b.stream = c->stream;
     for (int r = 0; r < rows; r++)
-        round_row(c->kernels, c->dx + (size_t)(first + r) * columns, columns, r, &b);
+        round_row(c->stream->kernels, c->dx + (size_t)(first + r) * columns, columns, r, &b);
     for (int i = 0; i < c->count; i++)
-        multiply(c->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows,
+        multiply(c->stream->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows,
                  c->dy[i] + (size_t)first * c->w[i]->outputs);
 }
 
@@ -256,10 +293,12 @@ static size_t pieces_of(int rows)
 void int8_products(struct stream *stream, int n, const struct int8_weight *const *w, const float *dx, int rows,
                    float *const *dy)
 {
-    struct int8_call call = {stream->kernels, n, w, dx, rows, dy, 0, NULL, 0};
-    for (int i = 0; i < n; i++)
+    struct int8_call call = {stream, n, w, dx, rows, dy, 0, 0, NULL, 0};
+    for (int i = 0; i < n; i++) {
         call.outputs = w[i]->outputs > call.outputs ? w[i]->outputs : call.outputs;
-    call.size = buffers_lay(w[0]->columns, call.outputs, NULL, NULL);
+        call.onednn = greatest(call.onednn, int8_onednn_scratch(w[i]->onednn));
+    }
+    call.size = buffers_lay(w[0]->columns, call.outputs, call.onednn, NULL, NULL);
     call.memory = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * call.size);
     if (call.memory)
         team_run(stream->team, pieces_of(rows), int8_piece, &call);
@@ -268,7 +307,7 @@ void int8_products(struct stream *stream, int n, const struct int8_weight *const
 /* -- the feed-forward half ----------------------------------------------------------------------------------------- */
 
 struct feed_call {
-    const struct kernels *kernels;
+    struct stream *stream;
     const struct int8_feed *feed;
     const int32_t *position;
     const float *dx;
@@ -282,20 +321,23 @@ struct feed_call {
 /* A member's buffers: for rows before the gate and behind it. */
 static size_t feed_lay(const struct int8_feed *feed, char *memory, struct buffers *in, struct buffers *out)
 {
-    size_t bytes = buffers_lay(feed->gate->columns, feed->gate->outputs, memory, in);
-    return bytes + buffers_lay(feed->down->columns, feed->down->outputs, memory ? memory + bytes : NULL, out);
+    size_t onednn = greatest(int8_onednn_scratch(feed->gate->onednn), feed->up ? int8_onednn_scratch(feed->up->onednn) : 0);
+    size_t bytes = buffers_lay(feed->gate->columns, feed->gate->outputs, onednn, memory, in);
+    onednn = int8_onednn_scratch(feed->down->onednn);
+    return bytes + buffers_lay(feed->down->columns, feed->down->outputs, onednn, memory ? memory + bytes : NULL, out);
 }
 
 static void feed_piece(void *context, size_t piece, int member)
 {
     const struct feed_call *c = context;
     const struct int8_feed *feed = c->feed;
-    const struct kernels *kernels = c->kernels;
+    const struct kernels *kernels = c->stream->kernels;
     int first = (int)piece * ROWS_AT_ONCE, rows = least(c->rows - first, ROWS_AT_ONCE);
     int columns = feed->gate->columns, width = feed->gate->outputs;
     float *dgate = c->room + (size_t)member * 2 * ROWS_AT_ONCE * width, *dup = dgate + (size_t)ROWS_AT_ONCE * width;
     struct buffers in, out;
     feed_lay(feed, c->memory + (size_t)member * c->size, &in, &out);
+    in.stream = out.stream = c->stream;
     for (int r = 0; r < rows; r++)
         round_row(kernels, c->dx + (size_t)(first + r) * columns, columns, r, &in);
     multiply(kernels, feed->gate, feed->up ? feed->up : feed->down, &in, rows, dgate);
@@ -315,7 +357,7 @@ void int8_feed(struct stream *stream, const struct int8_feed *feed, const int32_
                float *dy)
 {
     size_t members = (size_t)team_size(stream->team), bytes = feed_lay(feed, NULL, NULL, NULL);
-    struct feed_call call = {stream->kernels, feed, position, dx, rows, dy, NULL, NULL, bytes};
+    struct feed_call call = {stream, feed, position, dx, rows, dy, NULL, NULL, bytes};
     call.room = host_scratch(stream, SCRATCH_FEED, members * 2 * ROWS_AT_ONCE * (size_t)feed->gate->outputs * sizeof(float));
     call.memory = host_scratch(stream, SCRATCH_INT8, members * bytes);
     if (call.room && call.memory)

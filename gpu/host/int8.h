@@ -9,8 +9,11 @@ enum { INT8_MOST_COLUMNS = 65536 };
 
 struct int8_weight;
 
-/* Round a weight, one scale an output row.  NULL: the stream is marked. */
-struct int8_weight *int8_weight_new(struct stream *, const struct weight *);
+/* The form for this device's weights, found out by timing this one in each where it is not known yet.  int8_choose.c */
+enum int8_form int8_choose(struct stream *, const struct weight *);
+
+/* Round a weight, one scale an output row.  form: not BY_TIME.  NULL: the stream is marked. */
+struct int8_weight *int8_weight_new(struct stream *, const struct weight *, enum int8_form form);
 void int8_weight_free(struct int8_weight *); /* NULL ok */
 
 /* dy[i] [rows, outputs of w[i]] = dx [rows, columns] . w[i]^T for n weights of as many columns; every row of dx is rounded

@@ -121,6 +121,9 @@ struct kernels {
      * scale * q */
     float (*int8_round)(const float *x, int columns, float *turned, int8_t *q, int32_t *sum);
     void (*int8_panel)(const struct int8_tile *);
+    void (*int8_lift)(const int8_t *x, size_t n, uint8_t *y); /* y = x + 128 */
+    /* y[i] = (sum[i] + start[i]) * row * column[i] */
+    void (*int8_scale)(const int32_t *sum, const int32_t *start, float row, const float *column, int n, float *y);
 
     /* kernels_head.c */
     void (*cap)(float divisor, float softcap, size_t n, float *logit);

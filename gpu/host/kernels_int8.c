@@ -280,10 +280,28 @@ static void int8_panel(const struct int8_tile *tile)
 
 #endif
 
+/* -- what stands before and behind a product by oneDNN -------------------------------------------------------------- */
+
+static void int8_lift(const int8_t *x, size_t n, uint8_t *y)
+{
+#pragma GCC ivdep
+    for (size_t i = 0; i < n; i++)
+        y[i] = (uint8_t)(x[i] + 128);
+}
+
+static void int8_scale(const int32_t *sum, const int32_t *start, float row, const float *column, int n, float *y)
+{
+#pragma GCC ivdep
+    for (int i = 0; i < n; i++)
+        y[i] = (float)(sum[i] + start[i]) * (row * column[i]);
+}
+
 void NAME(kernels_int8, KERNELS)(struct kernels *kernels);
 void NAME(kernels_int8, KERNELS)(struct kernels *kernels)
 {
     kernels->peak = peak;
     kernels->int8_round = int8_round;
     kernels->int8_panel = int8_panel;
+    kernels->int8_lift = int8_lift;
+    kernels->int8_scale = int8_scale;
 }

@@ -310,7 +310,7 @@ static const struct int8_weight *rounded(struct stream *stream, const struct wei
     pthread_mutex_lock(&copy->lock);
     data = atomic_load(&copy->int8);
     if (!data) {
-        data = int8_weight_new(stream, w);
+        data = int8_weight_new(stream, w, int8_choose(stream, w));
         atomic_store_explicit(&copy->int8, data, memory_order_release);
     }
     pthread_mutex_unlock(&copy->lock);

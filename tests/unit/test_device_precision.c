@@ -1,5 +1,6 @@
 /* Products of differences in every precision that a device offers, against double precision: within what rounding both
  * factors once, as the precision says, can do. */
+#include "gpu/host/int8_onednn.h"
 #include "tests/unit/device_blocks.h"
 #include "tests/unit/device_test.h"
 
@@ -218,6 +219,35 @@ static void check_linears(struct bench *b, enum precision precision, int columns
     free(x);
 }
 
+/* Our own products of 8-bit integers are those of oneDNN, to the bit. */
+static void check_forms(struct bench *b, int rows, int columns, int n)
+{
+    struct host_device *host = (struct host_device *)b->device;
+    float *w = random_floats((size_t)rows * columns, 1), *x = uneven_rows(n, columns), *got[2];
+    for (int i = 0; i < columns; i++) { /* sums as large as they can become */
+        w[i] = 1;
+        x[i] = i ? 1 : -1;
+    }
+    x[(size_t)(n - 1) * columns] = 1e5f; /* a peak */
+    float *dx = bench_put(b, x, (size_t)n * columns);
+    for (int i = 0; i < 2; i++) {
+        host->int8_form = i ? INT8_ONEDNN : INT8_OWN;
+        struct weight *weight = plain_weight(b, w, rows, columns);
+        float *dy = bench_output(b, (size_t)n * rows);
+        b->ops->linear_delta(b->stream, weight, PRECISION_INT8, dx, n, dy);
+        got[i] = bench_get(b, dy, (size_t)n * rows);
+        b->ops->weight_free(b->device, weight);
+    }
+    host->int8_form = INT8_OWN;
+    CHECK(memcmp(got[0], got[1], (size_t)n * rows * sizeof **got) == 0, "%s: int8, %d x %d, %d rows: not what oneDNN says",
+          b->name, rows, columns, n);
+    free(got[0]);
+    free(got[1]);
+    bench_clear(b);
+    free(w);
+    free(x);
+}
+
 /* The change of the log-sum-exp: off by no more than the greatest error of a logit. */
 static void check_lse(struct bench *b, enum precision precision, int vocabulary, int width, int rows)
 {
@@ -258,36 +288,58 @@ static void check_lse(struct bench *b, enum precision precision, int vocabulary,
     free(logit);
 }
 
+static const int sizes[] = {1, 31, 32, 33, 257};
+
+static void check_precision(struct bench *b, enum precision p)
+{
+    for (int i = 0; i < TYPES; i++)
+        check_product(b, p, types[i], 33, 256, 5);
+    for (int i = 0; i < 5; i++) {
+        check_product(b, p, DTYPE_F32, sizes[i], 70, sizes[4 - i]);
+        check_product(b, p, DTYPE_F16, 21, sizes[i], 3);
+    }
+    check_not_finite(b, p);
+    for (int i = 0; b->ops->feed_delta && i < 5; i++) {
+        check_feed(b, p, sizes[i], 70, sizes[4 - i], true);
+        check_feed(b, p, 131, sizes[i], 200, i % 2);
+    }
+    for (int i = 0; b->ops->linears_delta && i < 5; i++)
+        check_linears(b, p, sizes[i], sizes[4 - i]);
+    if (p == PRECISION_INT8 && strcmp(b->ops->info(b->device)->kind, "cpu") == 0)
+        for (int i = 0; i < TYPES; i++) {
+            check_peaks(b, types[i], 33, 256, 7);
+            check_peaks(b, types[i], 5, 512, 200);
+        }
+    check_lse(b, p, 515, 30, 9);
+    check_lse(b, p, 33, 64, 4);
+}
+
+/* The CPU's products of 8-bit integers by oneDNN, beside its own. */
+static void check_onednn(struct bench *b)
+{
+    struct host_device *host = (struct host_device *)b->device;
+    if (!int8_onednn_offered()) {
+        SKIP("%s: no exact products of 8-bit integers in oneDNN", b->name);
+        return;
+    }
+    for (int i = 0; i < 5; i++) {
+        check_forms(b, sizes[i], 70, sizes[4 - i]);
+        check_forms(b, 21, sizes[i], 200);
+    }
+    host->int8_form = INT8_ONEDNN;
+    check_precision(b, PRECISION_INT8);
+    host->int8_form = INT8_OWN;
+}
+
 static void test(struct bench *b)
 {
-    static const int sizes[] = {1, 31, 32, 33, 257};
-    for (int precision = PRECISION_F32; precision <= PRECISION_INT8; precision++) {
-        enum precision p = (enum precision)precision;
-        if (!b->ops->info(b->device)->precision[p]) {
+    for (int p = PRECISION_F32; p <= PRECISION_INT8; p++)
+        if (b->ops->info(b->device)->precision[p])
+            check_precision(b, (enum precision)p);
+        else
             SKIP("%s does not offer products in %s", b->name, names[p]);
-            continue;
-        }
-        for (int i = 0; i < TYPES; i++)
-            check_product(b, p, types[i], 33, 256, 5);
-        for (int i = 0; i < 5; i++) {
-            check_product(b, p, DTYPE_F32, sizes[i], 70, sizes[4 - i]);
-            check_product(b, p, DTYPE_F16, 21, sizes[i], 3);
-        }
-        check_not_finite(b, p);
-        for (int i = 0; b->ops->feed_delta && i < 5; i++) {
-            check_feed(b, p, sizes[i], 70, sizes[4 - i], true);
-            check_feed(b, p, 131, sizes[i], 200, i % 2);
-        }
-        for (int i = 0; b->ops->linears_delta && i < 5; i++)
-            check_linears(b, p, sizes[i], sizes[4 - i]);
-        if (p == PRECISION_INT8 && strcmp(b->ops->info(b->device)->kind, "cpu") == 0)
-            for (int i = 0; i < TYPES; i++) {
-                check_peaks(b, types[i], 33, 256, 7);
-                check_peaks(b, types[i], 5, 512, 200);
-            }
-        check_lse(b, p, 515, 30, 9);
-        check_lse(b, p, 33, 64, 4);
-    }
+    if (strcmp(b->ops->info(b->device)->kind, "cpu") == 0)
+        check_onednn(b);
 }
 
 int main(int argc, char **argv)
