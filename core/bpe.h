@@ -17,8 +17,8 @@ int bpe_open(const struct gguf *, const struct vocabulary *, const struct pretok
              struct error *);
 void bpe_close(struct bpe *); /* NULL ok */
 
-/* Append the tokens of text [length], valid UTF-8, to the list; `base` is added to the offsets.  A byte that the vocabulary
- * lacks is left out, as the original tokenisers do.  Time: n log n for a word of n bytes. */
+/* Append the tokens of text [length], valid UTF-8, to the list; `base` is added to the offsets.  A byte that the
+ * vocabulary lacks is left out, as the original tokenisers do.  Time: n log n for a word of n bytes. */
 int bpe_encode(const struct bpe *, const char *text, size_t length, size_t base, struct token_list *, struct error *);
 
 /* Undo the stand-ins of text [length] into bytes [length]; the result's length, or -1 if it is not made of them. */

@@ -3,12 +3,12 @@
 #include "core/gguf.h"
 
 enum {
-    PROGRAM = 42 << 20,  /* bytes that a program needs besides, in the default limit */
-    USUAL = 24 << 20,    /* bytes in use before anything is computed, as PROGRAM has them */
+    PROGRAM = 42 << 20,   /* bytes that a program needs besides, in the default limit */
+    USUAL = 24 << 20,     /* bytes in use before anything is computed, as PROGRAM has them */
     LIBRARIES = 26 << 20, /* pages of the program's and its libraries' files, and what these allocate later */
-    TIMES = 3,           /* the default limit, in plain passes */
-    ROUNDING = 2 << 20,  /* what a lane's large buffers take more, as they begin and end with huge pages */
-    DEPTH = 4,           /* groups that a lane should be able to park: with fewer, most time goes into doing things again */
+    TIMES = 3,            /* the default limit, in plain passes */
+    ROUNDING = 2 << 20,   /* what a lane's large buffers take more, as they begin and end with huge pages */
+    DEPTH = 4, /* groups that a lane should be able to park: with fewer, most time goes into doing things again */
 };
 
 /* The bytes of the weights' copies for products in a precision. */
@@ -122,7 +122,8 @@ int budget_make(const struct model *m, const struct task *task, struct budget *b
         spend_freely(m, task, b);
         return 0;
     }
-    int n = task->positions, more = task->limit ? 0 : n / 8 + 16; /* so that typing on does not start afresh each time */
+    int n = task->positions,
+        more = task->limit ? 0 : n / 8 + 16; /* so that typing on does not start afresh each time */
     int most = n > m->near_context ? m->context : m->near_context;
     *b = (struct budget){.capacity = n + more < most ? n + more : n > most ? n : most, .limit = task->limit};
     if (!task->limit)
@@ -134,7 +135,8 @@ int budget_make(const struct model *m, const struct task *task, struct budget *b
         b->need = sum(m, task, b);
     if (b->need <= b->limit || !task->limit)
         return 0;
-    return error_set(error, ERROR_LIMIT,
-                     "%d tokens of this model need %.0f MB, and --memory allows %.0f; allow more, or shorten the prompt", n,
-                     (double)b->need / 1e6 + 1, (double)b->limit / 1e6);
+    return error_set(
+        error, ERROR_LIMIT,
+        "%d tokens of this model need %.0f MB, and --memory allows %.0f; allow more, or shorten the prompt", n,
+        (double)b->need / 1e6 + 1, (double)b->limit / 1e6);
 }

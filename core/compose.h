@@ -12,7 +12,8 @@
 struct composed {
     char *text;     /* [length] UTF-8 */
     size_t length;
-    size_t *source; /* [length + 1] for each byte where the character that holds it begins in the given text; not descending */
+    size_t *source; /* [length + 1] for each byte where the character that holds it begins in the given text; not
+                       descending */
 };
 
 /* Whether normalising could change text [length]: no if it holds nothing beyond U+02FF. */

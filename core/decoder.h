@@ -89,8 +89,8 @@ void baseline_truncate(struct baseline *, int count);
 /* Logits after position p -> host [vocabulary].  scratch is the stream's; p < count. */
 int baseline_logits(struct baseline *, struct stream *, int p, float *logits, struct error *);
 
-/* What it takes to walk through the layers of a baseline that keeps none: the input of the layer to come.  The activations
- * of the current one are in the baseline's own scratch: one walks at a time, and no run beside it. */
+/* What it takes to walk through the layers of a baseline that keeps none: the input of the layer to come.  The
+ * activations of the current one are in the baseline's own scratch: one walks at a time, and no run beside it. */
 struct walker {
     struct pool pool;
     float *next;

@@ -3,9 +3,10 @@
  * A token's rows are as many as there are units before it: about one plain pass of the prompt, where writing the token
  * takes one row.  Measured at once after each token they would slow the output several times (SmolLM2 on 4 cores: twice
  * to three times at 60 units, eight times at 256).  So the output runs ahead, and tokens are measured in their order:
- * the first at once, for there to be a map; then some between two others, in all as long as writing has taken so far, so
- * that the output has at least half its speed.  Nothing comes between tokens that come no faster than they are read, or
- * that would be seen as a halt.  What is left when the output ends is measured then, in larger runs, which cost less. */
+ * the first at once, for there to be a map; then some between two others, in all as long as writing has taken so far,
+ * so that the output has at least half its speed.  Nothing comes between tokens that come no faster than they are read,
+ * or that would be seen as a halt.  What is left when the output ends is measured then, in larger runs, which cost
+ * less. */
 #include "core/direct.h"
 
 #include <math.h>
@@ -231,8 +232,8 @@ int job_measure_direct_rest(struct job *j, struct error *error)
     return status;
 }
 
-/* Whether what is measured now is what would be measured when the output is complete: the row's minimum may be that of a
- * later key, what is like a later unit is suppressed along with it, and a foil takes the place of what is asked. */
+/* Whether what is measured now is what would be measured when the output is complete: the row's minimum may be that of
+ * a later key, what is like a later unit is suppressed along with it, and a foil takes the place of what is asked. */
 static bool may_follow(const struct job *j)
 {
     const struct request *r = j->request;
@@ -241,8 +242,8 @@ static bool may_follow(const struct job *j)
            !former_is_of(&j->former, j->ids, (int)j->prompt.token_count); /* then there is better at once */
 }
 
-/* The seconds that a run is expected to take; its rows are taken for as fast as those of a plain pass until some have been
- * seen. */
+/* The seconds that a run is expected to take; its rows are taken for as fast as those of a plain pass until some have
+ * been seen. */
 static double expect(const struct job *j, int tokens)
 {
     double rate = j->direct_rate > 0 ? j->direct_rate : j->pass_rate;

@@ -1,8 +1,8 @@
 /* direct.h: what direct paths do to the output tokens (method.paths PATHS_DIRECT), as far as that is known.
  *
- * Owns, of each output token, the probes that measured it and what they keep.  Measured once, they serve the mark that a
- * token carries while the output is still being written, the preview of all units and the order of their probes, and the
- * answer to which part of a relevance is direct. */
+ * Owns, of each output token, the probes that measured it and what they keep.  Measured once, they serve the mark that
+ * a token carries while the output is still being written, the preview of all units and the order of their probes, and
+ * the answer to which part of a relevance is direct. */
 #ifndef CORE_DIRECT_H
 #define CORE_DIRECT_H
 

@@ -34,7 +34,8 @@ struct engine_options {
     enum weights weights; /* as device_options */
     int precision;      /* an enum precision, or -1: chosen by the engine */
     bool tf32;          /* as device_options.tf32 */
-    size_t memory;      /* bytes that the process may take on the CPU, see budget.h; 0: three times what a plain pass needs */
+    size_t memory;      /* bytes that the process may take on the CPU, see budget.h; 0: three times what a plain pass
+                         * needs */
 };
 
 struct engine_info {
@@ -71,8 +72,8 @@ int engine_read(const struct engine *, const struct request *, struct sequence *
 /* On which ways a unit is suppressed. */
 enum method_paths {
     PATHS_ALL,    /* every position pays it less attention, also where that reaches the answer through others */
-    PATHS_DIRECT, /* only the rows that predict the target do, among the plain pass's keys and values: about one plain pass
-                   * for all units together */
+    PATHS_DIRECT, /* only the rows that predict the target do, among the plain pass's keys and values: about one plain
+                   * pass for all units together */
 };
 
 /* How units are suppressed (AtMan, arXiv 2301.08110, section 3). */
@@ -91,8 +92,8 @@ struct method method_default(void);
 /* What says how relevant a unit is. */
 enum map_kind {
     MAP_ATMAN,   /* what turning the attention to it down does, as the method has it */
-    MAP_ROLLOUT, /* a yardstick to hold that against: how much of the answer comes from it, by the plain pass's attention
-                  * alone (rollout.h): shares from 0 to 1, the same for every candidate */
+    MAP_ROLLOUT, /* a yardstick to hold that against: how much of the answer comes from it, by the plain pass's
+                  * attention alone (rollout.h): shares from 0 to 1, the same for every candidate */
 };
 
 struct steer {
@@ -105,7 +106,8 @@ struct steer {
 struct request {
     const char *prompt;
     size_t prompt_length;
-    bool chat;                   /* the prompt is a conversation, see chat_read(): put the model's chat template around it */
+    bool chat;                   /* the prompt is a conversation, see chat_read(): put the model's chat template around
+                                  * it */
     struct image *const *images; /* of the prompt, see sequence.h */
     size_t image_count;
     const char *target;      /* forced continuation; NULL: greedy */
@@ -188,17 +190,18 @@ struct explanation {
     struct output_token *output;   /* the target's tokens, forced or generated */
     size_t output_count;
     bool stopped;                  /* the model ended its output by itself */
-    struct { int token; int32_t id; double logprob; } foil; /* token -1: no foil.  It is compared at the first token where it
-                                                             * differs from the target; the target ends there */
+    struct { int token; int32_t id; double logprob; } foil; /* token -1: no foil.  It is compared at the first token
+                                                             * where it differs from the target, which ends there */
     struct unit *units;            /* units that are output tokens (UNIT_TARGET) count on from the prompt's tokens */
     size_t unit_count;
-    struct alike *alike;           /* [alike_count] in order of their units: what the method's similarity adds to those of
-                                    * pictures */
+    struct alike *alike;           /* [alike_count] in order of their units: what the method's similarity adds to
+                                    * those of pictures */
     size_t alike_count;
     bool *measured;                /* [unit_count] its probe has run */
     bool *estimated;               /* [unit_count] measured in low precision, and not in f32 since */
-    size_t *known;                 /* [unit_count] output tokens before this one have a measured value already: all of a unit
-                                    * that is measured; else those of the shorter output of a request before.  NULL: none */
+    size_t *known;                 /* [unit_count] output tokens before this one have a measured value already: all
+                                    * of a unit that is measured; else those of the shorter output of a request before.
+                                    * NULL: none */
     float *relevance;              /* [unit_count, output_count, 1 + CANDIDATES] f32 nats; 0 until measured */
     struct direct_row *direct;     /* [direct_count] of output tokens: what PATHS_DIRECT would say, kept beside the
                                     * measured relevance, see explanation_direct() */
@@ -208,7 +211,8 @@ struct explanation {
     float *chosen;                 /* [unit_count] its relevance, NAN where not known by then, or NULL */
     float *chosen_direct;          /* [unit_count] the same on direct paths; NULL with chosen */
     struct method method;          /* with the layers resolved */
-    char precision[8];             /* of the probes' products: the engine's, or "f32" where there are few units; "": none */
+    char precision[8];             /* of the probes' products: the engine's, or "f32" where there are few units; "":
+                                    * none */
     double noise_floor;            /* nats: how far off a value may be that is no preview; NAN until known */
     bool busy, complete;
     bool keeps_former;             /* the reader's wish, kept by all events: */
@@ -242,8 +246,8 @@ struct worker;
 enum event_kind {
     EVENT_PROMPT,    /* tokens of the prompt are there; everything older is gone */
     EVENT_TOKEN,     /* one more output token */
-    EVENT_DIRECT,    /* what direct paths do to some output tokens, from a batch of units; comes before EVENT_UNITS, while
-                      * there is more output to come, and after it */
+    EVENT_DIRECT,    /* what direct paths do to some output tokens, from a batch of units; comes before EVENT_UNITS,
+                      * while there is more output to come, and after it */
     EVENT_UNITS,     /* units are cut; the probes begin */
     EVENT_RELEVANCE, /* a batch of units was measured */
     EVENT_CHOSEN,    /* the answer to worker_retarget() */
@@ -260,15 +264,16 @@ void worker_free(struct worker *);
 
 /* Readable while events wait (poll it); level-triggered. */
 int worker_fd(const struct worker *);
-/* Replace whatever is running.  The request and its texts are copied.  Returns its number (1, 2, ...), 0 out of memory. */
+/* Replace whatever is running.  The request and its texts are copied.  Returns its number (1, 2, ...), 0 out of
+ * memory. */
 uint64_t worker_submit(struct worker *, const struct request *);
 /* Stop what is running; events end with EVENT_CANCELLED within 100 ms. */
 void worker_cancel(struct worker *);
 /* Ask for the relevance of token `id` in place of output token `token`, from kept states, without a new pass. */
 void worker_retarget(struct worker *, int token, int32_t id);
 /* Ask more about the last explanation, once: the answers are events that leave it as it is.  An inquiry waits until the
- * probes are done; it takes the place of the one before; a newer request ends it without a word, worker_cancel() with one.
- * All that within 100 ms.  false: no memory, and nothing changed. */
+ * probes are done; it takes the place of the one before; a newer request ends it without a word, worker_cancel() with
+ * one.  All that within 100 ms.  false: no memory, and nothing changed. */
 bool worker_inquire(struct worker *, const struct inquiry *);
 /* Take the next event, fold it into the explanation, and say what it was.  false: none waits.  Never blocks.
  * Thread: the reader's, always the same one. */

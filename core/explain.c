@@ -201,7 +201,7 @@ static void report(void *context, const int *units, int n, int64_t rows)
     post_relevance(j, units, n, j->probes->precision != PRECISION_F32);
 }
 
-/* -- attention rollout ---------------------------------------------------------------------------------------------- */
+/* -- attention rollout --------------------------------------------------------------------------------------------- */
 
 /* How much of a unit's tokens is in the given shares of all positions. */
 static float unit_share(const struct unit *u, const float *share)
@@ -252,7 +252,7 @@ static int roll_out(struct job *j, struct error *error)
     return status;
 }
 
-/* -- the probes' run ------------------------------------------------------------------------------------------------ */
+/* -- the probes' run ----------------------------------------------------------------------------------------------- */
 
 static int run_once(struct job *j, struct probes *p, struct probe_watch *watch, struct error *error)
 {
@@ -312,8 +312,8 @@ int job_run_probes(struct job *j, const int *units, int count, struct error *err
     return status;
 }
 
-/* About how long the probes that are left will take.  Before the first ones have been seen, rows of probes are taken for
- * twice as fast as those of a plain pass: they have the machine's threads to themselves, one each. */
+/* About how long the probes that are left will take.  Before the first ones have been seen, rows of probes are taken
+ * for twice as fast as those of a plain pass: they have the machine's threads to themselves, one each. */
 static double expect(const struct job *j)
 {
     double rows = 0, rate = j->probe_rate > 0 ? j->probe_rate : 2 * j->pass_rate;
@@ -403,8 +403,8 @@ static int recall(struct job *j, struct error *error)
     return status;
 }
 
-/* All units that are not measured yet, those that promise most first.  Where few are left, estimates of all would cost more
- * than they are worth: they come last, for who asks what is direct. */
+/* All units that are not measured yet, those that promise most first.  Where few are left, estimates of all would cost
+ * more than they are worth: they come last, for who asks what is direct. */
 static int run_probes(struct job *j, struct error *error)
 {
     bool few = (size_t)j->cost.probes_total * 4 < j->unit_count;
@@ -427,7 +427,8 @@ int job_explain(struct job *j, struct error *error)
         return (status = post_units(j, NULL, error)) < 0 ? status : roll_out(j, error);
     j->probes_started = clock_now() - j->direct.seconds;
     j->complete = true;
-    if ((status = make_probes(j, error)) < 0 || (status = recall(j, error)) < 0 || (status = run_probes(j, error)) < 0) {
+    if ((status = make_probes(j, error)) < 0 || (status = recall(j, error)) < 0 ||
+        (status = run_probes(j, error)) < 0) {
         j->complete = false;
         return status;
     }

@@ -98,8 +98,9 @@ static int read_shard(struct gguf *gguf, const char *path, int index, int64_t co
     if (!code)
         code = read_place(&gguf->part[index], &number, &claimed, error);
     if (!code && (number != index || claimed != count))
-        code = error_set(error, ERROR_FORMAT, "says it is part %" PRId64 " of %" PRId64 ", its name part %d of %" PRId64,
-                         number + 1, claimed, index + 1, count);
+        code = error_set(error, ERROR_FORMAT,
+                         "says it is part %" PRId64 " of %" PRId64 ", its name part %d of %" PRId64, number + 1,
+                         claimed, index + 1, count);
     return code ? error_add(error, code, "part %d of %" PRId64 ", %s", index + 1, count, path) : 0;
 }
 
@@ -112,7 +113,8 @@ static int read_siblings(struct gguf *gguf, int64_t count, struct error *error)
     size_t tail = strlen(suffix);
     if (length < tail || strcmp(gguf->path + length - tail, suffix) != 0)
         return error_set(error, ERROR_FORMAT,
-                         "%s: is the first of %" PRId64 " parts, but its name does not end in %s; give it its name back",
+                         "%s: is the first of %" PRId64
+                         " parts, but its name does not end in %s; give it its name back",
                          gguf->path, count, suffix);
     char *path = malloc(length + sizeof suffix);
     struct gguf_part *part = realloc(gguf->part, (size_t)count * sizeof *part);

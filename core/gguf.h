@@ -53,7 +53,8 @@ const char *gguf_path(const struct gguf *);
 int gguf_version(const struct gguf *);
 int gguf_shards(const struct gguf *);
 size_t gguf_file_bytes(const struct gguf *); /* of all shards */
-/* Give the memory of the files' pages back to the system: those read again come from its cache, or the files. Thread: any. */
+/* Give the memory of the files' pages back to the system: those read again come from its cache, or the files. Thread:
+ * any. */
 void gguf_let_go(const struct gguf *);
 
 size_t gguf_entries(const struct gguf *);
@@ -64,8 +65,8 @@ size_t gguf_tensors(const struct gguf *);
 const struct gguf_tensor *gguf_tensor_at(const struct gguf *, size_t index);
 const struct gguf_tensor *gguf_tensor(const struct gguf *, const char *name); /* NULL if there is none */
 
-/* Typed access with range check.  A missing key leaves *value as it is and returns 0, so set the default first; a key of
- * another type or out of range is ERROR_FORMAT.  Integers of any width and sign are accepted where they fit. */
+/* Typed access with range check.  A missing key leaves *value as it is and returns 0, so set the default first; a key
+ * of another type or out of range is ERROR_FORMAT.  Integers of any width and sign are accepted where they fit. */
 int gguf_int(const struct gguf *, const char *key, int64_t low, int64_t high, int64_t *value, struct error *);
 int gguf_float(const struct gguf *, const char *key, double *value, struct error *); /* finite */
 int gguf_bool(const struct gguf *, const char *key, bool *value, struct error *);

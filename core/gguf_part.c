@@ -1,8 +1,9 @@
 /* gguf_part.c: read one GGUF file's bytes without trusting any of them.
  *
- * A cursor walks the file once from front to back: header, metadata, list of tensors.  It hands out bytes only after it has
- * seen that they exist.  No count or size of the file is multiplied, added or allocated by before the bytes left in the
- * file bound it: an entry takes at least 13 bytes, a tensor 25.  What an entry or a tensor means is not known here. */
+ * A cursor walks the file once from front to back: header, metadata, list of tensors.  It hands out bytes only after it
+ * has seen that they exist.  No count or size of the file is multiplied, added or allocated by before the bytes left in
+ * the file bound it: an entry takes at least 13 bytes, a tensor 25.  What an entry or a tensor means is not known
+ * here. */
 #include "core/gguf_part.h"
 
 #include <inttypes.h>
@@ -330,8 +331,8 @@ static int count_bytes(struct cursor *cursor, struct gguf_tensor *tensor)
     return 0;
 }
 
-/* Offsets count from the first multiple of the alignment after the list of tensors, which is known only at its end: until
- * then they are kept beside. */
+/* Offsets count from the first multiple of the alignment after the list of tensors, which is known only at its end:
+ * until then they are kept beside. */
 static int place_tensors(struct cursor *cursor, struct gguf_part *part, const uint64_t *offset)
 {
     int64_t alignment = 32;

@@ -1,7 +1,7 @@
 /* gguf_part.h: the bytes of one GGUF file, checked once and indexed.
  *
- * Private to the reader (gguf.c): a model is one part, or several when it was split into shards.  This is where a hostile
- * file is stopped; whoever holds a part may use its entries and tensors without further checks of bounds. */
+ * Private to the reader (gguf.c): a model is one part, or several when it was split into shards.  This is where a
+ * hostile file is stopped; whoever holds a part may use its entries and tensors without further checks of bounds. */
 #ifndef CORE_GGUF_PART_H
 #define CORE_GGUF_PART_H
 

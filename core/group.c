@@ -60,7 +60,8 @@ static const float *delta_norm(struct lane *lane, const struct norm *norm, const
 }
 
 /* dy[i] = W[i] dh for n weights. */
-static void multiply(struct lane *lane, int n, const struct weight *const *w, const float *dh, int rows, float *const *dy)
+static void multiply(struct lane *lane, int n, const struct weight *const *w, const float *dh, int rows,
+                     float *const *dy)
 {
     const struct device_ops *ops = lane->all->model->device->ops;
     enum precision precision = lane->all->probes->precision;
@@ -70,9 +71,10 @@ static void multiply(struct lane *lane, int n, const struct weight *const *w, co
         ops->linear_delta(lane->stream, w[i], precision, dh, rows, dy[i]);
 }
 
-/* Make queries' or keys' change of that of what they are made of: norm (if any) and turn dy in place; plain feeds the norm. */
-static void turn(struct lane *lane, int l, const struct norm *norm, int heads, const float *plain, const struct rows *rows,
-                 float *dy)
+/* Make queries' or keys' change of that of what they are made of: norm (if any) and turn dy in place; plain feeds the
+ * norm. */
+static void turn(struct lane *lane, int l, const struct norm *norm, int heads, const float *plain,
+                 const struct rows *rows, float *dy)
 {
     struct rope rope = baseline_rope(lane->all->probes->baseline, l, heads);
     delta_norm(lane, norm, plain, rows->position, dy, rows->count, dy);
@@ -80,7 +82,8 @@ static void turn(struct lane *lane, int l, const struct norm *norm, int heads, c
 }
 
 /* Queries, keys and values of rows of a change rows->dx of x, as far as they are asked for. */
-static void project(struct lane *lane, int l, const struct activations *a, const struct rows *rows, bool queries, bool keys)
+static void project(struct lane *lane, int l, const struct activations *a, const struct rows *rows, bool queries,
+                    bool keys)
 {
     const struct model *m = lane->all->model;
     const struct layer *layer = &m->layer[l];
@@ -91,7 +94,8 @@ static void project(struct lane *lane, int l, const struct activations *a, const
     int first = queries ? 0 : 1, count = (queries ? 1 : 0) + (keys ? 2 : 0);
     if (count == 0)
         return;
-    const float *dh = delta_norm(lane, &layer->attention_norm, a->input, rows->position, rows->dx, rows->count, lane->dh);
+    const float *dh =
+        delta_norm(lane, &layer->attention_norm, a->input, rows->position, rows->dx, rows->count, lane->dh);
     multiply(lane, count, w + first, dh, rows->count, dy + first);
     if (queries)
         turn(lane, l, &layer->query_norm, m->heads, a->plain_query, rows, dy[0]);
@@ -99,9 +103,10 @@ static void project(struct lane *lane, int l, const struct activations *a, const
         turn(lane, l, &layer->key_norm, m->kv_heads, a->plain_key, rows, dy[1]);
 }
 
-/* The part of the probes' spans whose queries are rows first .. first + count - 1, counted from first; *probe is the first
- * of them.  Returns how many there are, those without a row among them included. */
-static int cut_spans(const struct probe_span *from, int count, const struct rows *rows, struct probe_span *to, int *probe)
+/* The part of the probes' spans whose queries are rows first .. first + count - 1, counted from first; *probe is the
+ * first of them.  Returns how many there are, those without a row among them included. */
+static int cut_spans(const struct probe_span *from, int count, const struct rows *rows, struct probe_span *to,
+                     int *probe)
 {
     int n = 0;
     for (int i = 0; i < count; i++) {
@@ -121,10 +126,10 @@ static int cut_spans(const struct probe_span *from, int count, const struct rows
     return n;
 }
 
-/* What changes in the attention's output, before its last matrix: into lane->da.  In the first touched layer queries, keys
- * and values are still the baseline's. */
-static void attend(struct lane *lane, const struct group *g, int l, const struct activations *a, const struct rows *rows,
-                   bool first, bool last)
+/* What changes in the attention's output, before its last matrix: into lane->da.  In the first touched layer queries,
+ * keys and values are still the baseline's. */
+static void attend(struct lane *lane, const struct group *g, int l, const struct activations *a,
+                   const struct rows *rows, bool first, bool last)
 {
     const struct probes *p = lane->all->probes;
     const struct model *m = lane->all->model;
@@ -160,37 +165,40 @@ static void feed(struct lane *lane, int l, const struct activations *a, const fl
     ops->linear_delta(s, layer->gate.weight, precision, dh, rows->count, lane->dgate);
     if (up)
         ops->linear_delta(s, up, precision, dh, rows->count, dup);
-    ops->gate_delta(s, m->activation, a->gate, a->up, rows->position, lane->dgate, dup, rows->count, m->ffn, lane->dgate);
+    ops->gate_delta(s, m->activation, a->gate, a->up, rows->position, lane->dgate, dup, rows->count, m->ffn,
+                    lane->dgate);
     ops->linear_delta(s, layer->down.weight, precision, lane->dgate, rows->count, lane->dfeed);
 }
 
 /* rows->dx += the change dy of a branch, after its norm, if it has one; branch feeds the norm. */
-static void join(struct lane *lane, const struct norm *post, const float *branch, const struct rows *rows, const float *dy)
+static void join(struct lane *lane, const struct norm *post, const float *branch, const struct rows *rows,
+                 const float *dy)
 {
     const struct model *m = lane->all->model;
     dy = delta_norm(lane, post, branch, rows->position, dy, rows->count, lane->dh);
     m->device->ops->add(lane->stream, dy, m->residual_scale, (size_t)rows->count * (size_t)m->width, rows->dx);
 }
 
-static void through(struct lane *lane, const struct group *g, int l, const struct activations *a, const struct rows *rows,
-                    bool first, bool last)
+static void through(struct lane *lane, const struct group *g, int l, const struct activations *a,
+                    const struct rows *rows, bool first, bool last)
 {
     const struct model *m = lane->all->model;
     const struct layer *layer = &m->layer[l];
     attend(lane, g, l, a, rows, first, last);
     if (m->parallel)
         feed(lane, l, a, a->input, rows);
-    m->device->ops->linear_delta(lane->stream, layer->output.weight, lane->all->probes->precision, lane->da, rows->count,
-                                 lane->dy);
+    m->device->ops->linear_delta(lane->stream, layer->output.weight, lane->all->probes->precision, lane->da,
+                                 rows->count, lane->dy);
     join(lane, &layer->attention_post, a->attention_branch, rows, lane->dy);
     if (!m->parallel)
         feed(lane, l, a, a->middle, rows);
     join(lane, &layer->ffn_post, a->ffn_branch, rows, lane->dfeed);
 }
 
-/* In the last layer only rows that predict a target go on.  They end as the group's first rows: behind each block lie only
- * rows that later blocks take. */
-static void through_last(struct lane *lane, const struct group *g, int l, const struct activations *a, int at, bool first)
+/* In the last layer only rows that predict a target go on.  They end as the group's first rows: behind each block lie
+ * only rows that later blocks take. */
+static void through_last(struct lane *lane, const struct group *g, int l, const struct activations *a, int at,
+                         bool first)
 {
     const struct model *m = lane->all->model;
     const struct device_ops *ops = m->device->ops;
@@ -209,14 +217,16 @@ void group_layer(struct lane *lane, const struct group *g, int l, const struct a
     size_t d = (size_t)m->width;
     bool first = l == all->probes->method.first_layer, last = l == m->layers - 1;
     for (int at = 0; at < g->rows; at += all->block) {
-        struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d, lane->position + at};
+        struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d,
+                            lane->position + at};
         if (first)
             m->device->ops->copy(lane->stream, lane->zero, (size_t)rows.count * d * sizeof(float), rows.dx);
         else
             project(lane, l, a, &rows, !last, !probes_are_direct(all->probes));
     }
     for (int at = 0; at < (last ? g->target_rows : g->rows); at += all->block) {
-        struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d, lane->position + at};
+        struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d,
+                            lane->position + at};
         if (last)
             through_last(lane, g, l, a, at, first);
         else

@@ -109,10 +109,10 @@ struct pairs {
 };
 
 double pair_interaction(const struct pair *); /* both - alone[0] - alone[1] */
-/* What that says: opposed where one supports and one opposes the token, each by more than a tenth of the greatest of the
- * three effects; else independent unless it is more than a tenth of what they do alone or together.  What is within the
- * noise, or below a hundredth of the greatest effect of all pairs, is nothing.  Where the greatest of the three is that
- * they speak against the token, the bond is that of speaking against it. */
+/* What that says: opposed where one supports and one opposes the token, each by more than a tenth of the greatest of
+ * the three effects; else independent unless it is more than a tenth of what they do alone or together.  What is within
+ * the noise, or below a hundredth of the greatest effect of all pairs, is nothing.  Where the greatest of the three is
+ * that they speak against the token, the bond is that of speaking against it. */
 enum pair_bond pair_bond(const struct pairs *, const struct pair *);
 const char *pair_bond_name(enum pair_bond);
 /* order [count]: pairs by the size of their interactions, greatest first. */

@@ -76,7 +76,7 @@ struct job {
 
 enum {
     WANTED = 1 + CANDIDATES + 1, /* the token, its candidates, the foil */
-    FEW_UNITS = 32,              /* up to here f32 takes no longer than estimates, half of which are then measured again */
+    FEW_UNITS = 32, /* up to here f32 takes no longer than estimates, half of which are then measured again */
 };
 
 int job_new(struct engine *, struct job **, struct error *);
@@ -91,8 +91,8 @@ struct event *job_event(struct job *, enum event_kind);
 /* Relevance of all units measured so far for another token: posts EVENT_CHOSEN. */
 int job_retarget(struct job *, int token, int32_t id, struct error *);
 
-/* Answer an inquiry about the explanation of the last request, which must not have gone; posts all but the answer's end.
- * ERROR_CANCELLED when job->cancelled was set. */
+/* Answer an inquiry about the explanation of the last request, which must not have gone; posts all but the answer's
+ * end. ERROR_CANCELLED when job->cancelled was set. */
 int job_inquire(struct job *, const struct inquiry *, struct error *);
 
 /* A sequence of the request in progress as the decoder is fed it, its pictures being those of the gallery: malloced. */
@@ -118,15 +118,15 @@ void job_list_wanted(const struct job *, int first, int end, int32_t *wanted);
 /* Which keys the method turns down for each of the first `unit_count` units, in so many positions. */
 int job_plan(struct job *, int unit_count, int positions, struct plan **, struct error *);
 enum precision job_precision(const struct job *);
-/* Room for a sequence of so many positions, of which the last ones predict the targets; ERROR_LIMIT where the user's limit is
- * too low for it. */
+/* Room for a sequence of so many positions, of which the last ones predict the targets; ERROR_LIMIT where the user's
+ * limit is too low for it. */
 int job_make_room(struct job *, int positions, int targets, struct error *);
 int job_make_lanes(struct job *, int positions, struct error *);
-/* Before the explanation's probes take their memory: let go what the former ones left where the user's limit has not the
- * room for both. */
+/* Before the explanation's probes take their memory: let go what the former ones left where the user's limit has not
+ * the room for both. */
 void job_make_states(struct job *);
-/* Let the lanes go where a second baseline of so many positions would not fit beside them; who needs them makes them anew.
- * ERROR_LIMIT where that is not enough for the user's limit. */
+/* Let the lanes go where a second baseline of so many positions would not fit beside them; who needs them makes them
+ * anew. ERROR_LIMIT where that is not enough for the user's limit. */
 int job_make_way(struct job *, int positions, struct error *);
 /* What a group cost; any: it said something of a unit.  Called by a lane. */
 void job_count_cost(struct job *, int probes, int64_t rows, bool any);
@@ -156,19 +156,19 @@ int job_preview(struct job *, struct error *);
 int job_refine(struct job *, struct error *);
 /* Repeat some probes as plain passes, as far as the budget goes; where they deviate more, that is the noise floor. */
 int job_check(struct job *, struct error *);
-/* Repeat one probe, of the explanation or of sets, as a plain pass; *deviation is raised to the greatest by which the output
- * tokens' log-probabilities differ. */
+/* Repeat one probe, of the explanation or of sets, as a plain pass; *deviation is raised to the greatest by which the
+ * output tokens' log-probabilities differ. */
 int job_repeat(struct job *, const struct probes *, int unit, double *deviation, struct error *);
 /* answer.c: what all answers need. */
 /* One step more is done: post the answer as it is. */
 void job_answer_step(struct job *, enum inquiry_kind);
 /* Whether a unit may be part of an answer: those of the prompt that count. */
 bool job_answer_counts(const struct job *, int unit);
-/* The units of greatest relevance that count, strongest first, of those that support or (opposing) of either sign; of units
- * that are suppressed along with each other only one.  unit [most]; returns how many. */
+/* The units of greatest relevance that count, strongest first, of those that support or (opposing) of either sign; of
+ * units that are suppressed along with each other only one.  unit [most]; returns how many. */
 int job_answer_strongest(const struct job *, const float *relevance, bool opposing, int most, int *unit);
-/* Relevance of token id, rather than of `against` (-1: of none), in place of output token t: malloced [unit_count], NAN where
- * it is not known. */
+/* Relevance of token id, rather than of `against` (-1: of none), in place of output token t: malloced [unit_count], NAN
+ * where it is not known. */
 int job_answer_relevance(struct job *, int t, int32_t id, int32_t against, float **relevance, struct error *);
 /* proof.c, flip.c, pairs.c */
 int job_proof(struct job *, const struct inquiry *, struct error *);

@@ -77,7 +77,8 @@ static int lane_buffers(struct lane *lane, const struct lanes *all, struct error
             *error = pool->error;
         return pool->status;
     }
-    if (!lane->host.position || !lane->host.target_position || !lane->host.row || !lane->host.target || !lane->host.dlse)
+    if (!lane->host.position || !lane->host.target_position || !lane->host.row || !lane->host.target ||
+        !lane->host.dlse)
         return error_set(error, ERROR_MEMORY, "out of memory");
     return 0;
 }

@@ -1,12 +1,13 @@
-/* lane.h: the lanes that carry probes through the model: memory for rows on their way, and what is done with them there.
+/* lane.h: the lanes that carry probes through the model: memory for rows on their way, and what is done with them
+ * there.
  *
- * A lane takes *groups* of probes, as many rows as a device likes at once.  Where the baseline keeps its activations, a lane
- * carries one group after the other through all layers, without waiting for anyone.  Where it does not, each layer's have to
- * be computed once more for whoever needs them: then all lanes go through a layer together, each with as many groups as there
- * is room to park between two layers (a *wave*), so that few such passes do for all.
+ * A lane takes *groups* of probes, as many rows as a device likes at once.  Where the baseline keeps its activations, a
+ * lane carries one group after the other through all layers, without waiting for anyone.  Where it does not, each
+ * layer's have to be computed once more for whoever needs them: then all lanes go through a layer together, each with
+ * as many groups as there is room to park between two layers (a *wave*), so that few such passes do for all.
  *
- * Within a layer, rows go block by block through everything that widens them, so that only keys, values and queries are there
- * for a whole group. */
+ * Within a layer, rows go block by block through everything that widens them, so that only keys, values and queries are
+ * there for a whole group. */
 #ifndef CORE_LANE_H
 #define CORE_LANE_H
 
@@ -56,7 +57,8 @@ struct lanes {
     struct probes *probes; /* of the run in progress */
     struct probe_watch watch;
     double started;
-    struct meeting meeting; /* and the next three, where activations are computed again: for all lanes, by one of them */
+    /* and the next three, where activations are computed again: for all lanes, by one of them */
+    struct meeting meeting;
     struct walker *walker;  /* else NULL */
     struct stream *wide;
     const struct activations *activations;

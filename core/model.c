@@ -32,8 +32,8 @@ static void read_sizes(struct hyper *h, struct model *m)
     hyper_check(h, m->heads % m->kv_heads == 0, "numbers of heads");
     hyper_check(h, m->head_dim >= 1 && m->head_dim <= 1024 && value_dim == m->head_dim, "head sizes");
     const struct gguf_entry *tokens = gguf_find(h->file, "tokenizer.ggml.tokens");
-    if (h->status == 0 && (!tokens || tokens->type != GGUF_ARRAY || tokens->element != GGUF_STRING || tokens->count < 1 ||
-                           tokens->count > 1 << 24))
+    if (h->status == 0 && (!tokens || tokens->type != GGUF_ARRAY || tokens->element != GGUF_STRING ||
+                           tokens->count < 1 || tokens->count > 1 << 24))
         h->status = error_set(h->error, ERROR_FORMAT, "the file has no usable list of tokens (tokenizer.ggml.tokens)");
     m->vocabulary = h->status == 0 ? (int)tokens->count : 0;
 }
@@ -83,7 +83,8 @@ static void read_window(struct hyper *h, struct model *m)
     const struct gguf_entry *list = hyper_find(h, "attention.sliding_window_pattern");
     bool listed = list && list->type == GGUF_ARRAY;
     if (listed)
-        hyper_check(h, list->element != GGUF_STRING && list->element != GGUF_ARRAY && list->count >= (uint64_t)m->layers,
+        hyper_check(h,
+                    list->element != GGUF_STRING && list->element != GGUF_ARRAY && list->count >= (uint64_t)m->layers,
                     "layers with a sliding window");
     else
         hyper_int(h, "attention.sliding_window_pattern", 1, EVERY_LAYER, &period);
@@ -93,8 +94,8 @@ static void read_window(struct hyper *h, struct model *m)
         m->local[l] = listed ? gguf_element_int(list, (uint64_t)l) != 0 : l % period < period - 1;
 }
 
-/* Queries far away may be scaled by the logarithm of their position, from the original context's end on: such a model is
- * used up to there. */
+/* Queries far away may be scaled by the logarithm of their position, from the original context's end on: such a model
+ * is used up to there. */
 static void read_context(struct hyper *h, struct model *m)
 {
     double temperature = 0;

@@ -26,18 +26,18 @@ struct plan_ground {
 /* Unit with factor f: its own keys get 1 - (1 - f) share, and with similarity every other key k whose cosine s to the
  * nearest of the unit's tokens is >= the similarity gets 1 - (1 - f) s (never below 0).
  * Units of text go by method.similarity, and any key of the sequence may be such a neighbour.  Units of pictures go by
- * method.image_similarity; with method.window = N > 0 a key k is looked at only if it is a patch of the same picture, and s
- * is its cosine to the nearest of those of the unit's patches that are at most N / 2 (rounded down) columns and as many
- * rows away from it; with window 0 they are as units of text (the paper's rule). */
-int plan_new(const struct unit *units, int unit_count, const struct plan_ground *, const struct method *, struct plan **,
-             struct error *);
+ * method.image_similarity; with method.window = N > 0 a key k is looked at only if it is a patch of the same picture,
+ * and s is its cosine to the nearest of those of the unit's patches that are at most N / 2 (rounded down) columns and
+ * as many rows away from it; with window 0 they are as units of text (the paper's rule). */
+int plan_new(const struct unit *units, int unit_count, const struct plan_ground *, const struct method *,
+             struct plan **, struct error *);
 /* Sets of units to be suppressed together. */
 struct plan_set {
     const int *unit; /* [count] */
     int count;
 };
-/* A plan whose "units" are sets of units of another: a set's factors are the products of its units', as steering has them,
- * each unit's own suppression on top of the others'; so a set of one is the unit's own probe. */
+/* A plan whose "units" are sets of units of another: a set's factors are the products of its units', as steering has
+ * them, each unit's own suppression on top of the others'; so a set of one is the unit's own probe. */
 int plan_join(const struct plan *, const struct plan_set *, int set_count, struct plan **, struct error *);
 /* Whether that looks at embeddings, in a sequence of so many pictures. */
 bool plan_looks_around(const struct method *, size_t picture_count);

@@ -1,8 +1,9 @@
 /* precision.c: precisions are chosen by timing, never by what a processor says of itself: the same instruction is the
  * fastest on one and slower than f32 on another.
  *
- * The same machine has to come to the same choice every time, for the same question is to get the same numbers: so a lower
- * precision is taken only where it wins by far, and all are timed in turns, that a busy moment be nobody's alone. */
+ * The same machine has to come to the same choice every time, for the same question is to get the same numbers: so a
+ * lower precision is taken only where it wins by far, and all are timed in turns, that a busy moment be nobody's
+ * alone. */
 #include "core/precision.h"
 
 #include <math.h>
@@ -25,8 +26,8 @@ static const double most_seconds = 0.03;
 /* Lower precision has to be faster by this: products are not all of a probe, and some units are measured twice. */
 static const double worth = 2;
 
-/* So much slower than int8, bf16 is taken all the same: its map is the more exact one (rank correlation with that of f32
- * 0.9998 instead of 0.998). */
+/* So much slower than int8, bf16 is taken all the same: its map is the more exact one (rank correlation with that of
+ * f32 0.9998 instead of 0.998). */
 static const double nearly = 1.25;
 
 struct trial {

@@ -7,7 +7,8 @@
 const char *precision_name(enum precision); /* "f32", "bf16", "int8" */
 
 /* Time products of differences with some of the model's own weights, in every precision that the device offers:
- * seconds[p] for one of each, 0 where p is not offered.  Takes some tens of milliseconds.  0 or what the device said. */
+ * seconds[p] for one of each, 0 where p is not offered.  Takes some tens of milliseconds.  0 or what the device
+ * said. */
 int precision_time(const struct model *, double seconds[3], struct error *);
 
 /* The precision to take by these times: f32, unless a lower one is so much faster that measuring the strongest units

@@ -1,4 +1,5 @@
-/* precision_name.c: what precisions are called; apart from how one is chosen, as who reads a recording has no device. */
+/* precision_name.c: what precisions are called; apart from how one is chosen, as who reads a recording has no
+ * device. */
 #include "core/precision.h"
 
 const char *precision_name(enum precision precision)

@@ -24,8 +24,8 @@ struct preparation {
 };
 
 /* pixels [3, side, side] f32: red, green, blue, each (value / 255 - mean) / deviation.  ERROR_ARGUMENT for a
- * preparation outside its ranges (sides go up to 4096), ERROR_LIMIT, ERROR_MEMORY; ERROR_CANCELLED: cancelled is looked at
- * between rows (NULL: never). */
+ * preparation outside its ranges (sides go up to 4096), ERROR_LIMIT, ERROR_MEMORY; ERROR_CANCELLED: cancelled is looked
+ * at between rows (NULL: never). */
 int prepare_image(const struct image *, const struct preparation *, const atomic_bool *cancelled, float *pixels,
                   struct error *);
 

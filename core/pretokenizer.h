@@ -15,8 +15,8 @@ enum { PRETOKENIZER_STEPS = 6 };
 /* How a family of models cuts its text. */
 struct pretokenizer_rule {
     const char *name;
-    const char *const *steps; /* expressions, at most PRETOKENIZER_STEPS, NULL at the end.  One after the other cuts what
-                               * the former left: a match and what lies between two matches both become pieces */
+    const char *const *steps; /* expressions, at most PRETOKENIZER_STEPS, NULL at the end.  One after the other cuts
+                               * what the former left: a match and what lies between two matches both become pieces */
     bool whole_words;         /* a word that is a token is taken whole, whatever the merges say */
     bool start_token;         /* a text begins with BOS unless the file says otherwise */
     bool compose;             /* the text is brought into normal form C first */

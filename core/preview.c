@@ -1,10 +1,11 @@
 /* preview.c: what is shown first, and which probes run first.
  *
- * An explanation takes a while, and a useful one need not.  What a unit does on direct paths alone is an estimate of its
- * relevance that costs a row for each output token in place of half a pass: all units are previewed so before any is
- * measured.  Then those probes come first that promise most for what they cost, so that the strongest units are measured
- * long before the last.  Attention carries what a unit says to its neighbours, where direct paths then find it: so they count
- * in.  Order changes no value: what an operation does to a row does not depend on the rows beside it. */
+ * An explanation takes a while, and a useful one need not.  What a unit does on direct paths alone is an estimate of
+ * its relevance that costs a row for each output token in place of half a pass: all units are previewed so before any
+ * is measured.  Then those probes come first that promise most for what they cost, so that the strongest units are
+ * measured long before the last.  Attention carries what a unit says to its neighbours, where direct paths then find
+ * it: so they count in.  Order changes no value: what an operation does to a row does not depend on the rows beside
+ * it. */
 #include "core/job.h"
 
 #include <math.h>
@@ -58,8 +59,8 @@ static int order_probes(struct job *j, struct error *error)
     return 0;
 }
 
-/* Which output tokens are previewed: all, as far as that is cheap; else the first ones, or the last ones with a foil, as
- * that is compared at the last. */
+/* Which output tokens are previewed: all, as far as that is cheap; else the first ones, or the last ones with a foil,
+ * as that is compared at the last. */
 static int measure_some(struct job *j, struct error *error)
 {
     int64_t rows = (int64_t)PREVIEW_PASSES * j->plan->positions;

@@ -145,8 +145,8 @@ out:
 /* -- groups -------------------------------------------------------------------------------------------------------- */
 
 /* How many rows the next group should have: few at first, so that something is seen soon, then as many as the device
- * likes, and few again towards the end, so that no lane waits long for the last.  That does not depend on how many lanes there
- * is memory for, nor do any numbers then. */
+ * likes, and few again towards the end, so that no lane waits long for the last.  That does not depend on how many
+ * lanes there is memory for, nor do any numbers then. */
 static int group_size(const struct lanes *all)
 {
     int lanes = all->model->device->ops->info(all->model->device)->streams;
@@ -181,8 +181,8 @@ static bool is_over(const struct lanes *all)
            (all->watch.deadline > 0 && all->next > 0 && clock_now() > all->watch.deadline);
 }
 
-/* How many rows each lane takes in the next wave: few at first, then as many as there is room for, the last ones in equal
- * shares; and where there is a deadline, no more than are done by then. */
+/* How many rows each lane takes in the next wave: few at first, then as many as there is room for, the last ones in
+ * equal shares; and where there is a deadline, no more than are done by then. */
 static int64_t wave_size(const struct lanes *all)
 {
     int64_t size = all->room.rows, share = all->rows_left / all->room.count;
@@ -212,8 +212,8 @@ static bool wave_grow(struct lane *lane)
     return wave;
 }
 
-/* Take the next group, or those of a wave; none: there is none, or none may begin any more.  Groups are cut alike in both
- * cases. */
+/* Take the next group, or those of a wave; none: there is none, or none may begin any more.  Groups are cut alike in
+ * both cases. */
 static int wave_take(struct lane *lane, struct error *error)
 {
     struct lanes *all = lane->all;
@@ -303,8 +303,8 @@ static void report_group(struct lane *lane, const struct group *g)
     pthread_mutex_unlock(&all->lock);
 }
 
-/* The activations of layer l, together with all other lanes where they must be computed.  What another lane failed at, or
- * all of them, is said here too. */
+/* The activations of layer l, together with all other lanes where they must be computed.  What another lane failed at,
+ * or all of them, is said here too. */
 static int meet(struct lanes *all, int l, const struct activations **a, struct error *error)
 {
     if (!all->walker) {

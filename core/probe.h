@@ -1,8 +1,8 @@
 /* probe.h: the probe engine.  Runs the model again for every unit, as differences to the baseline.
  *
- * Probes are packed into groups of rows.  Each lane (a thread with a stream of the device) takes the next group, carries
- * it through all layers (lane.h) and hands over what the probes did to the targets; the final hidden states are kept, so
- * that another target token needs no new pass.  Nothing here knows of text. */
+ * Probes are packed into groups of rows.  Each lane (a thread with a stream of the device) takes the next group,
+ * carries it through all layers (lane.h) and hands over what the probes did to the targets; the final hidden states are
+ * kept, so that another target token needs no new pass.  Nothing here knows of text. */
 #ifndef CORE_PROBE_H
 #define CORE_PROBE_H
 
@@ -65,8 +65,8 @@ struct lanes;
 struct lanes_room {
     int count;      /* lanes */
     int rows;       /* of a group, at least a probe's */
-    int64_t parked; /* rows that a lane can hold between two layers, at least `rows`; more pays only where the baseline does not
-                     * keep its activations */
+    int64_t parked; /* rows that a lane can hold between two layers, at least `rows`; more pays only where the baseline
+                     * does not keep its activations */
 };
 /* As many lanes and rows as the device likes, or as its free memory holds, for probes of up to `capacity` rows. */
 struct lanes_room lanes_like(const struct model *, int capacity);
@@ -74,8 +74,8 @@ struct lanes_room lanes_like(const struct model *, int capacity);
 size_t lanes_bytes(const struct model *, int capacity, const struct lanes_room *);
 /* room NULL: as the device likes.  Where there is not the memory, fewer rows. */
 int lanes_new(const struct model *, int capacity, const struct lanes_room *room, struct lanes **, struct error *);
-/* After a run for which there was not memory enough: lanes for groups of half as many rows.  ERROR_MEMORY where they would
- * not hold a probe any more (the lanes stay), or cannot be made either (*lanes is NULL then). */
+/* After a run for which there was not memory enough: lanes for groups of half as many rows.  ERROR_MEMORY where they
+ * would not hold a probe any more (the lanes stay), or cannot be made either (*lanes is NULL then). */
 int lanes_halve(struct lanes **);
 void lanes_free(struct lanes *); /* NULL ok */
 

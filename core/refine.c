@@ -1,10 +1,10 @@
 /* refine.c: how far the probes' values can be trusted, and better values where it matters.
  *
- * Values formed in low precision are estimates.  The units that come out strongest are measured again in f32, and so are
- * those that change the model's last states most, for what they cost, as rounding is off by a share of what there is to round
- * (measured: nearly all of the greatest errors are theirs; most stand near the end and cost few rows), and some of the
- * others, spread over all strengths: by how much these move, at most, is the noise floor.  Last, a few probes are repeated as plain passes,
- * which share no step with them. */
+ * Values formed in low precision are estimates.  The units that come out strongest are measured again in f32, and so
+ * are those that change the model's last states most, for what they cost, as rounding is off by a share of what there
+ * is to round (measured: nearly all of the greatest errors are theirs; most stand near the end and cost few rows), and
+ * some of the others, spread over all strengths: by how much these move, at most, is the noise floor.  Last, a few
+ * probes are repeated as plain passes, which share no step with them. */
 #include "core/job.h"
 
 #include <math.h>
@@ -14,7 +14,7 @@
 #include "core/logits.h"
 
 enum {
-    STRONGEST = 5, /* units that end as f32 values, with those that may be as strong as one of them for all that is known */
+    STRONGEST = 5, /* units that end as f32 values, with those that may be as strong as one of them */
     RIVALS = 16,   /* at most so many such */
     LOUDEST = 8,   /* units that change the last states most */
     OTHERS = 2,    /* and so many of the rest */
@@ -205,7 +205,8 @@ int job_refine(struct job *j, struct error *error)
 
 /* -- plain passes -------------------------------------------------------------------------------------------------- */
 
-/* The strongest, the median and the weakest unit; the strongest alone where f32 values have been compared with already. */
+/* The strongest, the median and the weakest unit; the strongest alone where f32 values have been compared with
+ * already. */
 static int choose_samples(const struct job *j, int *sample, int *count, struct error *error)
 {
     bool refined = job_precision(j) != PRECISION_F32 && j->probes->precision == PRECISION_F32;

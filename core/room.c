@@ -7,12 +7,12 @@ static bool suits(const struct job *j, const struct task *task)
     const struct task *made = &j->task;
     if (!j->baseline || j->baseline->capacity < task->positions || (task->probes && !made->probes))
         return false;
-    return task->limit == 0 ||
-           (int64_t)task->units * (task->targets + task->positions) <= (int64_t)made->units * (made->targets + made->positions);
+    return task->limit == 0 || (int64_t)task->units * (task->targets + task->positions) <=
+                                   (int64_t)made->units * (made->targets + made->positions);
 }
 
-/* The products' precision is that of the engine, but where it chose that itself and there is not the memory for copies of
- * the weights, f32. */
+/* The products' precision is that of the engine, but where it chose that itself and there is not the memory for copies
+ * of the weights, f32. */
 static int plan_budget(struct job *j, struct task *task, struct error *error)
 {
     const struct engine *e = j->engine;
@@ -60,7 +60,8 @@ int job_make_lanes(struct job *j, int positions, struct error *error)
     lanes_free(j->lanes);
     j->lanes = NULL;
     j->lane_capacity = j->baseline->capacity;
-    return lanes_new(j->engine->model, j->lane_capacity, j->budget.room.count ? &j->budget.room : NULL, &j->lanes, error);
+    return lanes_new(j->engine->model, j->lane_capacity, j->budget.room.count ? &j->budget.room : NULL, &j->lanes,
+                     error);
 }
 
 void job_make_states(struct job *j)
@@ -82,6 +83,8 @@ int job_make_way(struct job *j, int positions, struct error *error)
     j->lanes = NULL;
     if (e->memory == 0 || budget_fits(e->model, &j->budget, e->device->ops->used(e->device), positions))
         return 0;
-    return error_set(error, ERROR_LIMIT, "there is no room for a second pass of %d tokens within %.0f MB; allow more with "
-                     "--memory", positions, (double)e->memory / 1e6);
+    return error_set(error, ERROR_LIMIT,
+                     "there is no room for a second pass of %d tokens within %.0f MB; allow more with "
+                     "--memory",
+                     positions, (double)e->memory / 1e6);
 }

@@ -20,8 +20,8 @@ static double yarn_magnitude(double factor, double weight)
     return factor > 1 ? 1 + 0.1 * weight * log(factor) : 1;
 }
 
-/* YaRN (arXiv 2309.00071, section 3): pairs that turn often within the original context keep their speed, those that turn
- * less than once are slowed down by the factor, with a ramp between. */
+/* YaRN (arXiv 2309.00071, section 3): pairs that turn often within the original context keep their speed, those that
+ * turn less than once are slowed down by the factor, with a ramp between. */
 static void stretch_yarn(struct hyper *h, double base, double factor, struct rotation *r)
 {
     int original = 0;
@@ -37,14 +37,16 @@ static void stretch_yarn(struct hyper *h, double base, double factor, struct rot
     if (h->status < 0)
         return;
     double columns = 2.0 * r->pairs, per_turn = columns / (2 * log(base));
-    double low = floor(per_turn * log(original / (2 * M_PI * fast))), high = ceil(per_turn * log(original / (2 * M_PI * slow)));
+    double low = floor(per_turn * log(original / (2 * M_PI * fast))),
+           high = ceil(per_turn * log(original / (2 * M_PI * slow)));
     low = fmax(low, 0);
     high = fmin(high, columns - 1);
     for (int i = 0; i < r->pairs; i++) {
         double kept = extrapolation * (1 - clamp((i - low) / fmax(high - low, 0.001), 0, 1));
         r->turn[i] *= kept + (1 - kept) / factor;
     }
-    r->magnitude *= magnitude > 0 ? magnitude : yarn_magnitude(factor, 1) / (weight > 0 ? yarn_magnitude(factor, weight) : 1);
+    r->magnitude *=
+        magnitude > 0 ? magnitude : yarn_magnitude(factor, 1) / (weight > 0 ? yarn_magnitude(factor, weight) : 1);
 }
 
 void rotation_read(struct hyper *h, int head_dim, bool neox, struct rotation *r)
@@ -74,8 +76,8 @@ void rotation_read(struct hyper *h, int head_dim, bool neox, struct rotation *r)
         set_turns(r, base, 1);
         stretch_yarn(h, base, factor, r);
     } else if (h->status == 0)
-        h->status = error_set(h->error, ERROR_UNSUPPORTED, "this kind of RoPE scaling (%s.rope.scaling.type) is not supported",
-                              h->architecture);
+        h->status = error_set(h->error, ERROR_UNSUPPORTED,
+                              "this kind of RoPE scaling (%s.rope.scaling.type) is not supported", h->architecture);
 }
 
 void rotation_read_local(struct hyper *h, double base, const struct rotation *global, struct rotation *r)

@@ -36,7 +36,8 @@ enum tokenizer_flags {
  * ERROR_UNSUPPORTED names a model or pre-tokeniser we do not have. */
 int tokenizer_open(const struct gguf *, const char *pre, struct tokenizer **, struct error *);
 /* One that only knows what tokens stand for: those of a recording, which has no model.  It encodes nothing
- * (ERROR_UNSUPPORTED); ids that are not among them stand for "".  pieces [count] in rising order of their ids, copied. */
+ * (ERROR_UNSUPPORTED); ids that are not among them stand for "".  pieces [count] in rising order of their ids,
+ * copied. */
 struct tokenizer_piece {
     int32_t id; /* 0 .. TOKENIZER_IDS - 1 */
     bool special;

@@ -38,9 +38,9 @@ struct unit {
 
 /* Whether the unit holds this token. */
 bool unit_holds(const struct unit *, int token);
-/* Whether suppressing the unit says something of what stands there, so that it may be named among what an answer rests on.
- * Models let attention that has nowhere to go rest on the very first position and on specials, whatever is written there:
- * so a special does not count, nor a token or word at that position.  A longer unit that begins there does. */
+/* Whether suppressing the unit says something of what stands there, so that it may be named among what an answer rests
+ * on. Models let attention that has nowhere to go rest on the very first position and on specials, whatever is written
+ * there: so a special does not count, nor a token or word at that position.  A longer unit that begins there does. */
 bool unit_counts(const struct unit *);
 
 /* Cut tokens [count] of text by granularity: "token", "word", "sentence", "paragraph", "auto" (the one that gives the

@@ -33,8 +33,8 @@ struct vocabulary {
 int vocabulary_open(const struct gguf *, struct vocabulary *, struct error *);
 void vocabulary_close(struct vocabulary *);
 
-/* A token id of the metadata: *id becomes -1 for a key that says "none" (-1 in any width) and is left alone where there is
- * no such key.  ERROR_FORMAT for an id outside the vocabulary. */
+/* A token id of the metadata: *id becomes -1 for a key that says "none" (-1 in any width) and is left alone where there
+ * is no such key.  ERROR_FORMAT for an id outside the vocabulary. */
 int vocabulary_id(const struct gguf *, const char *key, size_t count, int32_t *id, struct error *);
 
 /* Tokens found so far; `tokens` is malloced and in the end the caller's. */

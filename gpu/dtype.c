@@ -1,8 +1,8 @@
 /* dtype.c: what a block of each type holds, and its expansion to f32.
  *
- * Expansion sits inside matrix products (weights are expanded tile by tile), so every function walks whole blocks, 16 values
- * at a time, in the widest vectors there are.  Nothing here depends on the processor, but this file is also compiled once
- * for each level of the CPU's kernels, where KERNELS is the level's name (gpu/host/kernels.h).
+ * Expansion sits inside matrix products (weights are expanded tile by tile), so every function walks whole blocks, 16
+ * values at a time, in the widest vectors there are.  Nothing here depends on the processor, but this file is also
+ * compiled once for each level of the CPU's kernels, where KERNELS is the level's name (gpu/host/kernels.h).
  *
  * The results are exact and do not depend on how a compiler orders or fuses the arithmetic: a half has 11 significant
  * bits, a scale and a quantum together at most 13, so every product fits the 24 of an f32 and only the final addition

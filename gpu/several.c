@@ -2,8 +2,8 @@
  *
  * A stream lives on one member: wide ones, which run the baseline, on the first; ordinary ones, which run probes, where
  * the fewest are.  Weights are on every member.  The memory of the whole is the first member's; what a stream elsewhere
- * reads of it is copied there first, once after each time it was written.  So the baseline travels once to every member,
- * layer by layer as the probes come by, and everything else stays where it is made.
+ * reads of it is copied there first, once after each time it was written.  So the baseline travels once to every
+ * member, layer by layer as the probes come by, and everything else stays where it is made.
  *
  * Nothing here computes, and nothing knows what kind of devices these are. */
 #include "gpu/several.h"

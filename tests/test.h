@@ -17,7 +17,7 @@ static int test_passed, test_failed, test_skipped;
         } else {                                                                                                       \
             test_failed++;                                                                                             \
             printf("%s:%d: failed: %s:", __FILE__, __LINE__, #condition);                                             \
-            printf(" " __VA_ARGS__);                                                                                    \
+            printf(" " __VA_ARGS__);                                                                                   \
             printf("\n");                                                                                              \
         }                                                                                                              \
     } while (0)

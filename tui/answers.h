@@ -12,8 +12,8 @@
 char *answers_area(const struct report *);
 /* "without "blue hat", "Tom" it says "red""; "" while it is not known. */
 char *answers_flip(const struct report *);
-/* ""blue", 2nd "hat"": the texts of units, cut where they are long, and which one it is where several units of the prompt
- * have the same words. */
+/* ""blue", 2nd "hat"": the texts of units, cut where they are long, and which one it is where several units of the
+ * prompt have the same words. */
 char *answers_units(const struct report *, const int *unit, int count);
 /* What a bond of two units is: "stand in for each other". */
 const char *answers_bond(enum pair_bond);

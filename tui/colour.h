@@ -47,7 +47,8 @@ double colour_position(double value, double limit, double floor);
 /* The escape sequence that switches to a cell's colours from the terminal's own ("" for those); needs 48 bytes. */
 void colour_sgr(enum colour_depth, struct colour_cell, char *sequence, size_t size);
 
-/* What the environment says of the terminal (each may be NULL): NO_COLOR set and not empty, TERM dumb or unset: none. */
+/* What the environment says of the terminal (each may be NULL): NO_COLOR set and not empty, TERM dumb or unset:
+ * none. */
 enum colour_depth colour_depth_from(const char *term, const char *colorterm, const char *no_color);
 /* COLORFGBG ("15;0"), which some terminals set; dark where nothing is said. */
 enum colour_ground colour_ground_from(const char *colorfgbg);

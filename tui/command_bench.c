@@ -124,7 +124,8 @@ static int measure_retarget(struct run *run, double *seconds, struct error *erro
     struct pollfd answer = {worker_fd(run->worker), POLLIN, 0};
     enum event_kind kind = EVENT_DONE;
     double before = now();
-    worker_retarget(run->worker, 0, e->output[0].candidates[1].id < 0 ? e->output[0].id : e->output[0].candidates[1].id);
+    worker_retarget(run->worker, 0,
+                    e->output[0].candidates[1].id < 0 ? e->output[0].id : e->output[0].candidates[1].id);
     while (kind != EVENT_CHOSEN) {
         if (poll(&answer, 1, 10000) == 0)
             return error_set(error, ERROR_MEMORY, "no answer for another token; there may be too little memory");
@@ -151,7 +152,8 @@ static char *edited(const char *prompt, size_t length, size_t *left)
     return text;
 }
 
-/* Cancel a map when it has its first measured unit, and wait for the end; else it is over before, and nothing is said. */
+/* Cancel a map when it has its first measured unit, and wait for the end; else it is over before, and nothing is
+ * said. */
 static int cancel_amid(struct run *run, enum event_kind kind, void *data, struct error *error)
 {
     double *asked = data;
@@ -355,18 +357,17 @@ static int print_json(FILE *out, const void *data, struct error *error)
     const struct engine_info *info = result->info;
     const struct shape *s = &result->shape;
     const struct round *r = &result->medians;
-    json_t *json = json_pack("{ss so so sI sI si so s{sI} s{sI si sI so sI sI so} s{so so}}", "schema",
-                             "atmanscope.bench/1", "model", format_json_model(info), "device", format_json_device(info, s->precision),
-                             "prompt_tokens", (json_int_t)s->prompt_tokens, "target_tokens",
-                             (json_int_t)s->target_tokens, "repeat", result->repeat, "open_seconds",
-                             format_json_number(s->open_seconds), "plain", "peak_bytes", (json_int_t)r->plain_peak,
-                             "map", "units", (json_int_t)s->units, "probes", s->probes, "rows", (json_int_t)s->rows,
-                             "plain_passes", format_json_number(r->map_seconds / r->plain_seconds), "peak_bytes",
-                             (json_int_t)r->map_peak, "peak_over_plain_bytes",
-                             (json_int_t)(r->map_peak - r->plain_peak), "noise_floor",
-                             format_json_number(s->noise_floor), "again", "longer_plain_passes",
-                             format_json_number(r->longer_seconds / r->plain_seconds), "edit_plain_passes",
-                             format_json_number(r->edit_seconds / r->plain_seconds));
+    json_t *json =
+        json_pack("{ss so so sI sI si so s{sI} s{sI si sI so sI sI so} s{so so}}", "schema", "atmanscope.bench/1",
+                  "model", format_json_model(info), "device", format_json_device(info, s->precision), "prompt_tokens",
+                  (json_int_t)s->prompt_tokens, "target_tokens", (json_int_t)s->target_tokens, "repeat", result->repeat,
+                  "open_seconds", format_json_number(s->open_seconds), "plain", "peak_bytes", (json_int_t)r->plain_peak,
+                  "map", "units", (json_int_t)s->units, "probes", s->probes, "rows", (json_int_t)s->rows,
+                  "plain_passes", format_json_number(r->map_seconds / r->plain_seconds), "peak_bytes",
+                  (json_int_t)r->map_peak, "peak_over_plain_bytes", (json_int_t)(r->map_peak - r->plain_peak),
+                  "noise_floor", format_json_number(s->noise_floor), "again", "longer_plain_passes",
+                  format_json_number(r->longer_seconds / r->plain_seconds), "edit_plain_passes",
+                  format_json_number(r->edit_seconds / r->plain_seconds));
     for (int i = 0; json && i < FIGURES; i++) {
         double value;
         memcpy(&value, (const char *)r + figures[i].member, sizeof value);

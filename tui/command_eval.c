@@ -24,7 +24,8 @@ static void say_cost(const struct dataset_case *c, const struct trial *t, double
     free(id);
 }
 
-/* Run the cases; what was run before a ^C counts.  Progress goes by cases: the requests that one is made of are short. */
+/* Run the cases; what was run before a ^C counts.  Progress goes by cases: the requests that one is made of are
+ * short. */
 static int run_cases(struct run *run, struct evaluation *ev, struct error *error)
 {
     struct progress progress = run->progress;

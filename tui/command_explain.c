@@ -92,7 +92,8 @@ static int explain(struct run *run, const char *prompt, size_t length, struct er
     int asked = 0, code = run_submit(run, &request, NULL, NULL, error);
     if (code == 0)
         code = asked = inquire(run, error);
-    /* cancelled, or more was asked in vain: what was measured is worth having, as soon as there is a prompt and an answer */
+    /* cancelled, or more was asked in vain: what was measured is worth having, as soon as there is a prompt and an
+     * answer */
     if (code && !asked && (code != ERROR_CANCELLED || run->explanation->output_count == 0))
         return code;
     struct error written;

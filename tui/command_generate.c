@@ -84,7 +84,8 @@ static int find_steers(const struct run *run, const char *prompt, size_t length,
     int code = engine_read(run->engine, &request, &sequence, error);
     if (code)
         return code;
-    code = sequence_cut(&sequence, prompt, length, o->units, o->patches ? o->patches : "auto", &units, &unit_count, error);
+    code = sequence_cut(&sequence, prompt, length, o->units, o->patches ? o->patches : "auto", &units, &unit_count,
+                        error);
     if (code == 0) {
         factors = malloc((unit_count + 1) * sizeof *factors);
         *steers = malloc((unit_count + 1) * sizeof **steers);

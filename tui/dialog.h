@@ -17,8 +17,8 @@
 /* DIALOG_SAVE: the name of a file.  DIALOG_PICTURE: that of a picture, which Tab completes.
  * DIALOG_PROMPT: that of a text file, which Tab completes too.  DIALOG_RECORD: that of a recording.
  * DIALOG_FOIL: what could stand in place of an output token. */
-enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_HISTORY, DIALOG_SAVE, DIALOG_FOIL, DIALOG_PICTURE, DIALOG_PROMPT,
-                   DIALOG_RECORD };
+enum dialog_kind { DIALOG_NONE, DIALOG_HELP, DIALOG_OPEN, DIALOG_HISTORY, DIALOG_SAVE, DIALOG_FOIL, DIALOG_PICTURE,
+                   DIALOG_PROMPT, DIALOG_RECORD };
 
 struct dialog {
     enum dialog_kind kind;
@@ -47,8 +47,8 @@ bool dialog_show_history(struct dialog *, const struct history *);
 void dialog_ask(struct dialog *, enum dialog_kind, const char *title, const char *hint, const char *text);
 void dialog_close(struct dialog *);
 
-/* Take a key.  Returns the path of a model or the former prompt that was picked, or the line that was entered, valid until the dialog is used
- * again, or NULL. */
+/* Take a key.  Returns the path of a model or the former prompt that was picked, or the line that was entered, valid
+ * until the dialog is used again, or NULL. */
 const char *dialog_key(struct dialog *, const struct key *);
 void dialog_draw(struct dialog *, int rows, int columns);
 /* Where the cursor stands in the line that is written, as last drawn; false: nothing is written. */

@@ -201,11 +201,12 @@ int findings_json(const struct findings *all, FILE *out, struct error *error)
         json_array_append_new(cases, case_json(&all->guard->cases[i], &all->found[i]));
         pictures = pictures || all->guard->cases[i].image_count > 0;
     }
-    json_t *json = json_pack(
-        "{ss so so so so sI sI sb sb so}", "schema", "atmanscope.guard/1", "model", format_json_model(all->info),
-        "device", format_json_device(all->info, all->info->precision), "method", format_json_method(&all->method, pictures), "file",
-        format_json_text(o->dataset, strlen(o->dataset)), "held", (json_int_t)(all->done - failed), "failed",
-        (json_int_t)failed, "complete", all->done == all->guard->count, "updated", o->update, "cases", cases);
+    json_t *json =
+        json_pack("{ss so so so so sI sI sb sb so}", "schema", "atmanscope.guard/1", "model",
+                  format_json_model(all->info), "device", format_json_device(all->info, all->info->precision), "method",
+                  format_json_method(&all->method, pictures), "file", format_json_text(o->dataset, strlen(o->dataset)),
+                  "held", (json_int_t)(all->done - failed), "failed", (json_int_t)failed, "complete",
+                  all->done == all->guard->count, "updated", o->update, "cases", cases);
     return format_json_write(json, false, out, error);
 }
 

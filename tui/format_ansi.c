@@ -136,7 +136,8 @@ static int put_picture(FILE *out, const struct report *r, size_t picture, double
     return 0;
 }
 
-/* What stands between prompt and answer.  Behind a template's marks the answer is no continuation of the prompt's text. */
+/* What stands between prompt and answer.  Behind a template's marks the answer is no continuation of the prompt's
+ * text. */
 static void put_arrow(FILE *out, const struct report *r)
 {
     const struct explanation *e = r->explanation;
@@ -261,7 +262,7 @@ static void put_unit(FILE *out, const struct report *r, size_t unit, int most)
 {
     size_t size = 0;
     char *text = report_unit_text(r, unit, &size);
-    if (text && r->explanation->units[unit].kind == UNIT_PATCH) { /* a name of ours; which picture, where there are several */
+    if (text && r->explanation->units[unit].kind == UNIT_PATCH) { /* ours; which picture, where there are more */
         const char *place = r->explanation->picture_count == 1 ? strchr(text, ' ') : NULL;
         place = place ? strstr(place, ", ") : NULL;
         fputs(place ? place + 2 : text, out);

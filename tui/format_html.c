@@ -210,8 +210,9 @@ static void put_scale(FILE *out, enum scale scale)
     for (int ground = GROUND_LIGHT; ground >= GROUND_DARK; ground--) {
         const unsigned *page = scale_table(scale)->page[ground];
         fprintf(out, "%s:root { --contradict: %u, %u, %u; --support: %u, %u, %u; }%s\n",
-                ground == GROUND_DARK ? "@media (prefers-color-scheme: dark) { " : "", page[0] >> 16, page[0] >> 8 & 255,
-                page[0] & 255, page[1] >> 16, page[1] >> 8 & 255, page[1] & 255, ground == GROUND_DARK ? " }" : "");
+                ground == GROUND_DARK ? "@media (prefers-color-scheme: dark) { " : "", page[0] >> 16,
+                page[0] >> 8 & 255, page[0] & 255, page[1] >> 16, page[1] >> 8 & 255, page[1] & 255,
+                ground == GROUND_DARK ? " }" : "");
     }
 }
 

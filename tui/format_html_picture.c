@@ -89,8 +89,9 @@ int format_html_pictures(const struct report *r, FILE *out, double limit, struct
                     "<span class=\"patch%s\" data-unit=\"%zu\" "
                     "style=\"left:%.3f%%;top:%.3f%%;width:%.3f%%;height:%.3f%%;%s\">"
                     "</span>\n",
-                    report_relevance(e, u, REPORT_ALL) < 0 ? " against" : "", u, 100.0 * (double)rect[0] / image->width, 100.0 * (double)rect[1] / image->height,
-                    100.0 * (double)rect[2] / image->width, 100.0 * (double)rect[3] / image->height, style);
+                    report_relevance(e, u, REPORT_ALL) < 0 ? " against" : "", u, 100.0 * (double)rect[0] / image->width,
+                    100.0 * (double)rect[1] / image->height, 100.0 * (double)rect[2] / image->width,
+                    100.0 * (double)rect[3] / image->height, style);
         }
         char title[200];
         report_picture_title(r, p, title, sizeof title);

@@ -182,8 +182,8 @@ static json_t *direct_json(const struct explanation *e)
     return rows;
 }
 
-/* Where an explanation is not complete: whether a unit's relevance is but an estimate, by direct paths, or 0 for want of
- * one.  NULL: no unit's is. */
+/* Where an explanation is not complete: whether a unit's relevance is but an estimate, by direct paths, or 0 for want
+ * of one.  NULL: no unit's is. */
 static json_t *estimated_json(const struct explanation *e)
 {
     json_t *list = json_array();

@@ -165,7 +165,8 @@ void keys_name(int key, char *name, size_t size)
         int key;
         const char *name;
     } names[] = {
-        {ENTER, "Enter"}, {ESCAPE, "Esc"}, {' ', "Space"}, {DELETE, "Backspace"}, {KEY_BACKSPACE, "Backspace"}, {'\t', "Tab"},
+        {ENTER, "Enter"}, {ESCAPE, "Esc"}, {' ', "Space"}, {DELETE, "Backspace"}, {KEY_BACKSPACE, "Backspace"},
+        {'\t', "Tab"},
         {KEY_BTAB, "Shift-Tab"}, {KEY_LEFT, "Left"}, {KEY_RIGHT, "Right"}, {KEY_UP, "Up"}, {KEY_DOWN, "Down"},
         {KEY_HOME, "Home"}, {KEY_END, "End"}, {KEY_PPAGE, "Page Up"}, {KEY_NPAGE, "Page Down"}, {KEY_DC, "Delete"},
         {KEY_CONTROL_LEFT, "Ctrl-Left"}, {KEY_CONTROL_RIGHT, "Ctrl-Right"}, {KEY_CONTROL_HOME, "Ctrl-Home"},

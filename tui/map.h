@@ -49,8 +49,8 @@ struct map {
 
 /* Look at a choice, or at the difference of two: of the relevances of A and B, as what suppression does to the sum over
  * the vocabulary is in both.  The scale is that of the output token, and of the choice if that needs more; that of the
- * difference alone in a contrast.  That of some paths is at least that of all, so that one can be held against the other.
- * O(units * outputs). */
+ * difference alone in a contrast.  That of some paths is at least that of all, so that one can be held against the
+ * other. O(units * outputs). */
 struct map map_of(const struct explanation *, const struct map_question *);
 
 /* The unit that holds the byte of the prompt, or -1; a byte of two units belongs to the first.

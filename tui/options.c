@@ -213,8 +213,9 @@ static int check(const struct options *o, struct error *error)
     if (o->jsonl && o->image_count)
         return error_set(error, ERROR_ARGUMENT, "--image belongs to one prompt, --jsonl has many; keep one of them");
     if (o->raw && (o->system || o->chat_file || o->chat_template))
-        return error_set(error, ERROR_ARGUMENT, "--raw gives the model no conversation; leave out --system, --chat-file and "
-                                                "--chat-template, or --raw");
+        return error_set(error, ERROR_ARGUMENT,
+                         "--raw gives the model no conversation; leave out --system, --chat-file and "
+                         "--chat-template, or --raw");
     if (o->chat && o->raw)
         return error_set(error, ERROR_ARGUMENT, "--chat and --raw exclude each other; keep one");
     return 0;

@@ -189,9 +189,10 @@ static void man_plain(FILE *out)
 {
     size_t count;
     const struct plain_command *table = plain_commands(&count);
-    fputs(".SH COMMANDS OF \\-\\-plain\nA line is a prompt; a backslash at its end goes on in the next one. A line that "
-          "begins with a colon is a command.\n",
-          out);
+    fputs(
+        ".SH COMMANDS OF \\-\\-plain\nA line is a prompt; a backslash at its end goes on in the next one. A line that "
+        "begins with a colon is a command.\n",
+        out);
     for (size_t i = 0; i < count; i++) {
         fprintf(out, ".TP\n\\fB:%s\\fR%s\\fI%s\\fR\n", table[i].name, *table[i].operand ? " " : "", table[i].operand);
         man_text(out, table[i].help);
@@ -208,8 +209,8 @@ static void man_rest(FILE *out)
           ".TP\n.B 2\nwrong usage; of guard also: its file is wrong\n"
           ".TP\n.B 130\ncancelled by ^C; a result begun is written with \"complete\": false\n"
           ".SH FILES\n.TP\n.I ~/.local/share/atmanscope/models\nGGUF files that \\-m finds by name\n"
-          ".TP\n.I ~/.local/state/atmanscope/history\nthe last 1,000 prompts measured on the screen, readable by their owner "
-          "only; \\-\\-no\\-history leaves it alone\n"
+          ".TP\n.I ~/.local/state/atmanscope/history\nthe last 1,000 prompts measured on the screen, readable by their "
+          "owner only; \\-\\-no\\-history leaves it alone\n"
           ".SH ENVIRONMENT\n"
           ".TP\n.B XDG_DATA_HOME\nused in place of ~/.local/share\n"
           ".TP\n.B XDG_STATE_HOME\nused in place of ~/.local/state\n"

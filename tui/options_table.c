@@ -153,7 +153,8 @@ static int read_device(struct options *o, const char *value, struct error *error
 static int read_memory(struct options *o, const char *value, struct error *error)
 {
     static const struct { const char *name; double bytes; } units[] = {
-        {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}};
+        {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12},
+        {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}};
     size_t digits = strspn(value, "0123456789."), length = strlen(value + digits);
     double number, unit = 0;
     if (length > 1 && value[digits + length - 1] == 'B')
@@ -162,7 +163,8 @@ static int read_memory(struct options *o, const char *value, struct error *error
         if (strlen(units[i].name) == length && strncasecmp(value + digits, units[i].name, length) == 0)
             unit = units[i].bytes;
     if (!read_number(value, digits, &number) || unit == 0 || number <= 0 || number * unit > 0x1p60)
-        return error_set(error, ERROR_ARGUMENT, "--memory %s: not an amount of memory; write for example 300M or 2G", value);
+        return error_set(error, ERROR_ARGUMENT, "--memory %s: not an amount of memory; write for example 300M or 2G",
+                         value);
     o->memory = (size_t)(number * unit);
     return 0;
 }
@@ -236,8 +238,8 @@ static const struct option_row model_rows[] = {
      .offset = AT(precision),
      .words = precision_words,
      .base = -1,
-     .help = "of the probes' products: f32, bf16, int8, or auto: f32 unless another takes less than half its time here; "
-             "plain passes are always f32 (default: auto; eval, guard and generate f32)"},
+     .help = "of the probes' products: f32, bf16, int8, or auto: f32 unless another takes less than half its time "
+             "here; plain passes are always f32 (default: auto; eval, guard and generate f32)"},
     {.commands = COMPUTING,
      .name = "tf32",
      .kind = OPTION_FLAG,
@@ -249,15 +251,15 @@ static const struct option_row model_rows[] = {
      .kind = OPTION_WORD,
      .offset = AT(weights),
      .words = weights_words,
-     .help = "of a quantised model on the CPU: mapped leaves them in the file and takes the least memory, expanded keeps "
-             "them in f32, which makes plain passes faster, auto does that with small models (default: auto)"},
+     .help = "of a quantised model on the CPU: mapped leaves them in the file and takes the least memory, expanded "
+             "keeps them in f32, which makes plain passes faster, auto does that with small models (default: auto)"},
     {.commands = COMPUTING,
      .name = "memory",
      .value = "LIMIT",
      .kind = OPTION_OWN,
      .read = read_memory,
-     .help = "on the CPU, what the program may take in all, as in 300M or 2G, at some cost in time; refused where it does not "
-             "do (default: three times what a plain pass of the prompt needs)"},
+     .help = "on the CPU, what the program may take in all, as in 300M or 2G, at some cost in time; refused where it "
+             "does not do (default: three times what a plain pass of the prompt needs)"},
     {0},
 };
 
@@ -272,8 +274,9 @@ static const struct option_row prompt_rows[] = {
      .help = "a picture (PNG, JPEG or still WebP, at most 67 million pixels) of the prompt: its place is the next "
              "<image> in the text, else before the text; repeatable"},
     {.commands = COMPUTING & ~BENCH, .name = "chat", .kind = OPTION_FLAG, .offset = AT(chat),
-     .help = "the prompt is a conversation: put the model's chat template around it (default where the model file has one); "
-             "lines that are nothing but system:, user: or assistant: say who speaks, else all of it is the user's"},
+     .help = "the prompt is a conversation: put the model's chat template around it (default where the model file has "
+             "one); lines that are nothing but system:, user: or assistant: say who speaks, else all of it is the "
+             "user's"},
     {.commands = COMPUTING & ~BENCH, .name = "raw", .kind = OPTION_FLAG, .offset = AT(raw),
      .help = "give the model the prompt as it is (default where the model file has no chat template)"},
     {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "system", .value = "TEXT",
@@ -281,12 +284,12 @@ static const struct option_row prompt_rows[] = {
      .help = "begin the conversation with this message of the system"},
     {.commands = COMPUTING & ~BENCH & ~EVAL & ~GUARD, .name = "chat-file", .value = "FILE",
      .kind = OPTION_TEXT, .offset = AT(chat_file),
-     .help = "read messages {\"role\": \"system\", \"user\" or \"assistant\", \"content\": TEXT} from FILE, one a line or a "
-             "JSON array of them, - for standard input; a prompt comes after them"},
+     .help = "read messages {\"role\": \"system\", \"user\" or \"assistant\", \"content\": TEXT} from FILE, one a line "
+             "or a JSON array of them, - for standard input; a prompt comes after them"},
     {.commands = COMPUTING & ~BENCH, .name = "chat-template", .value = "NAME", .kind = OPTION_OWN,
      .read = read_chat_template,
-     .help = "family of chat templates to use in place of the file's own: chatml, llama3, gemma, phi3, ... (a wrong name "
-             "lists them all)"},
+     .help = "family of chat templates to use in place of the file's own: chatml, llama3, gemma, phi3, ... (a wrong "
+             "name lists them all)"},
     {0},
 };
 
@@ -296,18 +299,19 @@ static const struct option_row target_rows[] = {
     {.commands = EXPLAIN, .name = "generate", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate), .low = 1,
      .high = 1 << 20, .help = "explain the model's own, most probable continuation of up to N tokens (default: 1)"},
     {.commands = EVAL | GUARD, .name = "generate", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate), .low = 1,
-     .high = 1 << 20, .help = "where a case has no target, explain the model's own answer of up to N tokens (default: 32)"},
+     .high = 1 << 20,
+     .help = "where a case has no target, explain the model's own answer of up to N tokens (default: 32)"},
     {.commands = EXPLAIN, .name = "foil", .value = "TEXT", .kind = OPTION_TEXT, .offset = AT(foil),
      .help = "explain why the target rather than TEXT, at the first token where they differ"},
     {.commands = EXPLAIN, .name = "proof", .kind = OPTION_FLAG, .offset = AT(proof),
-     .help = "then delete the text of the strongest units, and of others at random, and tell how the answer's probability "
-             "falls; and find a small set of units without which the answer is another"},
+     .help = "then delete the text of the strongest units, and of others at random, and tell how the answer's "
+             "probability falls; and find a small set of units without which the answer is another"},
     {.commands = EXPLAIN, .name = "pairs", .kind = OPTION_FLAG, .offset = AT(pairs),
      .help = "then suppress the strongest units two at a time, and tell which back each other up or stand in for each "
              "other"},
     {.commands = EXPLAIN, .name = "about", .value = "N", .kind = OPTION_COUNT, .offset = AT(about), .low = 0,
-     .high = 1 << 20, .help = "output token that --proof and --pairs ask about, from 0 on (default: the one where target "
-                              "and foil differ, else the first)"},
+     .high = 1 << 20, .help = "output token that --proof and --pairs ask about, from 0 on (default: the one where "
+                              "target and foil differ, else the first)"},
     {.commands = GENERATE, .letter = 'n', .name = "tokens", .value = "N", .kind = OPTION_COUNT, .offset = AT(generate),
      .low = 1, .high = 1 << 20, .help = "continue by up to N tokens (default: 64)"},
     {.commands = GENERATE, .name = "steer", .value = "UNIT=FACTOR", .kind = OPTION_OWN, .read = read_steer,
@@ -341,8 +345,8 @@ static const struct option_row method_rows[] = {
              "pictures 0.7)"},
     {.commands = SCREEN | EXPLAIN | EVAL | GUARD, .name = "window", .value = "N",
      .kind = OPTION_OWN, .read = read_window,
-     .help = "pictures: only patches in the N x N around a patch may be similar to it (N is odd), or off: any position; "
-             "text has no window (default: 5)"},
+     .help = "pictures: only patches in the N x N around a patch may be similar to it (N is odd), or off: any "
+             "position; text has no window (default: 5)"},
     {.commands = EXPLAIN | GUARD, .name = "paths", .value = "NAME", .kind = OPTION_WORD, .offset = AT(method.paths),
      .words = paths_words,
      .help = "where: all rows, or direct: only those that predict the answer, which costs about one plain pass for all "
@@ -350,9 +354,10 @@ static const struct option_row method_rows[] = {
     {.commands = SCREEN | EXPLAIN | GENERATE | EVAL | GUARD, .name = "layers", .value = "A-B",
      .kind = OPTION_OWN, .read = read_layers,
      .help = "only in these layers, counted from 0, both included (default: all)"},
-    {.commands = EXPLAIN | BENCH, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget), .low = 0,
-     .high = 1e9, .help = "stop the probes after this time; the result then says \"complete\": false, and which values are "
-                          "estimates (default: no limit)"},
+    {.commands = EXPLAIN | BENCH, .name = "budget", .value = "SECONDS", .kind = OPTION_NUMBER, .offset = AT(budget),
+     .low = 0, .high = 1e9,
+     .help = "stop the probes after this time; the result then says \"complete\": false, and which values are "
+             "estimates (default: no limit)"},
     {0},
 };
 
@@ -377,22 +382,23 @@ static const struct option_row eval_rows[] = {
     {.commands = EVAL, .name = "per-case", .kind = OPTION_FLAG, .offset = AT(per_case),
      .help = "json: also every case with its answer, its units, the maps over them and their scores"},
     {.commands = GUARD, .name = "update", .kind = OPTION_FLAG, .offset = AT(update),
-     .help = "once all cases have run, write into the file what was measured, and move the limits that do not hold to a "
-             "tenth beyond it: the file is rewritten whole or not at all, and the status is 0"},
+     .help = "once all cases have run, write into the file what was measured, and move the limits that do not hold to "
+             "a tenth beyond it: the file is rewritten whole or not at all, and the status is 0"},
     {0},
 };
 
 static const struct option_row result_rows[] = {
     {.commands = EXPLAIN, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = explain_formats, .base = FORMAT_ANSI,
-     .help = "ansi (for terminals), json, html (one page), reference (the AtMan repository's JSON, whose sign is opposite), "
-             "png or svg (a picture, into a file with -o) (default: ansi)"},
+     .help = "ansi (for terminals), json, html (one page), reference (the AtMan repository's JSON, whose sign is "
+             "opposite), png or svg (a picture, into a file with -o) (default: ansi)"},
     {.commands = GENERATE | INFO | BENCH | GUARD, .name = "format", .value = "NAME",
      .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text or json (default: text)"},
     {.commands = EVAL, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text (a table) or json (default: json)"},
-    {.commands = EXPLAIN | GENERATE | INFO | TOKENIZE | BENCH | EVAL | GUARD, .letter = 'o', .name = "output", .value = "FILE",
+    {.commands = EXPLAIN | GENERATE | INFO | TOKENIZE | BENCH | EVAL | GUARD, .letter = 'o', .name = "output",
+     .value = "FILE",
      .kind = OPTION_TEXT, .offset = AT(output),
      .help = "write the result to FILE, whole or not at all (default: standard output)"},
     {0},
@@ -402,7 +408,8 @@ static const struct option_row recording_rows[] = {
     {.commands = SCREEN, .name = "record", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(record),
      .help = "record what happens on the screen to FILE, a new one, for atmanscope replay: texts, maps and pictures, "
              "written as they come (default: nothing is recorded; a key begins it at any time)"},
-    {.commands = REPLAY, .name = "speed", .value = "N", .kind = OPTION_NUMBER, .offset = AT(speed), .low = 0.25, .high = 16,
+    {.commands = REPLAY, .name = "speed", .value = "N", .kind = OPTION_NUMBER, .offset = AT(speed), .low = 0.25,
+     .high = 16,
      .help = "play N times as fast; pauses of more than 2 seconds are always shortened to that (default: 1)"},
     {.commands = REPLAY, .name = "to", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(to),
      .help = "no screen: write the last explanation to FILE, in the format that its ending says: .html, .json, .txt, "
@@ -413,15 +420,15 @@ static const struct option_row recording_rows[] = {
 static const struct option_row common_rows[] = {
     {.commands = SCREEN | REPLAY, .name = "graphics", .value = "NAME", .kind = OPTION_WORD, .offset = AT(graphics),
      .words = graphics_words, .base = GRAPHICS_AUTO,
-     .help = "how the screen draws pictures: sixel, blocks (halves of characters), none, or auto, sixel where the terminal "
-             "says that it knows it (default: auto)"},
+     .help = "how the screen draws pictures: sixel, blocks (halves of characters), none, or auto, sixel where the "
+             "terminal says that it knows it (default: auto)"},
     {.commands = SCREEN | EXPLAIN | REPLAY, .name = "scale", .value = "NAME", .kind = OPTION_WORD, .offset = AT(scale),
      .words = scale_names, .base = SCALE_BLUE_ORANGE,
      .help = "colours of what contradicts and of what supports: blue-orange, blue-red, purple-green, or grey, whose "
              "brightness says how much, and where a word is underlined that it contradicts (default: blue-orange)"},
     {.commands = SCREEN, .name = "plain", .kind = OPTION_FLAG, .offset = AT(plain),
-     .help = "lines of text in place of the screen, for screen readers, pipes and terminals that cannot move their cursor "
-             "(the default where TERM is dumb)"},
+     .help = "lines of text in place of the screen, for screen readers, pipes and terminals that cannot move their "
+             "cursor (the default where TERM is dumb)"},
     {.commands = SCREEN, .name = "no-history", .kind = OPTION_FLAG, .offset = AT(no_history),
      .help = "neither read nor keep former prompts (default: kept in ~/.local/state/atmanscope/history)"},
     {.commands = ALL, .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .offset = AT(verbose),
@@ -502,16 +509,16 @@ static const struct command_note guard_notes[] = {
     {"\"target\": TEXT", "the continuation that is explained (default: the model's own answer)"},
     {"\"units\": KIND", "as --units, for this case"},
     {"\"hold\": [CHECK, ...]", "must be there: what must hold, each check one of"},
-    {"{UNITS, \"share\": LIMIT}", "the units' share, from 0 to 1, in all that supports the target: in the sum of positive "
-                                  "relevances over the prompt's units, without specials and the first token"},
+    {"{UNITS, \"share\": LIMIT}", "the units' share, from 0 to 1, in all that supports the target: in the sum of "
+                                  "positive relevances over the prompt's units, without specials and the first token"},
     {"{UNITS, \"rank\": LIMIT}", "the place of the best of them, 1 for what supports the target most"},
     {"{\"probability\": LIMIT}", "of the whole target"},
     {"{\"answer\": TEXT}", "the model's own answer, of up to --generate tokens, white space at its ends left out"},
-    {"LIMIT", "{\"min\": NUMBER}, {\"max\": NUMBER} or both; --update adds \"measured\". A limit that the noise floor does "
-              "not let decide counts as failed"},
-    {"UNITS", "\"text\": WORDS, all units that touch these words wherever they stand in the prompt as whole words; \"span\": "
-              "[START, END], bytes of the prompt; or \"rect\": [IMAGE, X, Y, WIDTH, HEIGHT], pixels of a picture "
-              "counted from 0"},
+    {"LIMIT", "{\"min\": NUMBER}, {\"max\": NUMBER} or both; --update adds \"measured\". A limit that the noise floor "
+              "does not let decide counts as failed"},
+    {"UNITS", "\"text\": WORDS, all units that touch these words wherever they stand in the prompt as whole words; "
+              "\"span\": [START, END], bytes of the prompt; or \"rect\": [IMAGE, X, Y, WIDTH, HEIGHT], pixels of a "
+              "picture counted from 0"},
     {NULL, NULL},
 };
 
@@ -524,8 +531,10 @@ const struct command_row options_commands[COMMANDS] = {
     [COMMAND_INFO] = {"info", "FILE", "what a model file holds, and whether it can be used", info_examples},
     [COMMAND_TOKENIZE] = {"tokenize", "", "the tokens of a text with their byte offsets", tokenize_examples},
     [COMMAND_BENCH] = {"bench", "", "speed and memory of a model on this machine", bench_examples},
-    [COMMAND_EVAL] = {"eval", "DATASET.jsonl", "how often maps point at what is known to decide, over a data set", eval_examples},
+    [COMMAND_EVAL] = {"eval", "DATASET.jsonl", "how often maps point at what is known to decide, over a data set",
+                      eval_examples},
     [COMMAND_GUARD] = {"guard", "FILE.jsonl", "check that answers still rest on what they should, for scripts and CI",
                        guard_examples, "A line of FILE.jsonl", guard_notes},
-    [COMMAND_REPLAY] = {"replay", "[FILE]", "play a recorded session, or the last one whose line was dropped", replay_examples},
+    [COMMAND_REPLAY] = {"replay", "[FILE]", "play a recorded session, or the last one whose line was dropped",
+                        replay_examples},
 };

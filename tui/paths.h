@@ -24,8 +24,8 @@ void paths_init(struct paths *, const char *home, const char *data_home);
  * it, in any case; NULL: the shipped model.  ERROR_IO where there is none, ERROR_ARGUMENT where several fit. */
 int paths_model(const struct paths *, const char *name, char *path, size_t size, struct error *);
 
-/* The vision tower of a model: the file beside it named MODEL-mmproj*.gguf, or else mmproj*.gguf; "" where there is none.
- * ERROR_ARGUMENT where several fit. */
+/* The vision tower of a model: the file beside it named MODEL-mmproj*.gguf, or else mmproj*.gguf; "" where there is
+ * none. ERROR_ARGUMENT where several fit. */
 int paths_mmproj(const char *model, char *path, size_t size, struct error *);
 
 /* The file of sample prompts: those made for the shipped model, where model is NULL, or those for any other.  false: it

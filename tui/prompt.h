@@ -16,8 +16,8 @@ enum prompt_demand {
     PROMPT_TEXT,         /* and an empty one is ERROR_ARGUMENT */
 };
 
-/* The text of -p or --prompt-file (without the line end at its very end) with what --system and --chat-file say before it,
- * malloced and terminated; NULL if nothing is given.  PROMPT_ANY: without the latter. */
+/* The text of -p or --prompt-file (without the line end at its very end) with what --system and --chat-file say before
+ * it, malloced and terminated; NULL if nothing is given.  PROMPT_ANY: without the latter. */
 int prompt_read(const struct options *, enum prompt_demand, char **text, size_t *length, struct error *);
 
 /* The pictures of --image, in order, into images [OPTIONS_IMAGES]; what lies behind the last is left alone.  On failure

@@ -29,9 +29,10 @@ static bool is_one_message(const char *content, size_t length)
 static int write_message(FILE *text, enum chat_role role, const char *content, size_t length, struct error *error)
 {
     if (!is_one_message(content, length))
-        return error_set(error, ERROR_ARGUMENT,
-                         "a message has a line that is nothing but a role, like \"user:\", and would be taken for several; "
-                         "change that line");
+        return error_set(
+            error, ERROR_ARGUMENT,
+            "a message has a line that is nothing but a role, like \"user:\", and would be taken for several; "
+            "change that line");
     fprintf(text, "%s:\n", roles[role]);
     fwrite(content, 1, length, text);
     fputc('\n', text);

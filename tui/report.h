@@ -31,11 +31,11 @@ double report_relevance(const struct explanation *, size_t unit, int token);
 bool report_estimated(const struct explanation *, size_t unit);
 /* The greatest absolute relevance of any unit that may set the scale, see map_sets_scale(). */
 double report_limit(const struct explanation *, int token);
-/* A unit's text, of prompt or output; a special's name; the place of a unit of a picture, as "picture 1, row 3, column 5".
- * Cleaned, malloced; NULL: no memory. */
+/* A unit's text, of prompt or output; a special's name; the place of a unit of a picture, as "picture 1, row 3, column
+ * 5". Cleaned, malloced; NULL: no memory. */
 char *report_unit_text(const struct report *, size_t unit, size_t *size);
-/* Whether two units have the same words in the prompt, white space around them left out.  false: they differ, or one has
- * no text there. */
+/* Whether two units have the same words in the prompt, white space around them left out.  false: they differ, or one
+ * has no text there. */
 bool report_same_words(const struct explanation *, size_t unit, size_t other);
 /* Which one a unit is of those with its words, to stand before its text: "2nd "; "" where there is no other. */
 enum { REPORT_ORDINAL = 24 };
@@ -64,8 +64,8 @@ struct report_piece {
 /* Malloced [*count]; NULL: no memory. */
 struct report_piece *report_pieces(const struct explanation *, size_t *count);
 
-/* Indices of all units but specials, strongest first, those without relevance left out; behind them the first word, which
- * does not count (units.h).  Malloced [*count]; NULL: no memory. */
+/* Indices of all units but specials, strongest first, those without relevance left out; behind them the first word,
+ * which does not count (units.h).  Malloced [*count]; NULL: no memory. */
 int *report_ranking(const struct explanation *, int token, size_t *count);
 
 /* Each writes the whole result.  0 or ERROR_MEMORY, where nothing else is said. */

@@ -34,8 +34,8 @@ typedef int run_listener(struct run *, enum event_kind, void *data, struct error
  * explanation holds what was there; else why it failed. */
 int run_submit(struct run *, const struct request *, run_listener *, void *data, struct error *);
 
-/* Ask more about the explanation that run_submit() left, and wait for the answer's end; it is in the explanation then, as far
- * as it goes. */
+/* Ask more about the explanation that run_submit() left, and wait for the answer's end; it is in the explanation then,
+ * as far as it goes. */
 int run_inquire(struct run *, const struct inquiry *, struct error *);
 
 /* Forget all that the worker knows of earlier requests (bench measures from a cold start). */

@@ -58,8 +58,8 @@ static int sooner(int a, int b)
 }
 
 /* Milliseconds from one frame to the next, where no key asks for it: many while somebody waits for the first colours,
- * fewer when it takes long, as each costs bytes; and on a line that does not take them at once (`cost`: how long the last
- * one took) so few that there is time for keys between them. */
+ * fewer when it takes long, as each costs bytes; and on a line that does not take them at once (`cost`: how long the
+ * last one took) so few that there is time for keys between them. */
 static int64_t frame_ms(int64_t since_key, int64_t cost)
 {
     int64_t pace = since_key < 2000 ? FRAME_MS : since_key < 10000 ? 100 : 250;

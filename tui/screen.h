@@ -26,7 +26,8 @@ struct screen_options {
     bool raw, chat; /* prompts are never, or always, conversations; else where the model has a chat template */
     int generate; /* tokens of output; 0: 12 */
     const char *record; /* a file to record to from the start, which must not be there; or NULL */
-    const char *lost, *found; /* where a session is kept whose line is dropped, and that goes once it was told of; NULL: nowhere */
+    const char *lost,
+        *found; /* where a session is kept whose line is dropped, and that goes once it was told of; NULL: nowhere */
     const char *replay; /* a recording to play in place of a model, or NULL: of the rest only `terminal` counts then */
     double speed;       /* at which it is played */
 };

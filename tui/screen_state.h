@@ -153,7 +153,8 @@ bool screen_compare_leave(struct screen *, const struct engine_info *next, bool 
 
 /* -- screen_answer.c ----------------------------------------------------------------------------------------------- */
 
-/* Ask for the proof of the choice or the pairs of its strongest units, show what is there, or go back to the candidates. */
+/* Ask for the proof of the choice or the pairs of its strongest units, show what is there, or go back to the
+ * candidates. */
 unsigned screen_answer(struct screen *, enum inquiry_kind);
 /* Mark the unit under the cursor; if another is marked, ask about the two. */
 unsigned screen_mark(struct screen *);
@@ -216,7 +217,8 @@ unsigned screen_picture_act(struct screen *, enum action);
 
 /* -- screen_prompt.c ----------------------------------------------------------------------------------------------- */
 
-/* What puts another prompt in the place of the one that is written: a sample, which is measured, former ones, a file. */
+/* What puts another prompt in the place of the one that is written: a sample, which is measured, former ones, a
+ * file. */
 unsigned screen_prompt_act(struct screen *, enum action);
 /* A key for the samples that an empty start offers; false: it is none of theirs, or they are not shown. */
 bool screen_offer_key(struct screen *, const struct key *, unsigned *dirty);

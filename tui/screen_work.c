@@ -259,7 +259,9 @@ unsigned screen_setting(struct screen *screen, enum action action)
     if (*generate > TOKENS_MOST)
         *generate = TOKENS_MOST;
     if (action == ACTION_CHAT && screen->loaded.engine && !engine_info(screen->loaded.engine)->chat[0]) {
-        screen_say(screen, true, "this model has no chat template that is known; prompts go to it as they are; --chat-template names one");
+        screen_say(
+            screen, true,
+            "this model has no chat template that is known; prompts go to it as they are; --chat-template names one");
         return DIRTY_DRAW;
     }
     if (action == ACTION_CHAT)

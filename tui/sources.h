@@ -1,4 +1,5 @@
-/* sources.h: where in the prompt an output token comes from, as a number that token and source share, like a footnote's.
+/* sources.h: where in the prompt an output token comes from, as a number that token and source share, like a
+ * footnote's.
  *
  * Numbers are given to units in the order in which the output comes to rest on them.  Most tokens of a text follow from
  * those before them, and have none.  Pure: it asks an explanation and draws nothing. */
@@ -20,10 +21,10 @@ struct sources {
     size_t token_room, unit_room;
 };
 
-/* Find them all anew.  While measuring goes on, direct paths decide, for numbers not to move about with every batch; then
- * the paths that are asked for.  Of the prompt's units that may set a map's scale, a source is the one that supports its
- * token most, and by 0.5 nats at least (without it the token would be 1.6 times less likely).  Without memory there are
- * none.  Start with zeroed sources. */
+/* Find them all anew.  While measuring goes on, direct paths decide, for numbers not to move about with every batch;
+ * then the paths that are asked for.  Of the prompt's units that may set a map's scale, a source is the one that
+ * supports its token most, and by 0.5 nats at least (without it the token would be 1.6 times less likely).  Without
+ * memory there are none.  Start with zeroed sources. */
 void sources_find(struct sources *, const struct explanation *, enum map_paths);
 /* None is found. */
 void sources_clear(struct sources *);

@@ -67,7 +67,8 @@ static void join_output(const struct view *view, const struct explanation *e, st
 
 /* -- places -------------------------------------------------------------------------------------------------------- */
 
-/* Columns beside the output: for its candidates, or more for an answer; 0: none, an answer takes the whole pane then. */
+/* Columns beside the output: for its candidates, or more for an answer; 0: none, an answer takes the whole pane
+ * then. */
 static int side_columns(int columns, bool answer)
 {
     if (answer)
@@ -183,7 +184,8 @@ bool view_prompt_at(const struct view *view, int row, int column, size_t *byte)
 bool view_token_at(const struct view *view, int row, int column, size_t *token)
 {
     size_t count = view->explanation->output_count;
-    if (view->too_small || count == 0 || !view_inside(view->output, row, column) || view_inside(view->answer, row, column))
+    if (view->too_small || count == 0 || !view_inside(view->output, row, column) ||
+        view_inside(view->answer, row, column))
         return false;
     size_t byte =
         layout_byte(&view->said.layout, row - view->output.row + view->output_first, column - view->output.column);

@@ -83,7 +83,8 @@ struct view {
     long marked; /* the unit that another is to be paired with; -1: none */
     enum map_paths paths; /* the map is that of these */
     bool specials; /* the special tokens are shown */
-    long special;  /* the one among them that the prompt's cursor is on, a token of the explanation; -1: it is in the text */
+    long special;  /* the one among them that the prompt's cursor is on, a token of the explanation; -1: it is in the
+                      text */
     bool pending; /* a request waits for its first event */
     double waited; /* seconds since what view_waits() for began */
     bool mixing;  /* the mixed output is being written */
@@ -97,7 +98,8 @@ struct view {
     /* where; made by view_arrange() */
     bool too_small;
     struct area prompt, output, candidates;
-    struct area answer; /* in the place of the candidates, or of the whole pane: there is then no output; no rows: none is shown */
+    struct area answer; /* in the place of the candidates, or of the whole pane: there is then no output; no rows: none
+                           is shown */
     int prompt_title, output_title, lines, line_count; /* rows; the lines at the bottom */
     int columns, word_rows;   /* of the panes of words, from the screen's upper left on */
     struct area picture_at;   /* the cells that the picture covers; no columns: there is no pane */
@@ -220,8 +222,8 @@ void view_draw_compare(struct view *);
 bool view_draw_compare_legend(struct view *, int row);
 bool view_draw_compare_line(struct view *, int row);
 void view_free_compare(struct view *);
-/* A source's number in the cell before a word: on a space in the same row, or beside the area where a row begins.  Nothing
- * where neither is. */
+/* A source's number in the cell before a word: on a space in the same row, or beside the area where a row begins.
+ * Nothing where neither is. */
 void view_draw_number(const struct view *, struct area, int first, const struct layout *, size_t glyph, int number,
                       struct style); /* view_sources.c */
 /* Whose numbers are shown: while the output comes and is measured, and where a token is chosen; none where two

@@ -212,7 +212,8 @@ static int words_width(const struct view *view, const char *times)
 /* Why there is no value. */
 static const char *unknown(const struct view *view)
 {
-    return view->paths == MAP_ALL_PATHS || view->explanation->busy ? ": not measured yet" : ": measured on all paths only";
+    return view->paths == MAP_ALL_PATHS || view->explanation->busy ? ": not measured yet"
+                                                                   : ": measured on all paths only";
 }
 
 /* The unit under the prompt's cursor or the picture's: its value, its rank where there is room, and what it means. */
@@ -319,7 +320,8 @@ static void draw_top(struct view *view, int row)
         return;
     bool measured = map_top(&view->map, MAP_ALL, &unit, 1) > 0;
     static const char *const rests[MAP_PATHS] = {" rests on", " rests directly on", " rests through others on"},
-                             *const depends[MAP_PATHS] = {" depends on", " depends directly on", " depends through others on"};
+                             *const depends[MAP_PATHS] = {" depends on", " depends directly on",
+                                                          " depends through others on"};
     const char *how = unknown(view);
     if (measured)
         how = (map_value(&view->map, unit) < 0 ? depends : rests)[view->paths];

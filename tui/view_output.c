@@ -79,8 +79,8 @@ static void draw_titles(struct view *view)
         side = view->candidates.columns > 0 ? view->candidates.column - 2 : columns;
     char text[64];
     paint_rule(row, 0, columns, paint_plain(focus ? 0 : COLOUR_DIM));
-    left +=
-        paint_string(row, left, side - left, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD), " Output ");
+    left += paint_string(row, left, side - left, paint_plain(focus ? COLOUR_BOLD | COLOUR_REVERSE : COLOUR_BOLD),
+                         " Output ");
     if (e->output_count > 0) {
         snprintf(text, sizeof text, " %zu of %zu ", view->token + 1, e->output_count);
         left += paint_string(row, left, side - left, paint_plain(0), text);
@@ -228,6 +228,7 @@ void view_draw_output(struct view *view)
     draw_tokens(view);
     if (view->mix.rows > 0)
         draw_mixed(view);
-    for (int i = view->candidate_first; view->answer.rows == 0 && i < count && i - view->candidate_first < view->candidates.rows; i++)
+    for (int i = view->candidate_first;
+         view->answer.rows == 0 && i < count && i - view->candidate_first < view->candidates.rows; i++)
         draw_candidate(view, view->candidates.row + i - view->candidate_first, choices[i]);
 }

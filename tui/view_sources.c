@@ -33,6 +33,7 @@ void view_draw_number(const struct view *view, struct area area, int first, cons
 
 const char *view_paths_name(const struct view *view)
 {
-    static const char *const names[MAP_PATHS] = {[MAP_ALL_PATHS] = "", [MAP_DIRECT] = "direct", [MAP_MEDIATED] = "mediated"};
+    static const char *const names[MAP_PATHS] = {
+        [MAP_ALL_PATHS] = "", [MAP_DIRECT] = "direct", [MAP_MEDIATED] = "mediated"};
     return names[view->paths];
 }

@@ -99,8 +99,8 @@ static void mark(struct words *words, const long *partners)
         words->changed[i] = partners && partners[i] < 0;
 }
 
-/* Where two outputs part, each says what it says after the same words: that is compared, and not a word with the same one
- * of a later sentence.  A word that was put in or left out may move it by a little. */
+/* Where two outputs part, each says what it says after the same words: that is compared, and not a word with the same
+ * one of a later sentence.  A word that was put in or left out may move it by a little. */
 static bool align_outputs(const struct align_text *a, size_t n, const struct align_text *b, size_t m, long *a_to_b,
                           long *b_to_a)
 {

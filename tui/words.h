@@ -32,8 +32,8 @@ const char *words_text(const struct words *, size_t token, size_t *length);
 struct align_text words_bare(const struct words *, size_t token);
 
 /* Which token of a [a->count] stands for which of b and back, as in align.h; one that was replaced is paired with what
- * took its place, and where they part, that with what the other says there.  Marks as changed those of both that have no partner of the same bare text.  Either list may be NULL.
- * false: no memory; nothing is paired or changed then. */
+ * took its place, and where they part, that with what the other says there.  Marks as changed those of both that have
+ * no partner of the same bare text.  Either list may be NULL. false: no memory; nothing is paired or changed then. */
 bool words_align(struct words *a, struct words *b, long *a_to_b, long *b_to_a);
 
 #endif

@@ -101,7 +101,8 @@ static void card_free(struct device *device, void *memory)
 static size_t card_memory(struct device *device)
 {
     size_t memory = 0, total = 0;
-    if (cudaSetDevice(((struct card *)device)->ordinal) != cudaSuccess || cudaMemGetInfo(&memory, &total) != cudaSuccess)
+    if (cudaSetDevice(((struct card *)device)->ordinal) != cudaSuccess ||
+        cudaMemGetInfo(&memory, &total) != cudaSuccess)
         cudaGetLastError(); /* whoever asks for memory will hear of it */
     return memory;
 }
@@ -183,8 +184,8 @@ static int find_card(int ordinal, struct error *error)
     int cards, code = card_count(&cards, error);
     if (code < 0 || ordinal < cards)
         return code;
-    return error_set(error, ERROR_DEVICE, "there is no card %d; this machine has %d, the %s \"cuda:%d\"", ordinal, cards,
-                     cards == 1 ? "only one is" : "last is", cards - 1);
+    return error_set(error, ERROR_DEVICE, "there is no card %d; this machine has %d, the %s \"cuda:%d\"", ordinal,
+                     cards, cards == 1 ? "only one is" : "last is", cards - 1);
 }
 
 static void describe(struct card *card, const struct cudaDeviceProp *properties, size_t memory)

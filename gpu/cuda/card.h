@@ -1,8 +1,8 @@
 /* card.h: what the files of the CUDA device share.
  *
  * A card is one NVIDIA device; it is compiled into a module of its own that gpu/module.c loads, so that the program
- * runs where there is no driver.  A stream is a pair of CUDA streams, one that computes and one that copies, with its own
- * cuBLAS handle, scratch and staging memory.
+ * runs where there is no driver.  A stream is a pair of CUDA streams, one that computes and one that copies, with its
+ * own cuBLAS handle, scratch and staging memory.
  *
  * Weights lie on the card in the type the file stores them in; a product expands as many of their rows as fit a piece
  * of scratch to f32, bf16 or int8 and leaves the multiplication to cuBLAS.  Everything else is done by the card's own
@@ -48,7 +48,8 @@ enum scratch {
     SCRATCH_COUNT
 };
 
-/* A result on its way to the host: what has arrived in staging memory goes to its caller when the stream is finished. */
+/* A result on its way to the host: what has arrived in staging memory goes to its caller when the stream is
+ * finished. */
 struct result {
     const void *from;
     double *to;
@@ -105,8 +106,9 @@ bool card_check_blas(struct stream *, cublasStatus_t, const char *doing);
 void *card_scratch(struct stream *, enum scratch, size_t bytes);
 /* The same in host memory; there is one such buffer. */
 void *card_host_scratch(struct stream *, size_t bytes);
-/* Copy an array of the host to the card, beside what is computed; the array may change at once.  It stays until the stream
- * is finished, or, where it is too large for staging, until the scratch buffer is asked for again.  NULL: marked. */
+/* Copy an array of the host to the card, beside what is computed; the array may change at once.  It stays until the
+ * stream is finished, or, where it is too large for staging, until the scratch buffer is asked for again.  NULL:
+ * marked. */
 void *card_stage(struct stream *, enum scratch, const void *host, size_t bytes);
 /* Have count items of `size` bytes, which the stream's operations so far leave in a scratch buffer, copied to the host
  * beside what is computed next; deliver() turns them into to [count] when the stream is finished. */

@@ -106,8 +106,8 @@ template <> struct stored<DTYPE_Q8_0> {
     }
 };
 
-/* Entry v of a table of 16 signed bytes: 8 of them in each word, the first in its low end.  An array would lie in memory
- * that each thread has of its own. */
+/* Entry v of a table of 16 signed bytes: 8 of them in each word, the first in its low end.  An array would lie in
+ * memory that each thread has of its own. */
 static __device__ __forceinline__ float table_entry(uint64_t first, uint64_t second, int v)
 {
     return (float)(int8_t)((v < 8 ? first : second) >> v % 8 * 8);

@@ -1,9 +1,10 @@
 /* stream.c: the CUDA device's streams: order, failures, scratch, and the way of bytes between host and card.
  *
- * What is uploaded leaves from a piece of pinned memory, so that the caller's array may change at once and the call does
- * not wait for the stream.  Indices and tasks go to a place on the card that nothing else uses until the stream is
- * finished, so their copies need not wait for what is being computed; results go back the same way.  The host waits when
- * that memory is full, or when a stream is finished, and then for this stream alone: nothing here waits for a card. */
+ * What is uploaded leaves from a piece of pinned memory, so that the caller's array may change at once and the call
+ * does not wait for the stream.  Indices and tasks go to a place on the card that nothing else uses until the stream is
+ * finished, so their copies need not wait for what is being computed; results go back the same way.  The host waits
+ * when that memory is full, or when a stream is finished, and then for this stream alone: nothing here waits for a
+ * card. */
 #include "gpu/cuda/card.h"
 
 #include <stdarg.h>
@@ -12,7 +13,8 @@
 #include <string.h>
 
 /* Staging memory has two halves.  Where one is full the host waits for the stream and takes the other, so that what an
- * operation has staged just before stays as it is: an operation stages up to four arrays, each up to a quarter of a half. */
+ * operation has staged just before stays as it is: an operation stages up to four arrays, each up to a quarter of a
+ * half. */
 enum {
     STAGING_HALF = 2 << 20,
     STAGING = 2 * STAGING_HALF,

@@ -1,8 +1,9 @@
-/* bench_device.c: how fast a device is at what a probe engine asks of it, at the shapes of a model of 135 million weights.
+/* bench_device.c: how fast a device is at what a probe engine asks of it, at the shapes of a model of 135 million
+ * weights.
  *
  * `bench_device [DEVICE [THREADS [NAME]]]` prints a line for each operation (those whose name begins so): in one wide
- * stream, and in as many ordinary streams as the device likes, side by side.  "a core" is the work by seconds of processor
- * time, which tells more on a busy machine.  No test: it only measures. */
+ * stream, and in as many ordinary streams as the device likes, side by side.  "a core" is the work by seconds of
+ * processor time, which tells more on a busy machine.  No test: it only measures. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,7 +112,8 @@ static void run_feed_int8(struct task *t)
 static void run_attend(struct task *t)
 {
     const struct model *m = t->model;
-    m->ops->attend_delta(t->stream, &m->attention, PROBES, t->span, m->factor, m->base, m->output, t->x, t->z, t->z, t->y);
+    m->ops->attend_delta(t->stream, &m->attention, PROBES, t->span, m->factor, m->base, m->output, t->x, t->z, t->z,
+                         t->y);
 }
 
 static void run_gate(struct task *t)
@@ -157,7 +159,8 @@ static const struct operation {
     {"the same in int8, x 576 x 1536", run_up_int8, 2e-9 * ROWS * WIDTH * HIDDEN, "GFLOP/s", true},
     {"the same in int8, x 1536 x 576", run_down_int8, 2e-9 * ROWS * WIDTH * HIDDEN, "GFLOP/s", true},
     {"feed_delta in int8, x 576 x 1536 x 3", run_feed_int8, 6e-9 * ROWS * WIDTH * HIDDEN, "GFLOP/s", true},
-    {"attend_delta 8 probes of 128 / 256", run_attend, 4e-9 * HEADS * HEAD_DIM * PROBES * POSITIONS * POSITIONS * 3 / 8, "GFLOP/s", true},
+    {"attend_delta 8 probes of 128 / 256", run_attend, 4e-9 * HEADS * HEAD_DIM * PROBES * POSITIONS * POSITIONS * 3 / 8,
+     "GFLOP/s", true},
     {"gate_delta 1024 x 1536", run_gate, 1e-9 * ROWS * HIDDEN, "G elements/s", true},
     {"norm_delta 1024 x 576", run_norm, 1e-9 * ROWS * WIDTH, "G elements/s", true},
     {"lse_delta 128 x 576 x 49152", run_lse, 2e-9 * TARGET_ROWS * WIDTH * VOCABULARY, "GFLOP/s", true},

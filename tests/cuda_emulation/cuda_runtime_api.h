@@ -87,8 +87,8 @@ void emulation_set_device_status(cudaError_t);
 void emulation_set_capability(int);
 void emulation_set_first_capability(int); /* of card 0 alone */
 void emulation_reset(void);
-/* How often the host has waited for one stream, and how often it did what makes it wait for a whole card (allocating and
- * freeing do); counted since the program began. */
+/* How often the host has waited for one stream, and how often it did what makes it wait for a whole card (allocating
+ * and freeing do); counted since the program began. */
 void emulation_waits(unsigned long *stream, unsigned long *card);
 /* How many bytes of a card's memory are in use. */
 size_t emulation_used(int card);

@@ -1,5 +1,5 @@
-/* open.c: stands in for gpu/module.c in programs that run on the emulated machine.  EMULATED_CARDS says how many cards it
- * has (default: 1). */
+/* open.c: stands in for gpu/module.c in programs that run on the emulated machine.  EMULATED_CARDS says how many cards
+ * it has (default: 1). */
 #include "gpu/module.h"
 
 #include <cuda_runtime_api.h>

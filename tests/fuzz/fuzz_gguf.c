@@ -1,7 +1,7 @@
 /* fuzz_gguf.c: libFuzzer's way into the reader of model files.
  *
- * Whatever the bytes are, opening them must end in a code or in a model of which every entry and every tensor can be walked
- * to its last byte.  Built by clang with sanitizers, which see what goes wrong; run by run_fuzz.sh. */
+ * Whatever the bytes are, opening them must end in a code or in a model of which every entry and every tensor can be
+ * walked to its last byte.  Built by clang with sanitizers, which see what goes wrong; run by run_fuzz.sh. */
 #include "core/gguf.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* fuzz_image.c: libFuzzer's way into the reader of pictures.
  *
- * Whatever the bytes are, decoding them must end in a code with a message, or in a picture within the limits whose bytes
- * can be read, and which can be resized and prepared.  The libraries themselves are not instrumented: what is looked at
- * is what is done with them. */
+ * Whatever the bytes are, decoding them must end in a code with a message, or in a picture within the limits whose
+ * bytes can be read, and which can be resized and prepared.  The libraries themselves are not instrumented: what is
+ * looked at is what is done with them. */
 #include <stdlib.h>
 
 #include "core/prepare.h"

@@ -1,5 +1,5 @@
-/* fuzz_model.c: libFuzzer's way into what is made of a model file once its bytes are sound: the check of shapes, and the
- * tokeniser, which is opened and used.
+/* fuzz_model.c: libFuzzer's way into what is made of a model file once its bytes are sound: the check of shapes, and
+ * the tokeniser, which is opened and used.
  *
  * The vocabulary is as untrusted as the rest of the file; the library that runs half of the tokenisers is not ours. */
 #include "core/gguf.h"

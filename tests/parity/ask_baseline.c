@@ -99,7 +99,8 @@ static void read_question(const struct setting *s, struct question *q, const jso
 
 /* -- running ------------------------------------------------------------------------------------------------------- */
 
-/* The prompt, from where it leaves what the baseline holds, then all targets but the last; *fed: how much of the prompt. */
+/* The prompt, from where it leaves what the baseline holds, then all targets but the last; *fed: how much of the
+ * prompt. */
 static int feed(const struct setting *s, const struct question *q, int *fed, struct error *error)
 {
     struct baseline *b = s->baseline;
@@ -222,7 +223,8 @@ static json_t *answer(const struct setting *s, const struct question *q)
         status = say(s, q, s->baseline, logprob, lse, &error);
     if (status == 0) {
         embedding = embeddings(s, s->baseline->count);
-        struct plan_ground ground = {s->baseline->count, baseline_sees(s->baseline), embedding, s->model->width, NULL, 0};
+        struct plan_ground ground = {
+            s->baseline->count, baseline_sees(s->baseline), embedding, s->model->width, NULL, 0};
         status = plan_new(q->unit, q->units, &ground, &q->method, &plan, &error);
     }
     if (status == 0)
@@ -273,7 +275,8 @@ int main(int count, char **arguments)
     }
     struct setting s = {.model = engine->model};
     ops = s.model->device->ops;
-    if (ops->stream_new(s.model->device, true, &s.stream, &error) || lanes_new(s.model, CAPACITY, NULL, &s.lanes, &error) ||
+    if (ops->stream_new(s.model->device, true, &s.stream, &error) ||
+        lanes_new(s.model, CAPACITY, NULL, &s.lanes, &error) ||
         baseline_new(s.model, CAPACITY, keep, &s.baseline, &error) ||
         baseline_new(s.model, CAPACITY, false, &s.plain, &error)) {
         fprintf(stderr, "ask_baseline: %s\n", error.message);

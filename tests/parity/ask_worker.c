@@ -8,9 +8,11 @@
  * "direct": true (or not), "both": true for what direct paths do beside it (or not), "fresh": true (or not)} or
  * {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
- * [choices], "direct": the same on direct paths, null where not known, "encoded": whether a picture had to be, "probes": how many ran, "kept": how many did not have to, "noise": the floor, and if the line says "shown": true, "shown": [["token", "units",
- * "relevance" or "done", seconds since the request, seconds of processors since then, probes run, [the strongest units by the values known then, best first]]...]},
- * or {"chosen": [relevance of each unit], "chosen_direct": [the same on direct paths]}; where it failed, {"error"}. */
+ * [choices], "direct": the same on direct paths, null where not known, "encoded": whether a picture had to be,
+ * "probes": how many ran, "kept": how many did not have to, "noise": the floor, and if the line says "shown": true,
+ * "shown": [["token", "units", "relevance" or "done", seconds since the request, seconds of processors since then,
+ * probes run, [the strongest units by the values known then, best first]]...]}, or {"chosen": [relevance of each unit],
+ * "chosen_direct": [the same on direct paths]}; where it failed, {"error"}. */
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -81,8 +83,8 @@ static enum event_kind wait_for(struct worker *worker, struct explanation *e, en
         struct pollfd readable = {.fd = worker_fd(worker), .events = POLLIN};
         poll(&readable, 1, -1);
         while (worker_next(worker, e, &kind)) {
-            if (shown && (kind == EVENT_TOKEN || kind == EVENT_DIRECT || kind == EVENT_UNITS || kind == EVENT_RELEVANCE ||
-                          kind == EVENT_DONE))
+            if (shown && (kind == EVENT_TOKEN || kind == EVENT_DIRECT || kind == EVENT_UNITS ||
+                          kind == EVENT_RELEVANCE || kind == EVENT_DONE))
                 json_array_append_new(shown, moment(e, kind, start, busy));
             if (kind == wanted || kind == EVENT_FAILED)
                 return kind;
@@ -132,8 +134,9 @@ static json_t *explanation_json(const struct explanation *e)
         json_array_append_new(direct, direct_json(e, u));
     }
     return json_pack("{so so so so so sb si si so}", "prompt", prompt, "output", output, "units", units, "relevance",
-                     relevance, "direct", direct, "encoded", e->cost.vision_seconds > 0, "probes", e->cost.probes, "kept",
-                     e->cost.probes_kept, "noise", isnan(e->noise_floor) ? json_null() : json_real(e->noise_floor));
+                     relevance, "direct", direct, "encoded", e->cost.vision_seconds > 0, "probes", e->cost.probes,
+                     "kept", e->cost.probes_kept, "noise",
+                     isnan(e->noise_floor) ? json_null() : json_real(e->noise_floor));
 }
 
 /* Each file is read once: the same picture again is the same image. */

@@ -2,8 +2,8 @@
  *
  *   encode_strings MODEL PRE start|continue|specials < records > tokens
  *
- * A record is a 32-bit length and as many bytes; for each the answer is a 32-bit count and as many (id, start, end), each of
- * 32 bits.  PRE "" is the file's.  On stderr: bytes, seconds. */
+ * A record is a 32-bit length and as many bytes; for each the answer is a 32-bit count and as many (id, start, end),
+ * each of 32 bits.  PRE "" is the file's.  On stderr: bytes, seconds. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* render_chat TEMPLATE: print the family of a Jinja chat template, and the conversation of standard input as it formats it. */
+/* render_chat TEMPLATE: print the family of a Jinja chat template, and the conversation of standard input as it formats
+ * it. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -6,7 +6,8 @@
  *   relevance  a unit that holds the word of the choice: +2 nats; one that holds another colour: -1; special units: 9;
  * all others within 0.2; a picture is a grid of 12 x 12 patches, of which those around column FAKE_COLUMN, row FAKE_ROW
  * have 1.5 nats for " blue"
- * and -1 for others; direct paths have three quarters of it; with such a unit steered below 0.3 the output says " red" where it said " blue"
+ * and -1 for others; direct paths have three quarters of it; with such a unit steered below 0.3 the output says " red"
+ * where it said " blue".
  * A model named "broken" cannot be opened, and a prompt that holds "FAIL" fails, as one that
  * holds "CRASH" crashes. It does not pretend to keep anything between requests. */
 #include "tests/tui/fake_engine.h"
@@ -576,8 +577,8 @@ static void run_retarget(struct worker *worker, uint64_t number, int token, int3
     post(worker, event);
 }
 
-static void post_answer(struct worker *worker, uint64_t number, const struct inquiry *inquiry, const struct proof *proof,
-                        const struct pairs *pairs)
+static void post_answer(struct worker *worker, uint64_t number, const struct inquiry *inquiry,
+                        const struct proof *proof, const struct pairs *pairs)
 {
     struct event *event = event_new(inquiry->kind == INQUIRY_PROOF ? EVENT_PROOF : EVENT_PAIRS, number);
     event->proof = malloc(sizeof *proof);

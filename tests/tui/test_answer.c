@@ -40,7 +40,8 @@ static void test_proof(size_t size)
     bool narrow = sizes[size].columns < 72;
     pty_send(pty, "\t" RIGHT "e");
     CHECK(pty_wait(pty, "Proof for \"blue\"") && pty_wait(pty, "nats more than chance"), "%s", pty_screen(pty));
-    CHECK(pty_wait(pty, "it says") && pty_wait(pty, "\"red\"") && pty_wait(pty, "without 1st \"Tom\", \"blue\""), "%s", pty_screen(pty));
+    CHECK(pty_wait(pty, "it says") && pty_wait(pty, "\"red\"") && pty_wait(pty, "without 1st \"Tom\", \"blue\""), "%s",
+          pty_screen(pty));
     CHECK(pty_cell_of(pty, "Tom has").underline && pty_cell_of(pty, "blue").underline &&
               !pty_cell_of(pty, "hat. What").underline,
           "%s", pty_screen(pty));

@@ -96,7 +96,8 @@ static void test_pairs(const struct explanation *before, const struct explanatio
 static void test_first_word(void)
 {
     struct unit was[] = {{.kind = UNIT_WORD, .first = 0}, {.kind = UNIT_WORD, .first = 1}},
-                is[] = {{.kind = UNIT_WORD, .first = 0}, {.kind = UNIT_WORD, .first = 1}, {.kind = UNIT_WORD, .first = 2}};
+                is[] = {
+                    {.kind = UNIT_WORD, .first = 0}, {.kind = UNIT_WORD, .first = 1}, {.kind = UNIT_WORD, .first = 2}};
     float was_nats[2 * (1 + CANDIDATES)] = {90}, is_nats[3 * (1 + CANDIDATES)] = {80};
     bool measured[] = {true, true, true};
     struct output_token output = {.id = 0};
@@ -105,12 +106,14 @@ static void test_first_word(void)
                        now = {.token_count = 3, .output = &output, .output_count = 1, .units = is, .unit_count = 3,
                               .measured = measured, .relevance = is_nats, .foil = {.token = -1}};
     struct difference d = {.unit_before = (long[]){-1, 0, 1}, .units = 3};
-    struct map map_before = map_of(&before, &(struct map_question){0}), map_now = map_of(&now, &(struct map_question){0});
+    struct map map_before = map_of(&before, &(struct map_question){0}),
+               map_now = map_of(&now, &(struct map_question){0});
     long top[3];
     was_nats[1 + CANDIDATES] = 2;
     is_nats[1 + CANDIDATES] = 3;
     is_nats[2 * (1 + CANDIDATES)] = 1;
-    CHECK(difference_value(&d, &map_before, &map_now, 1) == -87 && difference_value(&d, &map_before, &map_now, 2) == -1);
+    CHECK(difference_value(&d, &map_before, &map_now, 1) == -87 &&
+          difference_value(&d, &map_before, &map_now, 2) == -1);
     CHECK(difference_limit(&d, &map_before, &map_now) == 1, "%g", difference_limit(&d, &map_before, &map_now));
     CHECK(difference_top(&d, &map_before, &map_now, top, 3) == 1 && top[0] == 2);
 }
@@ -119,7 +122,8 @@ static void test_first_word(void)
 static void test_parting(void)
 {
     char was[] = " Rome. The capital of Spain is Madrid.", is[] = " Madrid. The answer is 1.", moved[] = " Oh Rome.";
-    size_t was_ends[] = {5, 6, 10, 18, 21, 27, 30, 37, 38}, is_ends[] = {7, 8, 12, 19, 22, 24, 25}, moved_ends[] = {3, 8, 9};
+    size_t was_ends[] = {5, 6, 10, 18, 21, 27, 30, 37, 38}, is_ends[] = {7, 8, 12, 19, 22, 24, 25},
+           moved_ends[] = {3, 8, 9};
     bool was_changed[9], is_changed[7], moved_changed[3];
     struct words a = {.text = was, .ends = was_ends, .changed = was_changed, .count = 9},
                  b = {.text = is, .ends = is_ends, .changed = is_changed, .count = 7},

@@ -130,7 +130,8 @@ static void test_heat(void)
     CHECK(pty_wait(pty, "100 %"));
     seen = last_picture(pty);
     const uint8_t *strong = pixel(&seen, 9.85 / 12, 4.85 / 12), *weak = pixel(&before, 9.85 / 12, 4.85 / 12);
-    CHECK(is_near(strong, colour_rgb(SCALE_BLUE_ORANGE, GROUND_DARK, -0.5), 30) && !is_near(weak, colour_rgb(SCALE_BLUE_ORANGE, GROUND_DARK, -0.5), 30),
+    CHECK(is_near(strong, colour_rgb(SCALE_BLUE_ORANGE, GROUND_DARK, -0.5), 30) &&
+              !is_near(weak, colour_rgb(SCALE_BLUE_ORANGE, GROUND_DARK, -0.5), 30),
           "%d %d %d, %d %d %d", strong[0], strong[1], strong[2], weak[0], weak[1], weak[2]);
     sixel_pixels_free(&seen);
     sixel_pixels_free(&before);

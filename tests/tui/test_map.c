@@ -61,8 +61,8 @@ static void test_values(const struct explanation *e)
     struct map rather = map_of(e, &red), unasked = map_of(e, &typed);
     CHECK(rather.limit == 3 && map_value(&rather, blue) == 3 && map_value(&rather, special) == 0, "%g %g", rather.limit,
           map_value(&rather, blue));
-    CHECK(isnan(map_value(&unasked, blue)) && map_position(&unasked, blue) == 0 && map_top(&unasked, MAP_ALL, NULL, 0) == 0 &&
-          map_rank(&unasked, blue) == 0);
+    CHECK(isnan(map_value(&unasked, blue)) && map_position(&unasked, blue) == 0 &&
+          map_top(&unasked, MAP_ALL, NULL, 0) == 0 && map_rank(&unasked, blue) == 0);
     long top[3];
     CHECK(map_top(&map, MAP_ALL, top, 3) == 3 && top[0] == blue);
     CHECK(fabs(map_value(&map, top[1])) == 1, "red is next: %g", map_value(&map, top[1]));

@@ -1,4 +1,5 @@
-/* test_paths.c: the output's sources while it is written, and the map of direct paths and of the others, in several sizes. */
+/* test_paths.c: the output's sources while it is written, and the map of direct paths and of the others, in several
+ * sizes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -68,7 +69,8 @@ static void test_chosen_again(size_t size)
     char gate[] = "/tmp/atmanscope-tokens-XXXXXX";
     int fd;
     struct pty *pty = start_gated(size, gate, &fd);
-    CHECK(write(fd, "xxxxxxxxxxxx", 12) == 12 && pty_wait(pty, DONE) && pty_wait(pty, " 1 of 12 "), "%s", pty_screen(pty));
+    CHECK(write(fd, "xxxxxxxxxxxx", 12) == 12 && pty_wait(pty, DONE) && pty_wait(pty, " 1 of 12 "), "%s",
+          pty_screen(pty));
     CHECK(pty_wait(pty, "\"A\" rests on \"Anna\" +2.000") && pty_wait(pty, "a blue"), "%s", pty_screen(pty));
     pty_stop(pty);
     close(fd);
@@ -83,17 +85,21 @@ static void test_paths(size_t size)
     CHECK(pty_wait(pty, DONE), "%s", pty_screen(pty));
     pty_send(pty, "\t" RIGHT "p");
     CHECK(pty_wait(pty, "direct: what the token itself"), "%s", pty_screen(pty));
-    CHECK(pty_wait(pty, "\"blue\" rests directly on") && pty_wait(pty, narrow ? "direct against -2.000" : "direct paths: contra"),
+    CHECK(pty_wait(pty, "\"blue\" rests directly on") &&
+              pty_wait(pty, narrow ? "direct against -2.000" : "direct paths: contra"),
           "%s", pty_screen(pty));
     CHECK(narrow || pty_wait(pty, "rests directly on \"blue\" +1.500"), "%s", pty_screen(pty));
     pty_send(pty, "r");
-    CHECK(narrow || pty_wait(pty, "\"blue\" rather than \"red\" depends directly on \"red\" -2.250"), "%s", pty_screen(pty));
+    CHECK(narrow || pty_wait(pty, "\"blue\" rather than \"red\" depends directly on \"red\" -2.250"), "%s",
+          pty_screen(pty));
     pty_send(pty, "rp");
-    CHECK(pty_wait(pty, "\"blue\" rests through others on") && pty_wait(pty, narrow ? "mediated against" : "mediated paths: "),
+    CHECK(pty_wait(pty, "\"blue\" rests through others on") &&
+              pty_wait(pty, narrow ? "mediated against" : "mediated paths: "),
           "%s", pty_screen(pty));
     CHECK(narrow || pty_wait(pty, "through others on \"blue\" +0.500"), "%s", pty_screen(pty));
     pty_send(pty, "tcar\r");
-    CHECK(narrow || pty_wait(pty, "\"blue\" rather than \"car\" rests through others on \"blue\" +0.750"), "%s", pty_screen(pty));
+    CHECK(narrow || pty_wait(pty, "\"blue\" rather than \"car\" rests through others on \"blue\" +0.750"), "%s",
+          pty_screen(pty));
     pty_send(pty, "r\033v");
     CHECK(pty_wait(pty, "\"blue\" rests on \"blue\" +2.000"), "%s", pty_screen(pty));
     pty_stop(pty);

@@ -75,7 +75,8 @@ static void check_contrast(struct pty *pty, int rows, int columns)
                 continue;
             unsigned rgb[2] = {cell.ink & PTY_INDEX ? colour_of_256(ink) : (unsigned)ink,
                                cell.background & PTY_INDEX ? colour_of_256(under) : (unsigned)under};
-            CHECK(colour_contrast(rgb[0], rgb[1]) >= 4.5, "row %d, column %d: %06x on %06x", row, column, rgb[0], rgb[1]);
+            CHECK(colour_contrast(rgb[0], rgb[1]) >= 4.5, "row %d, column %d: %06x on %06x", row, column, rgb[0],
+                  rgb[1]);
         }
 }
 

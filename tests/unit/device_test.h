@@ -1,7 +1,7 @@
 /* device_test.h: what the tests of a device share.
  *
- * A test knows device.h only, so every device passes the same ones: `test_device_NAME DEVICE` tests that device, without
- * an argument every level of the CPU device's kernels is tested, in a wide and in an ordinary stream. */
+ * A test knows device.h only, so every device passes the same ones: `test_device_NAME DEVICE` tests that device,
+ * without an argument every level of the CPU device's kernels is tested, in a wide and in an ordinary stream. */
 #ifndef TESTS_UNIT_DEVICE_TEST_H
 #define TESTS_UNIT_DEVICE_TEST_H
 

@@ -1,5 +1,5 @@
-/* When the host waits for a card: never within a layer, for its own stream alone at the end of one, and for the whole card
- * only while streams, scratch and memory are made.  On the emulated card, which counts. */
+/* When the host waits for a card: never within a layer, for its own stream alone at the end of one, and for the whole
+ * card only while streams, scratch and memory are made.  On the emulated card, which counts. */
 #include <cuda_runtime_api.h>
 
 #include "tests/unit/device_test.h"
@@ -94,10 +94,12 @@ static void run_group(struct bench *b, struct group *g, struct stream *s, enum p
         else
             measure(b, g, s, precision);
         count(&streams, &cards);
-        CHECK(!warm || (streams == 0 && cards == 0), "layer %d: %lu waits for the stream, %lu for the card", l, streams, cards);
+        CHECK(!warm || (streams == 0 && cards == 0), "layer %d: %lu waits for the stream, %lu for the card", l, streams,
+              cards);
         CHECK(b->ops->stream_finish(s, NULL) == 0, "layer %d", l);
         count(&streams, &cards);
-        CHECK(streams == 2 && cards == 0, "end of layer %d: %lu waits for the stream, %lu for the card", l, streams, cards);
+        CHECK(streams == 2 && cards == 0, "end of layer %d: %lu waits for the stream, %lu for the card", l, streams,
+              cards);
     }
 }
 
@@ -158,8 +160,8 @@ static void test(struct bench *b)
             memcpy(dlogit, g.dlogit, sizeof dlogit);
             run_group(b, &g, s[i], (enum precision)p, true);
             for (int r = 0; r < ROWS; r++)
-                CHECK(g.dlse[r] == dlse[r] && g.dlogit[r] == dlogit[r] && isfinite(dlse[r]), "row %d: %g, then %g", r, dlse[r],
-                      g.dlse[r]);
+                CHECK(g.dlse[r] == dlse[r] && g.dlogit[r] == dlogit[r] && isfinite(dlse[r]), "row %d: %g, then %g", r,
+                      dlse[r], g.dlse[r]);
         }
 
     for (int i = 0; i < 3; i++)

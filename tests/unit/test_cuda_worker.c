@@ -31,7 +31,12 @@ static struct worker *new_worker(struct engine *engine)
 /* Submit a story of so many bytes and read events until the last; returns its kind. */
 static enum event_kind run(struct worker *w, struct explanation *e, size_t length)
 {
-    struct request r = {.prompt = story, .prompt_length = length, .generate = 2, .explain = true, .direct = true, .units = "token",
+    struct request r = {.prompt = story,
+                        .prompt_length = length,
+                        .generate = 2,
+                        .explain = true,
+                        .direct = true,
+                        .units = "token",
                         .method = method_default()};
     enum event_kind kind = EVENT_PROMPT;
     CHECK(worker_submit(w, &r) > 0, "not accepted");
@@ -65,7 +70,8 @@ static void inquire(struct worker *w, struct explanation *e)
     }
 }
 
-/* How far two answers to the same are from each other; of ranked points only the first, for orders may differ by ties. */
+/* How far two answers to the same are from each other; of ranked points only the first, for orders may differ by
+ * ties. */
 static double answers_apart(const struct explanation *a, const struct explanation *b)
 {
     const struct proof *p = &a->proof, *q = &b->proof;
@@ -128,8 +134,8 @@ static void check_like_cpu(const char *device, int precision, double allowed)
             break;
         worker_next(w, e, &kind);
     }
-    CHECK(kind == EVENT_CHOSEN && fabs((double)e->chosen[1] - explanation_relevance(e, 1, 0, 2)) < allowed, "%s: re-targeted",
-          device);
+    CHECK(kind == EVENT_CHOSEN && fabs((double)e->chosen[1] - explanation_relevance(e, 1, 0, 2)) < allowed,
+          "%s: re-targeted", device);
     worker_free(w);
     engine_close(engine);
     explanation_free(e);
@@ -142,7 +148,8 @@ static void test_several(void)
     check_like_cpu("cuda:all", PRECISION_F32, 1e-3);
     check_like_cpu("cuda:all", -1, 2e-2);
     check_like_cpu("cuda:2", PRECISION_F32, 1e-3);
-    CHECK(emulation_peer_bytes() > 0 && emulation_used(0) + emulation_used(1) + emulation_used(2) == 0, "all is given back");
+    CHECK(emulation_peer_bytes() > 0 && emulation_used(0) + emulation_used(1) + emulation_used(2) == 0,
+          "all is given back");
     emulation_reset();
 }
 
@@ -154,7 +161,8 @@ static void test_lost(void)
     struct explanation *e = explanation_new();
     emulation_fail_kernel(300);
     CHECK(run(w, e, sizeof story - 1) == EVENT_FAILED, "a lost card");
-    CHECK(e->error.code == ERROR_DEVICE && strstr(e->error.message, "unspecified launch failure"), "%s", e->error.message);
+    CHECK(e->error.code == ERROR_DEVICE && strstr(e->error.message, "unspecified launch failure"), "%s",
+          e->error.message);
     CHECK(run(w, e, 30) == EVENT_FAILED, "a card that is lost already");
     CHECK(e->error.code == ERROR_DEVICE && strstr(e->error.message, "computes no more"), "%s", e->error.message);
     explanation_free(on_cpu(30));

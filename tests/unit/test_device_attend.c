@@ -159,7 +159,8 @@ static void check_values(struct bench *b, const struct problem *p)
     struct attention a = on_device(b, p);
     size_t width = query_width(&a), n = p->rows * width;
     double *query = sums(p->query, NULL, 0, p->rows, width), *want = malloc(n * sizeof *want);
-    double *key = sums(p->key, NULL, 0, p->rows, key_width(&a)), *value = sums(p->value, NULL, 0, p->rows, key_width(&a));
+    double *key = sums(p->key, NULL, 0, p->rows, key_width(&a)),
+           *value = sums(p->value, NULL, 0, p->rows, key_width(&a));
     float *factor = factors(p->rows, 0);
     float *device_query = bench_put(b, p->query, n), *device_factor = bench_put(b, factor, (size_t)p->rows);
     for (int with = 0; with < 2; with++) {
@@ -174,7 +175,8 @@ static void check_values(struct bench *b, const struct problem *p)
         float *single = bench_output(b, n);
         int step = p->rows > 64 ? 29 : 1;
         for (int r = 0; r < p->rows; r += step)
-            b->ops->attend(b->stream, &a, with ? device_factor : NULL, r, device_query + r * width, 1, single + r * width);
+            b->ops->attend(b->stream, &a, with ? device_factor : NULL, r, device_query + r * width, 1,
+                           single + r * width);
         float *alone = bench_get(b, single, n);
         bool same = true;
         for (int r = 0; r < p->rows; r += step)
@@ -240,8 +242,10 @@ static void check_differences(struct bench *b, const struct problem *p, bool tar
         const struct probe_span *s = &span[i];
         size_t first = (size_t)s->query_row * width, count = (size_t)s->query_count * width;
         double *q = sums(p->query, changed >= QUERIES ? dquery + first : NULL, s->query_position, p->rows, width);
-        double *k = sums(p->key, changed == EVERYTHING ? dkey + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
-        double *v = sums(p->value, changed == EVERYTHING ? dvalue + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
+        double *k =
+            sums(p->key, changed == EVERYTHING ? dkey + s->key_row * narrow : NULL, s->key_position, p->rows, narrow);
+        double *v = sums(p->value, changed == EVERYTHING ? dvalue + s->key_row * narrow : NULL, s->key_position,
+                         p->rows, narrow);
         reference(&p->a, s->query_position, q, k, v, factor + (size_t)i * p->rows, want);
         for (size_t j = 0; j < count; j++)
             want[s->query_position * width + j] -= (double)base[s->query_position * width + j];
@@ -252,8 +256,9 @@ static void check_differences(struct bench *b, const struct problem *p, bool tar
         free(v);
     }
     CHECK(most < tolerance,
-          "%s: %d positions, dim %d, suppression %d, window %d, softcap %g, blocks %d, targets %d, changed %d: %g", b->name,
-          p->rows, a.head_dim, a.suppression, a.window, (double)a.softcap, p->sees != NULL, targets, changed, most);
+          "%s: %d positions, dim %d, suppression %d, window %d, softcap %g, blocks %d, targets %d, changed %d: %g",
+          b->name, p->rows, a.head_dim, a.suppression, a.window, (double)a.softcap, p->sees != NULL, targets, changed,
+          most);
     free(want);
     free(got);
     free(base);
@@ -276,7 +281,8 @@ static void check_zero(struct bench *b, const struct problem *p)
         float *ones = malloc((size_t)PROBES * p->rows * sizeof *ones);
         for (int j = 0; j < PROBES * p->rows; j++)
             ones[j] = 1;
-        float *query = bench_put(b, p->query, n), *output = bench_output(b, n), *dy = bench_output(b, query_rows * width);
+        float *query = bench_put(b, p->query, n), *output = bench_output(b, n),
+              *dy = bench_output(b, query_rows * width);
         float *factor = bench_put(b, ones, (size_t)PROBES * p->rows);
         float *none = bench_put(b, zeros, query_rows * width + key_rows * narrow);
         b->ops->attend(b->stream, &a, NULL, 0, query, p->rows, output);
@@ -284,8 +290,8 @@ static void check_zero(struct bench *b, const struct problem *p)
             float *zero = left_out ? NULL : none;
             b->ops->attend_delta(b->stream, &a, PROBES, span, factor, query, output, zero, zero, zero, dy);
             float *got = bench_get(b, dy, query_rows * width);
-            CHECK(all_zero(got, query_rows * width), "%s: %d positions, dim %d, suppression %d, targets %d: not 0", b->name,
-                  p->rows, a.head_dim, a.suppression, targets);
+            CHECK(all_zero(got, query_rows * width), "%s: %d positions, dim %d, suppression %d, targets %d: not 0",
+                  b->name, p->rows, a.head_dim, a.suppression, targets);
             free(got);
         }
         free(zeros);
@@ -397,13 +403,14 @@ static void test_blocks(struct bench *b)
     check_blocks(b, (struct attention){.heads = 3, .kv_heads = 1, .head_dim = 16, .positions = 65}, middle, 1, 9);
     check_blocks(b, (struct attention){.heads = 2, .kv_heads = 2, .head_dim = 72, .positions = 67}, all, 1, 0);
     check_blocks(b, (struct attention){.heads = 6, .kv_heads = 2, .head_dim = 20, .positions = 131}, two, 2, 0);
-    check_blocks(b, (struct attention){.heads = 6, .kv_heads = 2, .head_dim = 20, .positions = 131, .softcap = 3}, two, 2, 70);
+    check_blocks(b, (struct attention){.heads = 6, .kv_heads = 2, .head_dim = 20, .positions = 131, .softcap = 3}, two,
+                 2, 70);
     for (int i = 0; i < 4; i++) {
         static const int positions[] = {1, 2, 33, 98};
         int block[2][2];
         place_blocks(positions[i], block);
-        check_blocks(b, (struct attention){.heads = 4, .kv_heads = 2, .head_dim = 12, .positions = positions[i]}, block, 2,
-                     i % 2 * (1 + positions[i] / 4));
+        check_blocks(b, (struct attention){.heads = 4, .kv_heads = 2, .head_dim = 12, .positions = positions[i]}, block,
+                     2, i % 2 * (1 + positions[i] / 4));
     }
     check_plain(b, (struct attention){.heads = 4, .kv_heads = 2, .head_dim = 20, .positions = 131});
     check_plain(b, (struct attention){.heads = 4, .kv_heads = 2, .head_dim = 20, .positions = 131, .window = 21});
@@ -423,7 +430,8 @@ static void test(struct bench *b)
         check_all(b, (struct attention){.heads = 2, .kv_heads = 1, .head_dim = dims[i], .positions = 19});
     check_all(b, (struct attention){.heads = 6, .kv_heads = 2, .head_dim = 20, .positions = 257});
     check_all(b, (struct attention){.heads = 2, .kv_heads = 2, .head_dim = 24, .positions = 131, .window = 70});
-    check_all(b, (struct attention){.heads = 7, .kv_heads = 1, .head_dim = 12, .positions = 90, .window = 5, .softcap = 3});
+    check_all(
+        b, (struct attention){.heads = 7, .kv_heads = 1, .head_dim = 12, .positions = 90, .window = 5, .softcap = 3});
     check_all(b, (struct attention){.heads = 32, .kv_heads = 1, .head_dim = 8, .positions = 40, .softcap = 1});
 }
 

@@ -89,8 +89,8 @@ static void check_sums(struct bench *b, const struct problem *p, const float *h,
     CHECK(b->ops->stream_finish(b->stream, NULL) == 0, "%s: finish", b->name);
     for (int r = 0; r < p->rows && !strcmp(b->ops->info(b->device)->kind, "cpu"); r++) {
         double alone;
-        b->ops->lse_delta(b->stream, &p->head, PRECISION_F32, h, p->targets, lse, dh + (size_t)r * (size_t)p->head.width,
-                          p->target + r, 1, &alone);
+        b->ops->lse_delta(b->stream, &p->head, PRECISION_F32, h, p->targets, lse,
+                          dh + (size_t)r * (size_t)p->head.width, p->target + r, 1, &alone);
         CHECK(b->ops->stream_finish(b->stream, NULL) == 0 && alone == got[r], "%s: row %d alone: off by %g", b->name, r,
               alone - got[r]);
     }
@@ -106,8 +106,8 @@ static void check_sums(struct bench *b, const struct problem *p, const float *h,
     free(got);
 }
 
-static void check_head(struct bench *b, int vocabulary, int width, int targets, int rows, struct head shape, bool biased,
-                       float size)
+static void check_head(struct bench *b, int vocabulary, int width, int targets, int rows, struct head shape,
+                       bool biased, float size)
 {
     struct problem p = {.head = shape, .targets = targets, .rows = rows};
     p.head.vocabulary = vocabulary;

@@ -48,7 +48,8 @@ static void check_norm(struct bench *b, enum norm_kind kind, int groups, int wid
     free(got);
 
     float *dy = bench_output(b, ROWS * columns);
-    b->ops->norm_delta(b->stream, &norm, device_x, bench_put(b, position, ROWS), bench_put(b, dx, ROWS * columns), ROWS, dy);
+    b->ops->norm_delta(b->stream, &norm, device_x, bench_put(b, position, ROWS), bench_put(b, dx, ROWS * columns), ROWS,
+                       dy);
     got = bench_get(b, dy, ROWS * columns);
     for (size_t r = 0; r < ROWS; r++) {
         const float *before = x + position[r] * columns;
@@ -161,7 +162,8 @@ static void check_gate(struct bench *b, enum activation activation, int width, b
     /* the difference of two values as large as size * 2: their rounding counts, not the difference's */
     CHECK(error < tolerance * (double)size, "%s: gate_delta %d, width %d, up %d: %g", b->name, activation, width,
           with_up, error);
-    CHECK(all_zero(got, (size_t)width), "%s: gate_delta %d, width %d, up %d: not 0", b->name, activation, width, with_up);
+    CHECK(all_zero(got, (size_t)width), "%s: gate_delta %d, width %d, up %d: not 0", b->name, activation, width,
+          with_up);
     free(got);
     free(want);
     free(gate);
@@ -185,8 +187,8 @@ static void check_gate_ends(struct bench *b)
         float *got = bench_get(b, y, N);
         for (int i = 0; i < N - 1; i++) {
             double want = reference_gate((enum activation)activation, (double)x[i]);
-            CHECK(fabs((double)got[i] - want) <= 1e-5 * fabs(want) + 1e-36, "%s: activation %d of %g: %g, not %g", b->name,
-                  activation, (double)x[i], (double)got[i], want);
+            CHECK(fabs((double)got[i] - want) <= 1e-5 * fabs(want) + 1e-36, "%s: activation %d of %g: %g, not %g",
+                  b->name, activation, (double)x[i], (double)got[i], want);
         }
         CHECK(isnan(got[N - 1]), "%s: activation %d of NaN is %g", b->name, activation, (double)got[N - 1]);
         free(got);

@@ -3,7 +3,16 @@
 
 #include <pthread.h>
 
-enum { THREADS = 4, TIMES = 5, WIDTH = 96, HIDDEN = 160, POSITIONS = 70, PROBES = 2, ROWS = 2 * POSITIONS, VOCABULARY = 600 };
+enum {
+    THREADS = 4,
+    TIMES = 5,
+    WIDTH = 96,
+    HIDDEN = 160,
+    POSITIONS = 70,
+    PROBES = 2,
+    ROWS = 2 * POSITIONS,
+    VOCABULARY = 600
+};
 
 /* What all threads share: weights that are expanded when the first of them comes, and the baseline. */
 struct shared {
@@ -69,8 +78,9 @@ static double difference(const struct job *a, const struct job *b)
 static struct weight *q8_weight(struct device *device, int rows, uint8_t *data, struct error *error)
 {
     struct weight *w = NULL;
-    CHECK(device->ops->weight_new(device, DTYPE_Q8_0, rows, rows == HIDDEN || rows == VOCABULARY ? WIDTH : HIDDEN, data, &w,
-                                  error) == 0, "%s", error->message);
+    CHECK(device->ops->weight_new(device, DTYPE_Q8_0, rows, rows == HIDDEN || rows == VOCABULARY ? WIDTH : HIDDEN, data,
+                                  &w, error) == 0,
+          "%s", error->message);
     return w;
 }
 
@@ -113,7 +123,8 @@ static void check_side_by_side(struct bench *b, uint8_t *data)
     }
     for (int i = 0; i < THREADS; i++) {
         CHECK(jobs[i].code == 0, "%s: job %d: %d", b->name, i, jobs[i].code);
-        CHECK(difference(&jobs[i], &alone[i % 2]) == 0, "%s: job %d: %g", b->name, i, difference(&jobs[i], &alone[i % 2]));
+        CHECK(difference(&jobs[i], &alone[i % 2]) == 0, "%s: job %d: %g", b->name, i,
+              difference(&jobs[i], &alone[i % 2]));
     }
     CHECK(difference(&alone[0], &alone[1]) < 1e-3, "%s: wide against ordinary: %g", b->name,
           difference(&alone[0], &alone[1]));
@@ -128,8 +139,10 @@ static void check_names(void)
 {
     struct device *device;
     struct error error = {0};
-    CHECK(device_open(&(struct device_options){.name = "abacus"}, &device, &error) == ERROR_ARGUMENT && !device, "a name");
-    CHECK(device_open(&(struct device_options){.name = "cpu", .threads = -1}, &device, &error) == ERROR_ARGUMENT, "threads");
+    CHECK(device_open(&(struct device_options){.name = "abacus"}, &device, &error) == ERROR_ARGUMENT && !device,
+          "a name");
+    CHECK(device_open(&(struct device_options){.name = "cpu", .threads = -1}, &device, &error) == ERROR_ARGUMENT,
+          "threads");
     CHECK(device_open(&(struct device_options){.name = NULL, .threads = 2}, &device, &error) == 0, "%s", error.message);
     const struct device_info *info = device->ops->info(device);
     CHECK(info->threads == 2 || strcmp(info->kind, "cpu"), "%d threads", info->threads);

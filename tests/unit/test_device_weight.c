@@ -4,8 +4,8 @@
 
 static const double tolerance = 2e-5;
 
-/* Products in fewer bits: what rounding a row to its greatest entry's 1/127th (int8) or to 8 bits (bf16) may cost, as the
- * error's length by the product's. */
+/* Products in fewer bits: what rounding a row to its greatest entry's 1/127th (int8) or to 8 bits (bf16) may cost, as
+ * the error's length by the product's. */
 static void check_low_precision(struct bench *b, const char *type, const struct weight *w, const float *dx,
                                 const double *want, int n, int rows)
 {
@@ -21,8 +21,8 @@ static void check_low_precision(struct bench *b, const char *type, const struct 
             error += (got[i] - want[i]) * (got[i] - want[i]);
             length += want[i] * want[i];
         }
-        CHECK(sqrt(error) < 0.06 * sqrt(length) + 1e-12, "%s: precision %d, %s: error %g of %g", b->name, precision, type,
-              sqrt(error), sqrt(length));
+        CHECK(sqrt(error) < 0.06 * sqrt(length) + 1e-12, "%s: precision %d, %s: error %g of %g", b->name, precision,
+              type, sqrt(error), sqrt(length));
         free(got);
     }
 }
@@ -51,13 +51,14 @@ static void check_product(struct bench *b, uint32_t type, int rows, int columns,
     struct weight *w = NULL;
     struct error error = {0};
     CHECK(b->ops->weight_new(b->device, type, rows, columns, data, &w, &error) == 0, "%s: %s", b->name, error.message);
-    float *device_x = bench_put(b, x, (size_t)n * columns), *y = bench_output(b, outputs), *dy = bench_output(b, outputs);
+    float *device_x = bench_put(b, x, (size_t)n * columns), *y = bench_output(b, outputs),
+          *dy = bench_output(b, outputs);
     b->ops->linear(b->stream, w, biased ? bench_put(b, bias, (size_t)rows) : NULL, device_x, n, y);
     float *got = bench_get(b, y, outputs);
     /* size: of the sum of absolute terms, what rounding is relative to */
     double off = worst(got, want, outputs);
-    CHECK(off < tolerance * size / 10, "%s: linear, %s %d x %d, %d rows: %g of %g", b->name, info->name, rows, columns, n,
-          off, size);
+    CHECK(off < tolerance * size / 10, "%s: linear, %s %d x %d, %d rows: %g of %g", b->name, info->name, rows, columns,
+          n, off, size);
     free(got);
 
     for (size_t i = 0; i < outputs && biased; i++)
@@ -116,8 +117,8 @@ static void check_delta(struct bench *b)
     free(zeros);
 }
 
-/* On the CPU a row's product of differences has the same bits alone, among few rows and among many; on a card its maker's
- * library decides. */
+/* On the CPU a row's product of differences has the same bits alone, among few rows and among many; on a card its
+ * maker's library decides. */
 static void check_rows_alike(struct bench *b, enum precision precision)
 {
     enum { ROWS = 67, COLUMNS = 96, N = 40 };

@@ -50,8 +50,8 @@ static void test_places(void)
         {"a b", " \n", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        CHECK(strcmp(places(cases[i].text, cases[i].words), cases[i].places) == 0, "\"%s\" in \"%s\": %s", cases[i].words,
-              cases[i].text, places(cases[i].text, cases[i].words));
+        CHECK(strcmp(places(cases[i].text, cases[i].words), cases[i].places) == 0, "\"%s\" in \"%s\": %s",
+              cases[i].words, cases[i].text, places(cases[i].text, cases[i].words));
 }
 
 /* -- ranges -------------------------------------------------------------------------------------------------------- */
@@ -60,7 +60,8 @@ static void test_share(void)
 {
     static const double relevance[] = {1, -2, 3, 0, 4};
     static const bool named[] = {true, true, false, false, true}, none[5] = {false};
-    CHECK(is_range(verdict_share(relevance, named, 5, 0), 5 / 8.0, 5 / 8.0, 5 / 8.0), "what is negative does not count");
+    CHECK(is_range(verdict_share(relevance, named, 5, 0), 5 / 8.0, 5 / 8.0, 5 / 8.0),
+          "what is negative does not count");
     CHECK(is_range(verdict_share(relevance, named, 5, 0.5), 5 / 8.0, 4 / 8.0, 6 / 8.5), "half a nat of noise");
     CHECK(is_range(verdict_share(relevance, none, 5, 0), 0, 0, 0), "nothing is named");
     CHECK(is_range(verdict_share((double[]){-1, 0}, (bool[]){true, false}, 2, 0), 0, 0, 0), "nothing supports");
@@ -72,7 +73,8 @@ static void test_rank(void)
 {
     static const double relevance[] = {1, -2, 3, 0, 4, 1};
     CHECK(is_range(verdict_rank(relevance, (bool[]){0, 0, 0, 0, 1, 0}, 6, 0), 1, 1, 1), "the first");
-    CHECK(is_range(verdict_rank(relevance, (bool[]){0, 1, 0, 0, 0, 0}, 6, 0), 6, 6, 6), "what speaks against comes last");
+    CHECK(is_range(verdict_rank(relevance, (bool[]){0, 1, 0, 0, 0, 0}, 6, 0), 6, 6, 6),
+          "what speaks against comes last");
     CHECK(is_range(verdict_rank(relevance, (bool[]){0, 1, 1, 0, 0, 0}, 6, 0), 2, 2, 2), "the best of two");
     CHECK(is_range(verdict_rank(relevance, (bool[]){1, 0, 0, 0, 0, 0}, 6, 0), 3, 3, 4), "a tie leaves both places");
     CHECK(is_range(verdict_rank(relevance, (bool[]){0, 0, 1, 0, 0, 0}, 6, 0.5), 2, 1, 2), "a nat apart, half off each");
@@ -135,8 +137,15 @@ static struct explanation *make(void)
             values[(u * TOKENS + t) * CHOICES] = relevance[u][t];
     output[0].logprob = log(0.5);
     output[1].logprob = log(0.8);
-    e = (struct explanation){.units = units, .unit_count = UNITS, .token_count = 6, .output = output, .output_count = TOKENS,
-                             .relevance = values, .measured = measured, .noise_floor = 0.25, .foil = {.token = -1}};
+    e = (struct explanation){.units = units,
+                             .unit_count = UNITS,
+                             .token_count = 6,
+                             .output = output,
+                             .output_count = TOKENS,
+                             .relevance = values,
+                             .measured = measured,
+                             .noise_floor = 0.25,
+                             .foil = {.token = -1}};
     return &e;
 }
 
@@ -160,8 +169,8 @@ static void test_explanation(void)
     v = verdict_on(e, GUARD_SHARE, "Tom has", 0.31, NAN);
     CHECK(v.outcome == VERDICT_UNDECIDED && near(v.range.value, 0.3), "two units: %g", v.range.value);
     v = verdict_on(e, GUARD_RANK, "Tom", NAN, 2);
-    CHECK(v.outcome == VERDICT_UNDECIDED && is_range(v.range, 2, 1, 3), "specials and the target have no rank: %g %g %g",
-          v.range.value, v.range.low, v.range.high);
+    CHECK(v.outcome == VERDICT_UNDECIDED && is_range(v.range, 2, 1, 3),
+          "specials and the target have no rank: %g %g %g", v.range.value, v.range.low, v.range.high);
     v = verdict_on(e, GUARD_RANK, "a", 4, 4);
     CHECK(v.outcome == VERDICT_HELD, "\"a\" is in \"has a\", the last: %g", v.range.value);
     e->noise_floor = NAN;

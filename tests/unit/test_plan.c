@@ -3,8 +3,8 @@
 
 #include "tests/test.h"
 
-static struct plan *make(const struct unit *units, int n, int positions, const int32_t *sees, const struct method *method,
-                         const float *e)
+static struct plan *make(const struct unit *units, int n, int positions, const int32_t *sees,
+                         const struct method *method, const float *e)
 {
     struct plan *plan = NULL;
     struct error error = {0};
@@ -29,7 +29,8 @@ static void test_single_tokens(void)
     for (int u = 0; u < 3; u++) {
         CHECK(plan->start[u] == u, "unit %d starts at %d", u, plan->start[u]);
         for (int p = 0; p < 4; p++)
-            CHECK(near(plan->factor[u * 4 + p], p == u ? 0.1 : 1), "unit %d, key %d: %g", u, p, plan->factor[u * 4 + p]);
+            CHECK(near(plan->factor[u * 4 + p], p == u ? 0.1 : 1), "unit %d, key %d: %g", u, p,
+                  plan->factor[u * 4 + p]);
     }
     CHECK(plan->order[0] == 2 && plan->order[1] == 1 && plan->order[2] == 0, "the cheapest probe runs first");
     plan_free(plan);
@@ -121,7 +122,8 @@ static struct plan *make_picture(const struct unit *unit, const struct method *m
     e[2 * at(2, 1)] = 0.6f, e[2 * at(2, 1) + 1] = 0.8f;
     e[2 * at(1, 2)] = 8, e[2 * at(1, 2) + 1] = 6;
     struct picture picture = {NULL, BEFORE, COLUMNS, ROWS, 0};
-    struct plan_ground ground = {.positions = POSITIONS, .embedding = e, .width = 2, .pictures = &picture, .picture_count = 1};
+    struct plan_ground ground = {
+        .positions = POSITIONS, .embedding = e, .width = 2, .pictures = &picture, .picture_count = 1};
     struct plan *plan = NULL;
     CHECK(plan_new(unit, 1, &ground, method, &plan, NULL) == 0, "no plan");
     return plan;
@@ -171,7 +173,8 @@ static void test_tile(void)
         CHECK(near(plan->factor[p], inside ? 0.1 : 1), "tile, position %d: %g", p, plan->factor[p]);
     }
     plan_free(plan);
-    /* (1, 2) is in the window of (2, 1) alone, with cosine 0.96, though (3, 1) and others are less similar or farther */
+    /* (1, 2) is in the window of (2, 1) alone, with cosine 0.96, though (3, 1) and others are less similar or
+     * farther */
     method.window = 3;
     plan = make_picture(&tile, &method);
     CHECK(near(plan->factor[at(1, 2)], 1 - 0.9 * 0.96), "beside one of the tile's patches: %g", plan->factor[at(1, 2)]);

@@ -60,12 +60,14 @@ static void check_sequence(int line, const struct vision_info *vision, const cha
         const struct picture *p = &s.pictures[t->image];
         int place = (int)i - p->first;
         CHECK(t->id == -1 && t->start == p->start && t->end == p->start, "line %d: token %zu", line, i);
-        CHECK(place >= 0 && place < 4 && p->image == images[t->image] && p->columns == 2 && p->rows == 2, "line %d", line);
+        CHECK(place >= 0 && place < 4 && p->image == images[t->image] && p->columns == 2 && p->rows == 2, "line %d",
+              line);
         CHECK(t->rect[0] == 3.0f * (float)(place % 2) && t->rect[1] == 2.0f * (float)(place / 2) && t->rect[2] == 3 &&
                   t->rect[3] == 2,
               "line %d: row %d at %g, %g", line, place, (double)t->rect[0], (double)t->rect[1]);
         if (place == 0)
-            at += (size_t)snprintf(got + at, sizeof got - at, "%s[%d:%zu %d]", i ? " " : "", t->image, t->start, p->first);
+            at += (size_t)snprintf(got + at, sizeof got - at, "%s[%d:%zu %d]", i ? " " : "", t->image, t->start,
+                                   p->first);
     }
     CHECK(status == code && (code ? strstr(got, expected) != NULL : !strcmp(got, expected)),
           "line %d: \"%s\"\n  got      %s\n  expected %s", line, text, got, expected);
@@ -116,9 +118,12 @@ static void test_cut(const struct vision_info *framed)
     struct unit *units;
     size_t count;
     struct error error = {0};
-    CHECK(sequence_new(tokenizer, framed, text, sizeof text - 1, NULL, 0, TOKENIZE_START, images, 1, &s, &error) == 0, "%s",
-          error.message);
-    static const struct { const char *patches; size_t count; } cuts[] = {{"patch", 9}, {"2x2", 6}, {"whole", 6}, {"auto", 9}};
+    CHECK(sequence_new(tokenizer, framed, text, sizeof text - 1, NULL, 0, TOKENIZE_START, images, 1, &s, &error) == 0,
+          "%s", error.message);
+    static const struct {
+        const char *patches;
+        size_t count;
+    } cuts[] = {{"patch", 9}, {"2x2", 6}, {"whole", 6}, {"auto", 9}};
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         CHECK(sequence_cut(&s, text, sizeof text - 1, "word", cuts[i].patches, &units, &count, &error) == 0, "%s",
               error.message);
@@ -128,7 +133,8 @@ static void test_cut(const struct vision_info *framed)
         CHECK(units[3].kind == UNIT_PATCH && units[3].start == 1 && units[3].end == 1, "the first patch");
         free(units);
     }
-    CHECK(sequence_cut(&s, text, sizeof text - 1, "word", "3x3", &units, &count, &error) == ERROR_ARGUMENT && !units, "3x3");
+    CHECK(sequence_cut(&s, text, sizeof text - 1, "word", "3x3", &units, &count, &error) == ERROR_ARGUMENT && !units,
+          "3x3");
     CHECK(sequence_cut(&s, text, sizeof text - 1, "(", "2x2", &units, &count, &error) == ERROR_ARGUMENT && !units, "(");
     sequence_free(&s);
 }

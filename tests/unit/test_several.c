@@ -9,7 +9,16 @@
 #include <cuda_runtime_api.h>
 #endif
 
-enum { MEMBERS = 3, STREAMS = 6, WIDTH = 64, HIDDEN = 96, POSITIONS = 37, PROBES = 2, ROWS = 2 * POSITIONS, VOCABULARY = 130 };
+enum {
+    MEMBERS = 3,
+    STREAMS = 6,
+    WIDTH = 64,
+    HIDDEN = 96,
+    POSITIONS = 37,
+    PROBES = 2,
+    ROWS = 2 * POSITIONS,
+    VOCABULARY = 130
+};
 
 static struct device *whole;
 static const struct device_ops *ops;
@@ -170,18 +179,21 @@ static void run_all(struct shared *shared, struct job *jobs, struct stream *wide
         for (int k = 0; k < ROWS * WIDTH; k++)
             most = fmax(most, fabs((double)jobs[i].dx[k] - (double)reference.dx[k]));
         for (int k = 0; k < ROWS; k++)
-            most = fmax(most, fmax(fabs(jobs[i].dlse[k] - reference.dlse[k]), fabs(jobs[i].dlogit[k] - reference.dlogit[k])));
+            most = fmax(most,
+                        fmax(fabs(jobs[i].dlse[k] - reference.dlse[k]), fabs(jobs[i].dlogit[k] - reference.dlogit[k])));
         CHECK(most < 1e-5, "%s: stream %d: off by %g", when, i, most);
     }
 }
 
-/* Between cards goes what the streams elsewhere leave behind, and once to each member what was written: nothing else. */
+/* Between cards goes what the streams elsewhere leave behind, and once to each member what was written: nothing
+ * else. */
 static void check_travelled(bool written)
 {
 #ifdef TEST_CARDS
     static size_t before;
     static bool first = true;
-    size_t now = emulation_peer_bytes(), results = (size_t)STREAMS * ROWS * WIDTH * sizeof(float) / MEMBERS * (MEMBERS - 1);
+    size_t now = emulation_peer_bytes(),
+           results = (size_t)STREAMS * ROWS * WIDTH * sizeof(float) / MEMBERS * (MEMBERS - 1);
     size_t baseline = (MEMBERS - 1) * ((size_t)POSITIONS * HIDDEN + (size_t)POSITIONS * WIDTH) * sizeof(float);
     size_t rest = (MEMBERS - 1) * ((size_t)WIDTH + POSITIONS * 8 + PROBES * POSITIONS + ROWS) * sizeof(float);
     size_t want = results + (written ? baseline : 0) + (first ? rest : 0);
@@ -223,7 +235,8 @@ static void test_alike(void)
 
     /* a stream elsewhere may not compute into the whole's memory, and lives on when it has tried */
     ops->add(jobs[1].stream, shared.norm, 1, WIDTH, shared.base);
-    CHECK(ops->stream_finish(jobs[1].stream, &error) == ERROR_DEVICE && strstr(error.message, "memory"), "%s", error.message);
+    CHECK(ops->stream_finish(jobs[1].stream, &error) == ERROR_DEVICE && strstr(error.message, "memory"), "%s",
+          error.message);
     run_all(&shared, jobs, wide, "after a refusal");
     for (int i = 0; i < STREAMS; i++)
         ops->stream_free(jobs[i].stream);
@@ -236,7 +249,8 @@ static void test_info(void)
     const struct device_info *info = ops->info(whole);
     struct error error = {0};
     CHECK(strstr(info->name, "3 x "), "%s", info->name);
-    CHECK(info->streams >= MEMBERS && info->batch_rows > 0 && info->precision[PRECISION_F32], "%d streams", info->streams);
+    CHECK(info->streams >= MEMBERS && info->batch_rows > 0 && info->precision[PRECISION_F32], "%d streams",
+          info->streams);
     CHECK(ops->memory(whole) > 0, "no memory");
 #ifdef TEST_CARDS /* AddressSanitizer does not let the CPU's memory be asked for so much */
     CHECK(!ops->alloc(whole, (size_t)1 << 60, &error) && error.code == ERROR_MEMORY, "%s", error.message);

@@ -76,7 +76,8 @@ static void test_colours(void)
         CHECK((against.background < 0 ? against.ink : against.background) == (against.background < 0 ? 6 : 4),
               "step -%d", step);
         struct colour_cell grey = colour_cell(SCALE_GREY, COLOUR_256, GROUND_DARK, -step / 5.0);
-        CHECK(grey.attributes == COLOUR_UNDERLINE && grey.background >= 232, "grey says what contradicts without colours");
+        CHECK(grey.attributes == COLOUR_UNDERLINE && grey.background >= 232,
+              "grey says what contradicts without colours");
     }
     CHECK(colour_cell(SCALE_GREY, COLOUR_NONE, GROUND_DARK, 1).attributes !=
               colour_cell(SCALE_GREY, COLOUR_NONE, GROUND_DARK, -1).attributes,
@@ -182,8 +183,8 @@ static void test_text(void)
 }
 
 /* An explanation of `count` units for one token, with these relevances. */
-/* An explanation of one output token by units of a token each, of which the first is of this kind; the next call takes it
- * away. */
+/* An explanation of one output token by units of a token each, of which the first is of this kind; the next call takes
+ * it away. */
 static const struct explanation *explained(enum unit_kind first, size_t count, const float *values)
 {
     static struct unit units[4];

@@ -103,7 +103,8 @@ int main(void)
     struct sight sight = {0};
     struct pool pool;
     test_find();
-    CHECK(device_open(&(struct device_options){.name = "cpu", .threads = 1}, &device, &error) == 0, "%s", error.message);
+    CHECK(device_open(&(struct device_options){.name = "cpu", .threads = 1}, &device, &error) == 0, "%s",
+          error.message);
     if (!device || device->ops->stream_new(device, true, &stream, &error))
         return test_end();
     pool_init(&pool, device);

@@ -1,4 +1,5 @@
-/* The tokenisers on vocabularies small enough to know every answer: flags, specials, offsets, hostile files and texts. */
+/* The tokenisers on vocabularies small enough to know every answer: flags, specials, offsets, hostile files and
+ * texts. */
 #include "core/tokenizer.h"
 
 #include <stdio.h>
@@ -94,9 +95,10 @@ static void check_refused(struct gguf *file, const char *pre, int code, const ch
 static void test_sentencepiece(void)
 {
     static const struct word words[] = {
-        {"<unk>", UNKNOWN, 0}, {"<s>", CONTROL, 0}, {"</s>", CONTROL, 0}, {BAR, NORMAL, -9}, {"a", NORMAL, -8},
-        {"b", NORMAL, -8}, {BAR "a", NORMAL, -1}, {"ab", NORMAL, -2}, {"[X]", USER, 0}, {"  ", USER, 0}, {"", NORMAL, -3},
-        {"ab", NORMAL, -4}, {"<0x41>", BYTE, 0}, {"<|end|>", CONTROL, 0}, {"other", UNKNOWN, 0},
+        {"<unk>", UNKNOWN, 0}, {"<s>", CONTROL, 0},     {"</s>", CONTROL, 0},  {BAR, NORMAL, -9},
+        {"a", NORMAL, -8},     {"b", NORMAL, -8},       {BAR "a", NORMAL, -1}, {"ab", NORMAL, -2},
+        {"[X]", USER, 0},      {"  ", USER, 0},         {"", NORMAL, -3},      {"ab", NORMAL, -4},
+        {"<0x41>", BYTE, 0},   {"<|end|>", CONTROL, 0}, {"other", UNKNOWN, 0},
     };
     void *copy;
     struct gguf *file = vocabulary("llama", "", words, sizeof words / sizeof *words, NULL, 0, &copy);
@@ -124,7 +126,8 @@ static void test_sentencepiece(void)
     check_text(t, 1, "<s>");
     check_text(t, 99, "");
     check_text(t, -1, "");
-    CHECK(tokenizer_is_end(t, 2) && tokenizer_is_end(t, 13) && !tokenizer_is_end(t, 1) && !tokenizer_is_end(t, 15), "ends");
+    CHECK(tokenizer_is_end(t, 2) && tokenizer_is_end(t, 13) && !tokenizer_is_end(t, 1) && !tokenizer_is_end(t, 15),
+          "ends");
     CHECK(tokenizer_is_special(t, 1) && tokenizer_is_special(t, 0) && !tokenizer_is_special(t, 8), "specials");
     struct token *tokens;
     size_t count;
@@ -197,9 +200,11 @@ static void test_sentencepiece_hostile(void)
 static const struct word pair_words[] = {
     {"<|endoftext|>", CONTROL, 0}, {"a", NORMAL, 0}, {"b", NORMAL, 0}, {DOT, NORMAL, 0}, {"ab", NORMAL, 0},
     {DOT "ab", NORMAL, 0}, {"<tool>", USER, 0}, {"<tool>s", USER, 0}, {"\xc3\xa6", NORMAL, 0}, {"\xc4\xaa", NORMAL, 0},
-    {"\xc4\xb3", NORMAL, 0}, {"\xc3\xa6\xc4\xaa", NORMAL, 0}, {"aa", NORMAL, 0}, {"aaaa", NORMAL, 0}, {"[PAD14]", USER, 0},
+    {"\xc4\xb3", NORMAL, 0}, {"\xc3\xa6\xc4\xaa", NORMAL, 0}, {"aa", NORMAL, 0}, {"aaaa", NORMAL, 0},
+    {"[PAD14]", USER, 0},
 };
-static const char *const pair_merges[] = {"a b", DOT " ab", "\xc3\xa6 \xc4\xaa", "a a", "aa aa", "a nowhere", "", " ", "x"};
+static const char *const pair_merges[] = {"a b", DOT " ab", "\xc3\xa6 \xc4\xaa", "a a", "aa aa", "a nowhere", "",
+                                          " ",   "x"};
 
 static struct gguf *pair_vocabulary(const char *pre, void **copy)
 {
@@ -303,8 +308,10 @@ static void test_utf8(void)
         size_t bad;
     } cases[] = {
         {"", 0}, {"abcdefghijkl", 12}, {"\xc3\xa9", 2}, {"\xf0\x9f\x99\x82", 4}, {"abcdefgh\x80", 8}, {"a\xc0\x80", 1},
-        {"\xc1\xbf", 0}, {"\xe0\x9f\xbf", 0}, {"\xe0\xa0\x80", 3}, {"\xed\x9f\xbf", 3}, {"\xed\xa0\x80", 0}, {"\xf0\x8f\xbf\xbf", 0},
-        {"\xf4\x8f\xbf\xbf", 4}, {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0}, {"ab\xe2\x82", 2}, {"\xef\xbf\xbd\xff", 3},
+        {"\xc1\xbf", 0}, {"\xe0\x9f\xbf", 0}, {"\xe0\xa0\x80", 3}, {"\xed\x9f\xbf", 3}, {"\xed\xa0\x80", 0},
+        {"\xf0\x8f\xbf\xbf", 0},
+        {"\xf4\x8f\xbf\xbf", 4}, {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0}, {"ab\xe2\x82", 2},
+        {"\xef\xbf\xbd\xff", 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         CHECK(utf8_check(cases[i].text, strlen(cases[i].text)) == cases[i].bad, "case %zu", i);
@@ -329,7 +336,7 @@ static void test_compose(void)
     check_composed("e\xcc\x81t", "\xc3\xa9t");
     check_composed("a\xcc\x88\xcc\xa3", "\xe1\xba\xa1\xcc\x88");                       /* marks are sorted */
     check_composed("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab", "\xed\x95\x9c");            /* Hangul */
-    check_composed("\xe2\x84\xab", "\xc3\x85");                                        /* the angstrom sign is a letter */
+    check_composed("\xe2\x84\xab", "\xc3\x85"); /* the angstrom sign is a letter */
     check_composed("\xe0\xa4\x95\xe0\xa4\xbc", "\xe0\xa4\x95\xe0\xa4\xbc");            /* excluded from composition */
     check_composed("\xcc\x81\xcc\xa3", "\xcc\xa3\xcc\x81");                            /* no starter */
 }

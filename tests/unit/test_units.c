@@ -66,8 +66,10 @@ static void test_words(void)
     CUT("f(x, y)[0]", "word", "f|(x, |y)|[0]");
     CUT("good\xf0\x9f\x99\x82!", "word", "good|\xf0\x9f\x99\x82!");
     CUT("\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x9a\x80 ok", "word", "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x9a\x80 |ok");
-    CUT("\xe6\x88\x91\xe6\x83\xb3\xe5\x90\x83\xe3\x80\x82", "word", "\xe6\x88\x91|\xe6\x83\xb3|\xe5\x90\x83\xe3\x80\x82");
-    CUT("\xe3\x82\xab\xe3\x83\xbc\xe3\x81\xae\xe8\x89\xb2", "word", "\xe3\x82\xab\xe3\x83\xbc|\xe3\x81\xae|\xe8\x89\xb2");
+    CUT("\xe6\x88\x91\xe6\x83\xb3\xe5\x90\x83\xe3\x80\x82", "word",
+        "\xe6\x88\x91|\xe6\x83\xb3|\xe5\x90\x83\xe3\x80\x82");
+    CUT("\xe3\x82\xab\xe3\x83\xbc\xe3\x81\xae\xe8\x89\xb2", "word",
+        "\xe3\x82\xab\xe3\x83\xbc|\xe3\x81\xae|\xe8\x89\xb2");
     CUT("\xd0\xbc\xd0\xb8\xd1\x80 \xd9\x85\xd8\xb1", "word", "\xd0\xbc\xd0\xb8\xd1\x80 |\xd9\x85\xd8\xb1");
     CUT("na\xc3\xafve e\xcc\x81t\xc3\xa9", "word", "na\xc3\xafve |e\xcc\x81t\xc3\xa9");
     CUT("a\xc2\xa0""b\xe3\x80\x80""c", "word", "a\xc2\xa0|b\xe3\x80\x80|c");
@@ -102,13 +104,15 @@ static void test_paragraphs_and_custom(void)
     size_t count;
     struct error error;
     struct token token = {.end = 1};
-    CHECK(units_cut("a", 1, &token, 1, "(", &units, &count, &error) == ERROR_ARGUMENT && strstr(error.message, "1"), "open");
+    CHECK(units_cut("a", 1, &token, 1, "(", &units, &count, &error) == ERROR_ARGUMENT && strstr(error.message, "1"),
+          "open");
     CHECK(units_cut("a", 1, &token, 1, "\\C", &units, &count, &error) == ERROR_ARGUMENT, "half characters");
     token.end = 2;
     CHECK(units_cut("a", 1, &token, 1, "word", &units, &count, &error) == ERROR_ARGUMENT, "beyond the text");
     token.end = 60;
     const char *slow = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
-    CHECK(units_cut(slow, 60, &token, 1, "(a+)+[cd]", &units, &count, &error) == ERROR_LIMIT, "catastrophic expression");
+    CHECK(units_cut(slow, 60, &token, 1, "(a+)+[cd]", &units, &count, &error) == ERROR_LIMIT,
+          "catastrophic expression");
 }
 
 static void test_sharing(void)
@@ -175,7 +179,8 @@ static void test_auto(void)
     CHECK(!units_cut(text, length, tokens, length, "auto", &units, &count, NULL) && count == 28, "%zu", count);
     CHECK(units[0].kind == UNIT_WORD, "%s", unit_kind_name(units[0].kind));
     free(units);
-    CHECK(!units_cut(text, length, tokens, 10, "auto", &units, &count, NULL) && units[0].kind == UNIT_TOKEN, "few tokens");
+    CHECK(!units_cut(text, length, tokens, 10, "auto", &units, &count, NULL) && units[0].kind == UNIT_TOKEN,
+          "few tokens");
     free(units);
     for (size_t i = 0; i < 360; i++) { /* 90 sentences of a word each, in one paragraph */
         text[i] = "Aa. "[i % 4];
@@ -189,7 +194,8 @@ static void test_auto(void)
 static void test_hostile(void)
 {
     enum { SIZE = 1 << 20 };
-    static const char *const fills[] = {"(", ".", "\n", " ", "a.", "a", "\xe6\x88\x91", ". ", "!\"", "\xf0\x9f\x99\x82"};
+    static const char *const fills[] = {
+        "(", ".", "\n", " ", "a.", "a", "\xe6\x88\x91", ". ", "!\"", "\xf0\x9f\x99\x82"};
     char *text = malloc(SIZE);
     struct token token = {0};
     for (size_t f = 0; text && f < sizeof fills / sizeof *fills; f++) {
@@ -202,14 +208,16 @@ static void test_hostile(void)
             size_t count;
             struct error error;
             int code = units_cut(text, length, &token, 1, unit_kind_name(kind), &units, &count, &error);
-            CHECK(code == 0 && count > 0, "%s of \"%s\": %s", unit_kind_name(kind), fills[f], code ? error.message : "");
+            CHECK(code == 0 && count > 0, "%s of \"%s\": %s", unit_kind_name(kind), fills[f],
+                  code ? error.message : "");
             free(units);
         }
     }
     free(text);
 }
 
-/* Text, a picture of 5 x 3, text, a picture of 20 x 15, text: what is cut of it, as "first-last" with the kind's letter. */
+/* Text, a picture of 5 x 3, text, a picture of 20 x 15, text: what is cut of it, as "first-last" with the kind's
+ * letter. */
 static void check_tiles(int line, const char *granularity, size_t expected, const char *begin)
 {
     static const char text[] = "one two <image> three<image>";
@@ -230,7 +238,8 @@ static void check_tiles(int line, const char *granularity, size_t expected, cons
     for (size_t u = 0, at = 0; u < n && at < 100; u++)
         at += (size_t)snprintf(got + at, sizeof got - at, "%s%c%d-%d", u ? " " : "", unit_kind_name(units[u].kind)[0],
                                units[u].first, units[u].last);
-    CHECK(code == (expected ? 0 : ERROR_ARGUMENT) && (!expected || n == expected) && !strncmp(got, begin, strlen(begin)),
+    CHECK(code == (expected ? 0 : ERROR_ARGUMENT) && (!expected || n == expected) &&
+              !strncmp(got, begin, strlen(begin)),
           "line %d: %s: %zu units: %s", line, granularity, n, got);
     bool held[sizeof tokens / sizeof *tokens] = {0};
     for (size_t u = 0; u < n; u++)
@@ -247,7 +256,8 @@ static void check_tiles(int line, const char *granularity, size_t expected, cons
 static void test_tiles(void)
 {
     check_tiles(__LINE__, "patch", 4 + 15 + 300, "s0-0 w1-1 w2-2 p3-3 p4-4");
-    check_tiles(__LINE__, "2x2", 4 + 3 * 2 + 10 * 8, "s0-0 w1-1 w2-2 p3-9 p5-11 p7-12 p13-14 p15-16 p17-17 w18-18 p19-40");
+    check_tiles(__LINE__, "2x2", 4 + 3 * 2 + 10 * 8,
+                "s0-0 w1-1 w2-2 p3-9 p5-11 p7-12 p13-14 p15-16 p17-17 w18-18 p19-40");
     check_tiles(__LINE__, "4x4", 4 + 2 + 5 * 4, "s0-0 w1-1 w2-2 p3-16 p7-17 w18-18 p19-82");
     check_tiles(__LINE__, "whole", 6, "s0-0 w1-1 w2-2 p3-17 w18-18 p19-318");
     check_tiles(__LINE__, "auto", 4 + 3 * 2 + 10 * 8, "s0-0 w1-1 w2-2 p3-9");
@@ -265,8 +275,8 @@ static void test_tiles(void)
 /* -- zooms --------------------------------------------------------------------------------------------------------- */
 
 /* The units of a text of marked tokens after zooms, as "kind first-last share share text|...". */
-static void check_zoom(int line, const char *marked, const char *granularity, const struct zoom *zooms, size_t zoom_count,
-                       const char *expected)
+static void check_zoom(int line, const char *marked, const char *granularity, const struct zoom *zooms,
+                       size_t zoom_count, const char *expected)
 {
     static const char letters[] = "twsp";
     char text[200], got[1000] = "";
@@ -283,7 +293,8 @@ static void check_zoom(int line, const char *marked, const char *granularity, co
         at += (size_t)snprintf(got + at, sizeof got - at, "%s%c%d-%d", i ? "|" : "",
                                u->kind == UNIT_SPECIAL ? '~' : letters[u->kind], u->first, u->last);
         if (u->first_share < 1 || u->last_share < 1)
-            at += (size_t)snprintf(got + at, sizeof got - at, " %.2f %.2f", (double)u->first_share, (double)u->last_share);
+            at += (size_t)snprintf(got + at, sizeof got - at, " %.2f %.2f", (double)u->first_share,
+                                   (double)u->last_share);
         at += (size_t)snprintf(got + at, sizeof got - at, " %.*s", (int)(u->end - u->start), text + u->start);
     }
     CHECK(!strcmp(got, expected), "line %d:\n  got      %s\n  expected %s", line, got, expected);
@@ -312,7 +323,8 @@ static void test_zooms(void)
     size_t count;
     struct error error;
     CHECK(units_cut("one.", 4, tokens, 1, "paragraph", &units, &count, &error) == 0);
-    CHECK(units_zoom("one.", tokens, &(struct zoom){0, 4, UNIT_PARAGRAPH}, 1, &units, &count, &error) == ERROR_ARGUMENT);
+    CHECK(units_zoom("one.", tokens, &(struct zoom){0, 4, UNIT_PARAGRAPH}, 1, &units, &count, &error) ==
+          ERROR_ARGUMENT);
     CHECK(count == 1 && units[0].kind == UNIT_PARAGRAPH, "they stay");
     free(units);
 }

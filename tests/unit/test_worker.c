@@ -77,7 +77,8 @@ static void test_explanation(void)
     CHECK(e->complete && !e->busy, "complete");
     CHECK(e->output_count >= 1 && e->output_count <= 4, "%zu output tokens", e->output_count);
     CHECK(e->unit_count == e->token_count + e->output_count - 1, "%zu units", e->unit_count);
-    CHECK(e->cost.probes == (int)e->unit_count && e->cost.probes_total == (int)e->unit_count, "%d probes", e->cost.probes);
+    CHECK(e->cost.probes == (int)e->unit_count && e->cost.probes_total == (int)e->unit_count, "%d probes",
+          e->cost.probes);
     CHECK(e->noise_floor >= 0 && e->noise_floor < 1e-3, "noise floor %g", e->noise_floor);
     for (size_t u = 0; u < e->unit_count; u++) {
         CHECK(e->measured[u], "unit %zu was not measured", u);
@@ -106,7 +107,8 @@ static void test_rollout(void)
         double sum = 0;
         for (size_t u = 0; u < e->unit_count; u++) {
             double x = explanation_relevance(e, u, t, 0);
-            CHECK(x >= 0 && (x > 0) == (e->units[u].first < (int)(e->token_count + t)), "unit %zu, token %zu: %g", u, t, x);
+            CHECK(x >= 0 && (x > 0) == (e->units[u].first < (int)(e->token_count + t)), "unit %zu, token %zu: %g", u, t,
+                  x);
             sum += x;
         }
         CHECK(fabs(sum - 1) < 1e-5, "token %zu: %g in all", t, sum);
@@ -170,8 +172,8 @@ static void test_retarget(void)
         printf("re-targeted in %.3f ms\n", 1e3 * (clock_now() - before));
         CHECK(e->chosen && e->chosen_token == 0 && e->chosen_id == e->output[0].candidates[k].id, "candidate %d", k);
         for (size_t u = 0; u < e->unit_count; u++)
-            CHECK(fabs(e->chosen[u] - explanation_relevance(e, u, 0, 1 + k)) < 1e-5, "unit %zu: %g, %g", u, e->chosen[u],
-                  explanation_relevance(e, u, 0, 1 + k));
+            CHECK(fabs(e->chosen[u] - explanation_relevance(e, u, 0, 1 + k)) < 1e-5, "unit %zu: %g, %g", u,
+                  e->chosen[u], explanation_relevance(e, u, 0, 1 + k));
     }
     explanation_free(e);
     worker_free(w);
@@ -281,7 +283,8 @@ static void test_direct(void)
     size_t once = 0;
     for (size_t t = 0; t < e->output_count; t++)
         once += e->token_count + t;
-    CHECK(rows <= once && rows + e->output_count * e->token_count / 2 > once, "%zu rows, each once makes %zu", rows, once);
+    CHECK(rows <= once && rows + e->output_count * e->token_count / 2 > once, "%zu rows, each once makes %zu", rows,
+          once);
     for (size_t u = 0; u < e->unit_count; u++)
         for (size_t t = 0; t < e->output_count; t++)
             for (int c = 0; c <= CANDIDATES; c++) {
@@ -395,8 +398,8 @@ static void test_budget(void)
     struct request r = ask_long();
     r.budget = 1e-9;
     struct explanation *e = run(&r, EVENT_DONE);
-    CHECK(!e->complete && e->cost.probes > 0 && e->cost.probes < e->cost.probes_total, "%d of %d probes", e->cost.probes,
-          e->cost.probes_total);
+    CHECK(!e->complete && e->cost.probes > 0 && e->cost.probes < e->cost.probes_total, "%d of %d probes",
+          e->cost.probes, e->cost.probes_total);
     int full = 0;
     for (size_t u = 0; u < e->unit_count; u++) {
         full += e->measured[u];
@@ -419,7 +422,8 @@ static void test_steering(void)
     struct explanation *other = run(&r, EVENT_DONE);
     CHECK(same->output_count == plain->output_count, "%zu tokens", same->output_count);
     for (size_t t = 0; t < plain->output_count && t < same->output_count; t++)
-        CHECK(same->output[t].id == plain->output[t].id && fabs(same->output[t].logprob - plain->output[t].logprob) < 1e-4,
+        CHECK(same->output[t].id == plain->output[t].id &&
+                  fabs(same->output[t].logprob - plain->output[t].logprob) < 1e-4,
               "token %zu", t);
     CHECK(fabs(other->output[0].logprob - plain->output[0].logprob) > 1e-6, "a unit turned off changes something");
     explanation_free(plain);
@@ -537,11 +541,13 @@ static void test_recomputed_baseline(void)
     double most = 0;
     for (int i = 0; i < N * T * WANT; i++) {
         most = fmax(most, fabs(result[0][i]));
-        CHECK(fabs(result[0][i] - result[1][i]) < 1e-4 * fmax(1e-3, fabs(result[1][i])), "entry %d: %g, %g", i, result[0][i], result[1][i]);
+        CHECK(fabs(result[0][i] - result[1][i]) < 1e-4 * fmax(1e-3, fabs(result[1][i])), "entry %d: %g, %g", i,
+              result[0][i], result[1][i]);
     }
     CHECK(most > 1e-6, "something changed: %g", most);
     for (int i = 0; i < T * N; i++)
-        CHECK(fabsf(share[0][i] - share[1][i]) < 1e-6f, "share %d: %g, %g", i, (double)share[0][i], (double)share[1][i]);
+        CHECK(fabsf(share[0][i] - share[1][i]) < 1e-6f, "share %d: %g, %g", i, (double)share[0][i],
+              (double)share[1][i]);
 }
 
 /* Estimates, with f32 values in place of the strongest and of some others. */
