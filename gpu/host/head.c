@@ -54,10 +54,12 @@ struct lse_call {
     struct stream *stream;
     const struct head *head;
     const float *whole; /* the head's weight, or NULL: expanded tile by tile */
-    const float *h, *dh;
+    const float *dh;
     const double *lse;
     const int32_t *target;
     int targets, rows;
+    const float *stack; /* [targets + first, width] of h and the first rows of dh, for one product of both; rows to spare */
+    int first;
     int round;           /* the first tile of this round */
     struct lse_sum *sum; /* [ROUND, rows] */
     char *memory;        /* every member's buffers, member_bytes each */
@@ -68,24 +70,28 @@ struct lse_call {
 struct buffers {
     float *weight;                   /* [TILE_COLUMNS, width] */
     float *few;                      /* [PRODUCT_ROWS, width] */
-    float *product;                  /* [TILE_ROWS, TILE_COLUMNS] */
-    float *logit, *scaled, *share;   /* [targets or more, TILE_COLUMNS]; see struct lse_tile */
+    float *product;                  /* [TILE_ROWS, TILE_COLUMNS], of rows behind the first */
+    float *logit;                    /* [targets + first or more, TILE_COLUMNS]; see struct lse_tile */
+    float *scaled, *share;           /* [targets, TILE_COLUMNS] */
     struct lse_tile *tile;           /* [targets] */
 };
 
 /* Lay a member's buffers out from memory on; returns the bytes they take. */
 static size_t buffers_lay(const struct lse_call *call, char *memory, struct buffers *b)
 {
-    size_t few = (size_t)PRODUCT_ROWS * call->head->width;
-    size_t plane = (size_t)most(call->targets, PRODUCT_ROWS) * TILE_COLUMNS;
+    bool more = call->rows > call->first;
+    size_t few = more ? (size_t)PRODUCT_ROWS * call->head->width : 0;
+    size_t product = more ? (size_t)TILE_ROWS * TILE_COLUMNS : 0;
+    size_t logits = (size_t)most(call->targets + call->first, PRODUCT_ROWS) * TILE_COLUMNS;
+    size_t plane = (size_t)call->targets * TILE_COLUMNS;
     size_t weights = call->whole ? 0 : (size_t)TILE_COLUMNS * call->head->width;
-    size_t floats = weights + few + (size_t)TILE_ROWS * TILE_COLUMNS + 3 * plane;
+    size_t floats = weights + few + product + logits + 2 * plane;
     if (memory) {
         b->weight = (float *)memory;
         b->few = b->weight + weights;
         b->product = b->few + few;
-        b->logit = b->product + (size_t)TILE_ROWS * TILE_COLUMNS;
-        b->scaled = b->logit + plane;
+        b->logit = b->product + product;
+        b->scaled = b->logit + logits;
         b->share = b->scaled + plane;
         b->tile = (struct lse_tile *)(b->share + plane);
     }
@@ -93,12 +99,10 @@ static size_t buffers_lay(const struct lse_call *call, char *memory, struct buff
     return (bytes + 63) / 64 * 64;
 }
 
-/* Baseline log-probabilities and probabilities of a tile's columns for every target. */
-static void tile_targets(const struct lse_call *call, const float *w, int first, int count, const struct buffers *b)
+/* Baseline log-probabilities and probabilities of a tile's columns for every target, from the logits in b->logit. */
+static void tile_targets(const struct lse_call *call, int first, int count, const struct buffers *b)
 {
     const struct head *head = call->head;
-    host_product(call->stream, w, count, head->width, host_fill(call->h, call->targets, head->width, b->few),
-                 most(call->targets, PRODUCT_ROWS), b->logit, TILE_COLUMNS);
     for (int t = 0; t < call->targets; t++) {
         size_t at = (size_t)t * TILE_COLUMNS;
         b->tile[t] = (struct lse_tile){b->logit + at, b->scaled + at, b->share + at, count, head->divisor, head->softcap};
@@ -117,16 +121,36 @@ static void lse_task(void *context, size_t i, int member)
     if (!call->whole)
         host_weight_expand(call->head->weight, first, count, b.weight);
     const float *w = call->whole ? call->whole + (size_t)first * width : b.weight;
-    tile_targets(call, w, first, count, &b);
+    host_product(call->stream, w, count, width, call->stack, most(call->targets + call->first, PRODUCT_ROWS), b.logit,
+                 TILE_COLUMNS);
+    tile_targets(call, first, count, &b);
     memset(sum, 0, (size_t)call->rows * sizeof *sum);
-    for (int row = 0; row < call->rows; row += TILE_ROWS) {
-        int n = least(TILE_ROWS, call->rows - row);
-        const float *dh = host_fill(call->dh + (size_t)row * width, n, width, b.few);
-        host_product(call->stream, w, count, width, dh, most(n, PRODUCT_ROWS), b.product, TILE_COLUMNS);
+    float *product = b.logit + (size_t)call->targets * TILE_COLUMNS;
+    for (int row = 0, n = call->first; row < call->rows; row += n, n = least(TILE_ROWS, call->rows - row)) {
+        if (row > 0) {
+            const float *dh = host_fill(call->dh + (size_t)row * width, n, width, b.few);
+            product = b.product;
+            host_product(call->stream, w, count, width, dh, most(n, PRODUCT_ROWS), product, TILE_COLUMNS);
+        }
         for (int r = 0; r < n; r++)
-            call->stream->kernels->lse_row(&b.tile[call->target[row + r]], b.product + (size_t)r * TILE_COLUMNS,
+            call->stream->kernels->lse_row(&b.tile[call->target[row + r]], product + (size_t)r * TILE_COLUMNS,
                                            &sum[row + r]);
     }
+}
+
+/* h [targets, width] and the first rows of dh, filled up with zeros to as many as a product needs.  NULL: the stream is
+ * marked. */
+static const float *stack(struct stream *stream, const struct lse_call *call, const float *h)
+{
+    size_t width = (size_t)call->head->width, targets = (size_t)call->targets * width, rows = (size_t)call->first * width;
+    size_t whole = (size_t)most(call->targets + call->first, PRODUCT_ROWS) * width;
+    float *out = host_scratch(stream, SCRATCH_STACK, whole * sizeof *out);
+    if (!out)
+        return NULL;
+    memcpy(out, h, targets * sizeof *out);
+    memcpy(out + targets, call->dh, rows * sizeof *out);
+    memset(out + targets + rows, 0, (whole - targets - rows) * sizeof *out);
+    return out;
 }
 
 static void sum_add(struct lse_sum *sum, const struct lse_sum *part)
@@ -149,14 +173,15 @@ void host_lse_delta(struct stream *stream, const struct head *head, enum precisi
 {
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
-    struct lse_call call = {.stream = stream, .head = head, .h = h, .dh = dh, .lse = lse, .target = target,
-                            .targets = targets, .rows = rows};
+    struct lse_call call = {.stream = stream, .head = head, .dh = dh, .lse = lse, .target = target, .targets = targets,
+                            .rows = rows, .first = least(rows, TILE_ROWS)};
     struct buffers b = {0};
     call.whole = host_weight_kept(stream, head->weight);
     call.member_bytes = buffers_lay(&call, NULL, &b);
     call.memory = host_scratch(stream, SCRATCH_TILES, team_size(stream->team) * call.member_bytes);
     call.sum = host_scratch(stream, SCRATCH_SUMS, (size_t)(ROUND + 1) * rows * sizeof *call.sum);
-    if (!call.memory || !call.sum)
+    call.stack = stack(stream, &call, h);
+    if (!call.memory || !call.sum || !call.stack)
         return;
     struct lse_sum *total = call.sum + (size_t)ROUND * rows;
     memset(total, 0, (size_t)rows * sizeof *total);
