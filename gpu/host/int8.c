@@ -55,7 +55,14 @@ void int8_weight_free(struct int8_weight *w)
 static void put_output(struct int8_weight *w, int n, const int8_t *q)
 {
     uint8_t *to = w->data + (size_t)(n / KERNEL_PANEL) * KERNEL_PANEL * w->padded + 4 * (n % KERNEL_PANEL);
-    for (int k = 0; k < w->columns; k++)
+    int k = 0;
+    for (; k + 4 <= w->columns; k += 4) {
+        uint32_t four;
+        memcpy(&four, q + k, sizeof four);
+        four ^= 0x80808080; /* 128 more each */
+        memcpy(to + (size_t)k * KERNEL_PANEL, &four, sizeof four);
+    }
+    for (; k < w->columns; k++)
         to[(size_t)(k / 4) * 4 * KERNEL_PANEL + k % 4] = (uint8_t)(q[k] + 128);
 }
 
