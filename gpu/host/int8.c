@@ -134,9 +134,11 @@ struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *
     return NULL;
 }
 
+_Static_assert(ROWS_AT_ONCE % KERNEL_INT8_ROWS == 0, "there is room for whole tiles");
+
 /* Rows rounded for a product. */
 struct rounded {
-    int8_t *q; /* [rows, padded] */
+    int8_t *q; /* [rows, padded], then zeros for rows up to whole tiles */
     float *scale;
     int32_t *start; /* -128 times the row's sum */
 };
@@ -155,13 +157,9 @@ static void multiply_panel(const struct kernels *kernels, const struct int8_weig
     for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
         int count = least(rows - r, KERNEL_INT8_ROWS);
         bool whole = count == KERNEL_INT8_ROWS && n == KERNEL_PANEL;
-        /* The kernel always takes whole tiles: rows past the end repeat the last one. */
-        for (int i = 0; i < KERNEL_INT8_ROWS; i++) {
-            int row = i < count ? r + i : rows - 1;
-            tile.x[i] = x->q + (size_t)row * w->padded;
-            tile.start[i] = x->start[row];
-            tile.scale[i] = x->scale[row];
-        }
+        tile.x = x->q + (size_t)r * w->padded;
+        tile.start = x->start + r;
+        tile.scale = x->scale + r;
         tile.y = whole ? dy + (size_t)r * stride : out;
         tile.stride = whole ? stride : KERNEL_PANEL;
         tile.fetch = next + bytes / (size_t)tiles * (size_t)(r / KERNEL_INT8_ROWS);
@@ -251,6 +249,16 @@ static void round_row(const struct kernels *kernels, const float *dx, int column
     memset(q + columns, 0, padded - (size_t)columns);
 }
 
+/* After the last row: what fills the last tile. */
+static void round_end(int columns, int rows, struct buffers *b)
+{
+    for (int r = rows; r % KERNEL_INT8_ROWS; r++) {
+        memset(b->x.q + (size_t)r * padded_columns(columns), 0, padded_columns(columns));
+        b->x.scale[r] = 0;
+        b->x.start[r] = 0;
+    }
+}
+
 /* The rounded rows times all of a weight; next: the one that comes after, if that is known. */
 static void multiply(const struct kernels *kernels, const struct int8_weight *w, const struct int8_weight *next,
                      const struct buffers *b, int rows, float *dy)
@@ -287,6 +295,7 @@ static void int8_piece(void *context, size_t piece, int member)
     b.stream = c->stream;
     for (int r = 0; r < rows; r++)
         round_row(c->stream->kernels, c->dx + (size_t)(first + r) * columns, columns, r, &b);
+    round_end(columns, rows, &b);
     for (int i = 0; i < c->count; i++)
         multiply(c->stream->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows,
                  c->dy[i] + (size_t)first * c->w[i]->outputs);
@@ -347,6 +356,7 @@ static void feed_piece(void *context, size_t piece, int member)
     in.stream = out.stream = c->stream;
     for (int r = 0; r < rows; r++)
         round_row(kernels, c->dx + (size_t)(first + r) * columns, columns, r, &in);
+    round_end(columns, rows, &in);
     multiply(kernels, feed->gate, feed->up ? feed->up : feed->down, &in, rows, dgate);
     if (feed->up)
         multiply(kernels, feed->up, feed->down, &in, rows, dup);
@@ -357,6 +367,7 @@ static void feed_piece(void *context, size_t piece, int member)
                             feed->up ? dup + (size_t)r * width : NULL, (size_t)width, row);
         round_row(kernels, row, width, r, &out);
     }
+    round_end(width, rows, &out);
     multiply(kernels, feed->down, NULL, &out, rows, c->dy + (size_t)first * feed->down->outputs);
 }
 

@@ -54,12 +54,12 @@ struct attend_tile {
 
 /* Rows of 8-bit integers times a panel of a weight's outputs. */
 struct int8_tile {
-    const uint8_t *panel;               /* [columns / 4, KERNEL_PANEL, 4] weights + 128 */
-    const int8_t *x[KERNEL_INT8_ROWS];  /* [columns] each */
-    int32_t start[KERNEL_INT8_ROWS];    /* what a row's sums start from: -128 times the sum of x */
-    float scale[KERNEL_INT8_ROWS];      /* of a row, */
-    const float *column_scale;          /* and of an output [KERNEL_PANEL]; their product turns a sum into */
-    float *y;                           /* [KERNEL_INT8_ROWS, KERNEL_PANEL], a row every `stride` floats */
+    const uint8_t *panel;      /* [columns / 4, KERNEL_PANEL, 4] weights + 128 */
+    const int8_t *x;           /* [KERNEL_INT8_ROWS, columns] */
+    const int32_t *start;      /* [KERNEL_INT8_ROWS] what a row's sums start from: -128 times the sum of x */
+    const float *scale;        /* [KERNEL_INT8_ROWS] of a row, */
+    const float *column_scale; /* and of an output [KERNEL_PANEL]; their product turns a sum into */
+    float *y;                  /* [KERNEL_INT8_ROWS, KERNEL_PANEL], a row every `stride` floats */
     size_t stride;
     int columns;          /* a multiple of 4 */
     int fetch_step;       /* so many bytes for every 4 columns, from `fetch` on, are asked for: of what is read next */

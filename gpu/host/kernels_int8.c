@@ -201,7 +201,7 @@ static float int8_round(const float *x, int columns, float *turned, int8_t *q, i
     step(0, 0, 1, 2, 3) step(1, 4, 5, 6, 7) step(2, 8, 9, 10, 11) step(3, 12, 13, 14, 15) step(4, 16, 17, 18, 19)      \
         step(5, 20, 21, 22, 23)
 #define START(r, a, b, c, d)                                                                                           \
-    "vpbroadcastd %c[start]+" #r "*4(%[t]), %%zmm" #a "\n\t"                                                           \
+    "vpbroadcastd " #r "*4(%[k]), %%zmm" #a "\n\t"                                                                     \
     "vmovdqa64 %%zmm" #a ", %%zmm" #b "\n\t"                                                                           \
     "vmovdqa64 %%zmm" #a ", %%zmm" #c "\n\t"                                                                           \
     "vmovdqa64 %%zmm" #a ", %%zmm" #d "\n\t"
@@ -217,44 +217,48 @@ static float int8_round(const float *x, int columns, float *turned, int8_t *q, i
     "vmulps %%zmm" #column ", %%zmm24, %%zmm25\n\t"                                                                    \
     "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\t"                                                                           \
     "vmulps %%zmm25, %%zmm" #a ", %%zmm" #a "\n\t"
+/* Behind the loop x0 is y, x1 its stride, x3 the rows' scales. */
 #define STORE(r, a, b, c, d)                                                                                           \
-    "vbroadcastss %c[scale]+" #r "*4(%[t]), %%zmm24\n\t"                                                               \
+    "vbroadcastss " #r "*4(%[x3]), %%zmm24\n\t"                                                                        \
     SCALE(a, 28) SCALE(b, 29) SCALE(c, 30) SCALE(d, 31)                                                                \
-    "vmovups %%zmm" #a ", (%[x1])\n\t"                                                                                 \
-    "vmovups %%zmm" #b ", 64(%[x1])\n\t"                                                                               \
-    "vmovups %%zmm" #c ", 128(%[x1])\n\t"                                                                              \
-    "vmovups %%zmm" #d ", 192(%[x1])\n\t"                                                                              \
-    "lea (%[x1],%[x2],4), %[x1]\n\t"
+    "vmovups %%zmm" #a ", (%[x0])\n\t"                                                                                 \
+    "vmovups %%zmm" #b ", 64(%[x0])\n\t"                                                                               \
+    "vmovups %%zmm" #c ", 128(%[x0])\n\t"                                                                              \
+    "vmovups %%zmm" #d ", 192(%[x0])\n\t"                                                                              \
+    "lea (%[x0],%[x1],4), %[x0]\n\t"
 #define LOAD(from)                                                                                                     \
     "vmovups (%[" from "]), %%zmm28\n\t"                                                                               \
     "vmovups 64(%[" from "]), %%zmm29\n\t"                                                                             \
     "vmovups 128(%[" from "]), %%zmm30\n\t"                                                                            \
     "vmovups 192(%[" from "]), %%zmm31\n\t"
-#define OFFSET(name, member) [name] "i"(offsetof(struct int8_tile, member))
+#define MEMBER(name) [name] "i"(offsetof(struct int8_tile, name))
 
 static void int8_panel(const struct int8_tile *tile)
 {
     const uint8_t *panel = tile->panel, *fetch = tile->fetch;
-    const int8_t *x0 = tile->x[0], *x1 = tile->x[1], *x2 = tile->x[2];
     size_t k = 0, end = (size_t)tile->columns, step = (size_t)tile->fetch_step;
-    __asm__ volatile(ROWS(START)
-                     "1:\n\t" LOAD("w")
+    const int8_t *x0 = tile->x, *x1 = x0 + end, *x2 = x1 + end, *x3 = x2 + end, *x4 = x3 + end, *x5 = x4 + end;
+    __asm__ volatile("mov %c[start](%[tile]), %[k]\n\t"
+                     ROWS(START)
+                     "xor %[k], %[k]\n\t"
+                     "1:\n\t" LOAD("panel")
                      "prefetcht1 (%[fetch])\n\t"
                      "add %[step], %[fetch]\n\t"
-                     "add $256, %[w]\n\t"
+                     "add $256, %[panel]\n\t"
                      ROWS(SUMS)
                      "add $4, %[k]\n\t"
                      "cmp %[end], %[k]\n\t"
                      "jb 1b\n\t"
-                     "mov %c[column_scale](%[t]), %[x0]\n\t"
-                     "mov %c[y](%[t]), %[x1]\n\t"
-                     "mov %c[stride](%[t]), %[x2]\n\t"
-                     LOAD("x0")
+                     "mov %c[y](%[tile]), %[x0]\n\t"
+                     "mov %c[stride](%[tile]), %[x1]\n\t"
+                     "mov %c[column_scale](%[tile]), %[x2]\n\t"
+                     "mov %c[scale](%[tile]), %[x3]\n\t"
+                     LOAD("x2")
                      ROWS(STORE)
-                     : [w] "+r"(panel), [k] "+r"(k), [fetch] "+r"(fetch), [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2)
-                     : [t] "r"(tile), [x3] "r"(tile->x[3]), [x4] "r"(tile->x[4]), [x5] "r"(tile->x[5]),
-                       [end] "r"(end), [step] "r"(step), OFFSET(start, start), OFFSET(scale, scale),
-                       OFFSET(column_scale, column_scale), OFFSET(y, y), OFFSET(stride, stride)
+                     : [panel] "+r"(panel), [fetch] "+r"(fetch), [k] "+r"(k), [x0] "+r"(x0), [x1] "+r"(x1),
+                       [x2] "+r"(x2), [x3] "+r"(x3)
+                     : [tile] "r"(tile), [x4] "r"(x4), [x5] "r"(x5), [end] "r"(end), [step] "r"(step), MEMBER(start),
+                       MEMBER(y), MEMBER(stride), MEMBER(column_scale), MEMBER(scale)
                      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19",
                        "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm28", "xmm29", "xmm30", "xmm31");
@@ -266,13 +270,14 @@ static void int8_panel(const struct int8_tile *tile)
 {
     for (int r = 0; r < KERNEL_INT8_ROWS; r++) {
         int32_t sum[KERNEL_PANEL];
+        const int8_t *x = tile->x + (size_t)r * tile->columns;
         float *y = tile->y + (size_t)r * tile->stride;
         for (int n = 0; n < KERNEL_PANEL; n++)
             sum[n] = tile->start[r];
         for (int k = 0; k < tile->columns; k += 4)
             for (int n = 0; n < KERNEL_PANEL; n++)
                 for (int i = 0; i < 4; i++)
-                    sum[n] += tile->panel[k * KERNEL_PANEL + 4 * n + i] * tile->x[r][k + i];
+                    sum[n] += tile->panel[k * KERNEL_PANEL + 4 * n + i] * x[k + i];
         for (int n = 0; n < KERNEL_PANEL; n++)
             y[n] = (float)sum[n] * (tile->scale[r] * tile->column_scale[n]);
     }
