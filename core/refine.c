@@ -18,7 +18,7 @@ enum {
     RIVALS = 16,   /* at most so many such */
     LOUDEST = 8,   /* units that change the last states most */
     OTHERS = 2,    /* and so many of the rest */
-    FIRST = STRONGEST + LOUDEST + OTHERS,
+    FIRST = 2 * STRONGEST + LOUDEST + OTHERS, /* twice: with those of which too little is known */
     STATES = 4, /* of a unit that are looked at */
 };
 
@@ -65,7 +65,15 @@ static bool among(const int *unit, int count, int wanted)
     return count > 0;
 }
 
-/* To begin with: those of the strongest units that are no f32 values yet. */
+/* Whether a unit's deviation may set the noise floor.  Models let attention that has nowhere to go rest on the first
+ * position and on specials: without it all changes, and so much that it says nothing of the other units. */
+static bool counts(const struct job *j, int unit)
+{
+    return j->units[unit].kind != UNIT_SPECIAL && j->units[unit].first > 0;
+}
+
+/* To begin with: those of the strongest units that are no f32 values yet, and those which may be as strong, for the noise
+ * floor says nothing of them. */
 static int choose_strongest(const struct job *j, int *unit, int *count, struct error *error)
 {
     int n;
@@ -73,8 +81,8 @@ static int choose_strongest(const struct job *j, int *unit, int *count, struct e
     *count = 0;
     if (!ranked)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    for (int i = 0; i < n && i < STRONGEST; i++)
-        if (!j->probes->exact[ranked[i].unit])
+    for (int i = 0; i < n && i < 2 * STRONGEST; i++)
+        if ((i < STRONGEST || !counts(j, ranked[i].unit)) && !j->probes->exact[ranked[i].unit])
             unit[(*count)++] = ranked[i].unit;
     free(ranked);
     return 0;
@@ -149,13 +157,6 @@ static int choose_rivals(const struct job *j, int most, int *unit, int *count, s
             unit[(*count)++] = ranked[i].unit;
     free(ranked);
     return 0;
-}
-
-/* Whether a unit's deviation may set the noise floor.  Models let attention that has nowhere to go rest on the first
- * position and on specials: without it all changes, and so much that it says nothing of the other units. */
-static bool counts(const struct job *j, int unit)
-{
-    return j->units[unit].kind != UNIT_SPECIAL && j->units[unit].first > 0;
 }
 
 /* Measure units again; the greatest deviation of their estimates raises the noise floor. */
