@@ -1,7 +1,8 @@
 """Hold the program on the exported files against PyTorch: python3 check_export.py FOLDER, in the build folder
 
 Owns nothing.  On scenes of the data set and on the stories with known truth the program's greedy answer must be that of
-the network in FOLDER, its matrices rounded to F16 and its logits made softer, and every token's log-probability the same.
+the network in FOLDER, its matrices rounded to F16 and its logits made softer, and every token's log-probability the
+same.
 """
 
 import json

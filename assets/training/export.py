@@ -89,8 +89,8 @@ def tower_metadata(config, width):
     }
 
 
-# All logits are divided by this.  No answer changes, but one patch of many that show the same thing counts for a little more:
-# label smoothing alone left the model a little too sure for it to be seen.
+# All logits are divided by this.  No answer changes, but one patch of many that show the same thing counts for a little
+# more: label smoothing alone left the model a little too sure for it to be seen.
 SOFTER = 1.04
 
 

@@ -3,11 +3,11 @@
 
     tests/bench/anytime.py [--questions ../shared/data/qa/xquad-en-half.json] [--model smollm2.gguf] [--prompts 40]
 
-Over the prompts of accuracy.py: how many of the five tokens that are most relevant in the end are among the first five by
-the values known when a tenth of the time is over, from the request to its end; and when the preview of all tokens was
-there, as a multiple of the prompt's plain pass.  On a busy machine the clock says little: the processors' time, which is
-counted beside it, says more.  Reads the worker's events through tests/parity/ask_worker (`make tests/parity/ask_worker`).
-No part of `make check`.
+Over the prompts of accuracy.py: how many of the five tokens that are most relevant in the end are among the first five
+by the values known when a tenth of the time is over, from the request to its end; and when the preview of all tokens
+was there, as a multiple of the prompt's plain pass.  On a busy machine the clock says little: the processors' time,
+which is counted beside it, says more.  Reads the worker's events through tests/parity/ask_worker (`make
+tests/parity/ask_worker`). No part of `make check`.
 """
 import argparse
 import json
@@ -23,7 +23,8 @@ REAL, PROCESSORS, PROBES, STRONGEST = 1, 2, 3, 4  # of an event, behind its kind
 
 
 def joined(path, words, count):
-    """Passages of an article one after the other, about so many words in all, and a question about one in their middle."""
+    """Passages of an article one after the other, about so many words in all, and a question about one in their
+    middle."""
     with open(path, encoding="utf-8") as file:
         articles = json.load(file)["data"]
     prompts = []
@@ -64,7 +65,8 @@ def main():
     parser.add_argument("--precision", default="int8", choices=["f32", "bf16", "int8"])
     parser.add_argument("--prompts", type=int, default=40)
     parser.add_argument("--words", type=int, default=100, help="longest passage")
-    parser.add_argument("--joined", type=int, metavar="WORDS", help="join passages to so many words, for longer prompts")
+    parser.add_argument("--joined", type=int, metavar="WORDS",
+                        help="join passages to so many words, for longer prompts")
     parser.add_argument("--generate", type=int, default=1, help="tokens of output")
     parser.add_argument("--fraction", type=float, default=0.1, help="of the time")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -79,7 +81,8 @@ def main():
         worker.stdin.flush()
         return json.loads(worker.stdout.readline())
 
-    prompts = joined(a.questions, a.joined, a.prompts) if a.joined else accuracy.prompts(a.questions, a.words, a.prompts)
+    prompts = joined(a.questions, a.joined, a.prompts) if a.joined else accuracy.prompts(a.questions, a.words,
+                                                                                         a.prompts)
     rows = []
     ask("Once more: " + prompts[-1])  # the first pass after opening pays for page faults; no prompt's own is kept
     print("units  seconds  preview after  in plain passes  of the five, by the clock  by processors'", flush=True)

@@ -4,9 +4,10 @@
     tests/bench/compare.py [--model smollm2.gguf] [--length 256] [--target-length 1] [--threads 2] [--format json]
 
 Run it with a Python that has torch, transformers and gguf, and llama-cpp-python; whichever is missing is left out, and
-said so.  Each is measured in a process of its own, one after the other, with the same number of threads.  What would take
-too long is computed from a sample: full recomputation from a few probes, llama.cpp's map (which it cannot make) as one
-plain pass for every probe; such numbers are marked "~".  No part of `make check`: times prove nothing on a busy machine.
+said so.  Each is measured in a process of its own, one after the other, with the same number of threads.  What would
+take too long is computed from a sample: full recomputation from a few probes, llama.cpp's map (which it cannot make) as
+one plain pass for every probe; such numbers are marked "~".  No part of `make check`: times prove nothing on a busy
+machine.
 """
 import argparse
 import json
@@ -92,7 +93,8 @@ MEASURES = {"atmanscope": measure_program, "PyTorch": measure_pytorch, "llama.cp
 
 def in_own_process(name, arguments):
     """The measure's numbers, or a sentence about why there are none."""
-    done = subprocess.run([sys.executable, __file__, *arguments, "--only", name], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, __file__, *arguments, "--only", name], capture_output=True, text=True,
+                          check=False)
     if done.returncode != 0:
         return (done.stderr.strip().splitlines() or ["no word of why"])[-1]
     return json.loads(done.stdout)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How cost grows: full maps over lengths of the prompt and numbers of threads, as a Markdown table with the ratios first.
+"""How cost grows: full maps over lengths of the prompt and numbers of threads, as a Markdown table with the ratios
+first.
 
     tests/bench/scale.py [--model smollm2.gguf] [--lengths 64,256,1024,4096] [--threads 1,2,4] [--precision auto]
 

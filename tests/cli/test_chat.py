@@ -45,8 +45,10 @@ def by_default():
     for what, e in (("with the template", asked), ("raw", raw)):
         check(e["prompt"]["text"] == PROMPT, f"{what}, the prompt is {e['prompt']['text']!r}")
         offsets(what, e)
-    check("".join(t["text"] for t in asked["prompt"]["tokens"] if t["kind"] == "text").strip() == PROMPT, "the words are all there")
-    check("<|user|>" in fed(asked) and fed(asked).endswith("<|assistant|>\n]"), f"the template is around them: {fed(asked)!r}")
+    check("".join(t["text"] for t in asked["prompt"]["tokens"] if t["kind"] == "text").strip() == PROMPT,
+          "the words are all there")
+    check("<|user|>" in fed(asked) and fed(asked).endswith("<|assistant|>\n]"),
+          f"the template is around them: {fed(asked)!r}")
     check("user" not in fed(raw), f"raw: {fed(raw)!r}")
     check(explain(PLAIN)["prompt"] == explain(PLAIN, "--raw")["prompt"], "without a template prompts are raw")
     check(fed(explain(PLAIN, "--chat-template", "zephyr", "--chat")) == fed(asked), "a family by name")
@@ -98,10 +100,12 @@ def bad():
     for what, word, line in (("no JSON", "JSON", b"{"), ("no role", "role", b'{"content": "a"}'),
                              ("an unknown role", "assistant", b'{"role": "tool", "content": "a"}'),
                              ("no text", "content", b'{"role": "user", "content": 3}'),
-                             ("a message in a message", "several", b'{"role": "user", "content": "a\\nassistant:\\nb"}')):
+                             ("a message in a message", "several",
+                              b'{"role": "user", "content": "a\\nassistant:\\nb"}')):
         refused(what, 2 if what == "a message in a message" else 1, ["line 2", word], *given, "--chat-file", "-",
                 stdin=b'{"role": "user", "content": "a"}\n' + line + b"\n")
-    for what, words, array in (("an array with no role", ["message 2", "role"], b'[{"role": "user", "content": "a"}, {}]'),
+    for what, words, array in (("an array with no role", ["message 2", "role"],
+                                b'[{"role": "user", "content": "a"}, {}]'),
                                ("an array that does not end", ["line 2", "JSON"], b'[{"role": "user",\n'),
                                ("an array of texts", ["message 1", "content"], b'["a"]')):
         refused(what, 1, words, *given, "--chat-file", "-", stdin=array)

@@ -53,7 +53,8 @@ def result():
     found = evaluate(*plain, "--leave-one-out", "--per-case")
     check(found["schema"] == "atmanscope.evaluation/1" and found["complete"] is True, "schema, complete")
     check(found["dataset"] == {"file": data, "cases": 4}, f"{found['dataset']}")
-    check(found["method"]["paths"] == "all" and found["units"] == "token" and found["seed"] == 0 and found["chat"] is False, "what was done")
+    check(found["method"]["paths"] == "all" and found["units"] == "token" and found["seed"] == 0
+          and found["chat"] is False, "what was done")
     is_estimate(found["accuracy"], 2, "accuracy")
     check(found["accuracy"]["value"] == 0.5, f"accuracy {found['accuracy']}")
     check("pictures" not in found and found["text"]["cases"] == 4, "sides")
@@ -93,7 +94,7 @@ def result():
     check(code == 0 and out == b"" and json.load(open(path("result.json")))["text"]["cases"] == 4, "-o FILE")
 
 
-# -- pictures ------------------------------------------------------------------------------------------------------------
+# -- pictures ----------------------------------------------------------------------------------------------------------
 
 SIDE = 60  # pixels of a picture; the tower sees 4 x 4 patches of it
 
@@ -154,8 +155,10 @@ def pictures():
     rect = np.zeros((SIDE, SIDE), bool)
     rect[40:52, 30:59] = True
     prompt = "<image>the red ball was"
-    data = write("seen.jsonl", {"prompt": prompt, "images": ["one.png"], "target": " blue", "truth": {"masks": ["mask.png"]}},
-                 {"prompt": prompt, "images": ["two.png"], "target": " blue", "truth": {"rects": [[0, 30, 40, 29, 12]]}},
+    data = write("seen.jsonl", {"prompt": prompt, "images": ["one.png"], "target": " blue",
+                                "truth": {"masks": ["mask.png"]}},
+                 {"prompt": prompt, "images": ["two.png"], "target": " blue",
+                  "truth": {"rects": [[0, 30, 40, 29, 12]]}},
                  {"prompt": prompt, "images": ["one.png"], "target": " blue",
                   "truth": {"spans": [[11, 14]], "masks": ["mask.png"], "rects": [[0, 0, 0, 60, 60]]}})
     found = evaluate("-m", model, data, "--variants", "--per-case")
@@ -166,9 +169,11 @@ def pictures():
     check("recency" in found["text"]["maps"] and "centre" not in found["text"]["maps"], "maps of words")
     for number, (picture, where) in enumerate((("one", mask > 127), ("two", rect), ("one", mask > 127))):
         side = sides[number]["pictures"]
-        for kind, options in (("method", []), ("direct", ["--paths", "direct"]), ("patch", ["--patches", "patch", "--similarity", "off"]),
+        for kind, options in (("method", []), ("direct", ["--paths", "direct"]),
+                              ("patch", ["--patches", "patch", "--similarity", "off"]),
                               ("2x2", ["--patches", "2x2", "--similarity", "off"]), ("no_window", ["--window", "off"])):
-            code, out, said = run("explain", "-m", model, "-p", prompt, "--image", path(picture + ".png"), "--target", " blue",
+            code, out, said = run("explain", "-m", model, "-p", prompt, "--image", path(picture + ".png"), "--target",
+                                  " blue",
                                   "--format", "json", *options)
             check(code == 0, f"explain: {said!r}")
             explained = json.loads(out)
@@ -190,7 +195,7 @@ def pictures():
     refused("pictures without a tower", 2, ["line 1", "--mmproj"], "eval", "-m", small_model(), data)
 
 
-# -- mistakes ------------------------------------------------------------------------------------------------------------
+# -- mistakes ----------------------------------------------------------------------------------------------------------
 
 
 def wrong():
@@ -205,7 +210,8 @@ def wrong():
     for what, words, line in (
             ("no JSON", "no JSON", "{"), ("a list", "no object", "[1]"), ("no prompt", "\"prompt\"", {"target": "a"}),
             ("a number as a prompt", "\"prompt\"", {"prompt": 5}), ("an empty prompt", "\"prompt\"", {"prompt": ""}),
-            ("a NUL in a prompt", "no JSON", '{"prompt": "a\\u0000b"}'), ("bytes that are no text", "no JSON", '{"prompt": "\udcff"}'),
+            ("a NUL in a prompt", "no JSON", '{"prompt": "a\\u0000b"}'),
+            ("bytes that are no text", "no JSON", '{"prompt": "\udcff"}'),
             ("an empty target", "\"target\"", {"prompt": "a", "target": ""}),
             ("an answer that is no text", "\"answer\"", {"prompt": "a", "answer": ["a"]}),
             ("a truth that is none", "\"truth\"", {**good, "truth": [1]}),
@@ -216,9 +222,12 @@ def wrong():
             ("a picture that is not there", "none.png", {**good, "images": ["none.png"]}),
             ("a picture without a name", "\"images\"", {**good, "images": [5]}),
             ("a rect of no picture", "\"rects\"", {**good, "truth": {"rects": [[0, 0, 0, 4, 4]]}}),
-            ("a rect without width", "\"rects\"", {**good, "images": ["picture.png"], "truth": {"rects": [[0, 0, 0, 0, 4]]}}),
-            ("too few masks", "\"masks\"", {**good, "images": ["picture.png"] * 2, "truth": {"masks": ["picture.png"]}}),
-            ("a mask that is not there", "none.png", {**good, "images": ["picture.png"], "truth": {"masks": ["none.png"]}}),
+            ("a rect without width", "\"rects\"",
+             {**good, "images": ["picture.png"], "truth": {"rects": [[0, 0, 0, 0, 4]]}}),
+            ("too few masks", "\"masks\"",
+             {**good, "images": ["picture.png"] * 2, "truth": {"masks": ["picture.png"]}}),
+            ("a mask that is not there", "none.png",
+             {**good, "images": ["picture.png"], "truth": {"masks": ["none.png"]}}),
     ):
         text = line if isinstance(line, str) else json.dumps(line)
         with open(path("wrong.jsonl"), "wb") as file:

@@ -98,7 +98,8 @@ def direct_apart(e):
 def json_explanation():
     e = explain("--generate", "4", "--units", "token")
     schema(e)
-    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "similarity_text": None, "window": 5,
+    check(e["method"] == {"suppression": "row-min-causal", "factor": 0.1, "similarity": None, "similarity_text": None,
+                          "window": 5,
                             "layers": [0, 2],
                           "paths": "all"},
           e["method"])
@@ -148,7 +149,8 @@ def answers():
     """--proof and --pairs add their objects, and lines for people."""
     e = explain("--generate", "3", "--units", "word", "--proof", "--pairs", "--about", "1")
     keys("the explanation", {k: 0 for k in list(e)[-2:]}, "proof", "pairs")
-    keys("a proof", e["proof"], "token", "id", "text", "complete", "logprob", "units", "orders", "points", "area", "flip")
+    keys("a proof", e["proof"], "token", "id", "text", "complete", "logprob", "units", "orders", "points", "area",
+         "flip")
     keys("a flip", e["proof"]["flip"], "found", "units", "id", "text", "logprob", "asked_logprob")
     keys("pairs", e["pairs"], "token", "id", "text", "complete", "noise_floor", "bonds")
     for point in e["proof"]["points"]:
@@ -167,7 +169,8 @@ def answers():
             check(words in out, f"{form}: {words} is missing")
     refused("nothing is asked about", 2, "--about", "explain", *GIVEN, "--about", "1")
     code, out, said = run("explain", *GIVEN, "--pairs", "--about", "7", "--format", "json")
-    check(code != 0 and b"--about 7" in said and "pairs" not in json.loads(out), f"an answer too short: {code}, {said!r}")
+    check(code != 0 and b"--about 7" in said and "pairs" not in json.loads(out),
+          f"an answer too short: {code}, {said!r}")
     code, out, said = run("explain", *GIVEN, "--units", "paragraph", "--pairs", "--format", "json")
     check(code != 0 and b"two units" in said, f"one unit: {code}, {said!r}")
     check("two units" in json.loads(out)["pairs"]["error"], "the answer does not say why it is none")

@@ -68,14 +68,15 @@ def rank(units, word):
     return 1 + sum(value > best for _, value in units)
 
 
-# -- what is measured ----------------------------------------------------------------------------------------------------
+# -- what is measured --------------------------------------------------------------------------------------------------
 
 
 def against_explain():
     """The numbers are those of explain, taken together by hand."""
     at = PROMPT.index("blue")
     whole = {"min": 0, "max": 1}
-    checks = [{"text": "ball", "share": whole}, {"text": "red ball", "share": whole}, {"text": "him", "rank": {"min": 1}},
+    checks = [{"text": "ball", "share": whole}, {"text": "red ball", "share": whole},
+              {"text": "him", "rank": {"min": 1}},
               {"span": [at, at + 4], "share": whole}, {"text": "the", "rank": {"min": 1}}, ANY]
     found = measured(write("numbers.jsonl", case(*checks, id="words"), case(*checks[:1], id="tokens", units="token"),
                            {"id": "own", "prompt": PROMPT, "hold": [checks[0], ANY]}), "--generate", "3")
@@ -105,14 +106,16 @@ def conversations():
     model = small_model("chatty.gguf", template=template)
     words = {"text": "sun", "share": {"min": 0}}
     at = [PROMPT.index("red"), PROMPT.index("red") + 3]
-    data = write("chat.jsonl", case(words, {"span": at, "share": {"min": 0}}, {"text": "red", "share": {"min": 0}}, id="system",
+    data = write("chat.jsonl", case(words, {"span": at, "share": {"min": 0}}, {"text": "red", "share": {"min": 0}},
+                                    id="system",
                                     system="the sun"),
                  case(ANY, id="chat"), case(ANY, id="raw", chat=False), case(ANY, id="asked", chat=True))
     found = measured(data, model=model)
     units, _ = relevances(PROMPT, "--system", "the sun", "--target", TARGET, "--units", "word", model=model)
     values = [one["value"] for one in found["system"]["checks"]]
     check(abs(values[0] - share(units, "sun")) < 1e-6, f"share of the system's: {values[0]}")
-    check(values[1] == values[2] and abs(values[1] - share(units, "red")) < 1e-6, f"a span is the prompt's own: {values}")
+    check(values[1] == values[2] and abs(values[1] - share(units, "red")) < 1e-6,
+          f"a span is the prompt's own: {values}")
     chat, raw, asked = (found[name]["probability"] for name in ("chat", "raw", "asked"))
     check(chat == asked != raw, f"chat {chat}, raw {raw}, asked {asked}")
     check(measured(data, "--raw", model=model)["chat"]["probability"] == raw, "--raw")
@@ -146,20 +149,23 @@ def seen():
     check(out.startswith("FAILED see: ") and "--mmproj" in out, f"no tower: {out!r}")
 
 
-# -- what is said --------------------------------------------------------------------------------------------------------
+# -- what is said ------------------------------------------------------------------------------------------------------
 
 
 def lines():
     greedy = json.loads(run("generate", "-m", small_model(), "-p", PROMPT, "-n", "4", "--format", "json")[1])["text"]
     data = write("lines.jsonl", case({"text": "ball", "share": {"min": 0}}, {"answer": f" {greedy}\n"}, id="good"), "",
-                 case({"text": "blue", "share": {"min": 1}}, {"text": "red", "rank": {"max": 99}}, {"probability": {"min": 0.999}},
+                 case({"text": "blue", "share": {"min": 1}}, {"text": "red", "rank": {"max": 99}},
+                      {"probability": {"min": 0.999}},
                       id=7), case({"answer": "never\nsaid"}, id="an\tid\x1b[2J"), case(ANY))
     out = guard(data, "--generate", "4", status=1)
     said = out.splitlines()
-    check(len(said) == 5 and said[0] == "ok good" and said[3] == "ok line 5" and said[4] == "2 held, 2 failed", f"{out}")
+    check(len(said) == 5 and said[0] == "ok good" and said[3] == "ok line 5" and said[4] == "2 held, 2 failed",
+          f"{out}")
     check(said[1].startswith('FAILED 7: share of "blue" is 0') and "below 1; probability is " in said[1] and
           said[1].endswith("below 0.999") and "red" not in said[1], f"{said[1]}")
-    check(said[2].startswith("FAILED an id") and "\x1b" not in out and said[2].endswith('", not "never said"'), f"{said[2]!r}")
+    check(said[2].startswith("FAILED an id") and "\x1b" not in out and said[2].endswith('", not "never said"'),
+          f"{said[2]!r}")
     check(guard(data, "--generate", "4", "-o", path("out.txt"), status=1) == "" and read("out.txt") == out, "-o FILE")
     with open(data, "rb") as file:
         check(guard("-", "--generate", "4", status=1, stdin=file.read()) == out, "from a pipe")
@@ -169,7 +175,8 @@ def lines():
     outcomes = [one["outcome"] for one in found["cases"][1]["checks"]]
     check(outcomes == ["failed", "held", "failed"], f"{outcomes}")
     check(guard(write("held.jsonl", case(ANY))) == "ok line 1\n1 held, 0 failed\n", "all hold")
-    tie = guard(write("tie.jsonl", case({"text": "ball", "rank": {"max": 1}}, {"text": "ball", "rank": {"min": 2}}), ), status=1)
+    tie = guard(write("tie.jsonl", case({"text": "ball", "rank": {"max": 1}}, {"text": "ball", "rank": {"min": 2}}), ),
+                status=1)
     check(tie.startswith("FAILED"), f"a rank is below 2 or it is not: {tie}")
     code, out, said = run("guard", "-v", "-m", small_model(), path("held.jsonl"))
     check(code == 0 and out.startswith(b"ok") and b"probability is" in said, f"-v: {said!r}")
@@ -188,16 +195,18 @@ def undecided():
     said = re.search(r"is (\S+), and with noise (\S+) to (\S+), which does not tell it from (\S+)\n", out)
     check(said and float(said[2]) < float(said[3]) and out.endswith("0 held, 1 failed\n"), f"{out!r}")
     above = case({"text": "ball", "share": {"min": 1.0001 * one["value"]}})
-    said = re.match(r"FAILED line 1: share of \"ball\" is (\S+), below (\S+)\n", guard(write("above.jsonl", above), status=1))
+    said = re.match(r"FAILED line 1: share of \"ball\" is (\S+), below (\S+)\n",
+                    guard(write("above.jsonl", above), status=1))
     check(said and float(said[1]) < float(said[2]), f"digits that tell them apart: {said}")
 
 
-# -- --update ------------------------------------------------------------------------------------------------------------
+# -- --update ----------------------------------------------------------------------------------------------------------
 
 
 def updated():
     fine = '  {"prompt":"the red ball", "hold" : [ {"answer": "%s"} ], "id": "as it is"}  \r'
-    greedy = json.loads(run("generate", "-m", small_model(), "-p", "the red ball", "-n", "4", "--format", "json")[1])["text"]
+    greedy = json.loads(run("generate", "-m", small_model(), "-p", "the red ball", "-n", "4", "--format",
+                            "json")[1])["text"]
     fine %= json.dumps(greedy)[1:-1]
     first = case({"text": "ball", "share": {"min": 1}}, {"text": "him", "rank": {"max": 1, "min": 1}},
                  {"probability": {"min": 0.5}}, {"answer": "n\u00e4"}, {"text": "red", "share": {"min": 0.0, "max": 1}},
@@ -210,14 +219,18 @@ def updated():
     failed = guard(data, *options, status=1)
     check(read("update.jsonl") == before, "without --update nothing is written")
     out = guard(path("link.jsonl"), "--update", *options)
-    check(out.endswith("2 held, 1 moved, 0 failed\n") and "moved \u00e4rger: share" in out and "min is now" in out, f"{out!r}")
-    check(os.path.islink(path("link.jsonl")) and stat.S_IMODE(os.stat(data).st_mode) == 0o640, "a link stays, and the mode")
+    check(out.endswith("2 held, 1 moved, 0 failed\n") and "moved \u00e4rger: share" in out and "min is now" in out,
+          f"{out!r}")
+    check(os.path.islink(path("link.jsonl")) and stat.S_IMODE(os.stat(data).st_mode) == 0o640,
+          "a link stays, and the mode")
     after = read("update.jsonl").split("\n")
-    check(len(after) == 6 and after[0] == "" and after[1] == fine and after[3] == " " and "\u00e4" in after[2], f"{after}")
+    check(len(after) == 6 and after[0] == "" and after[1] == fine and after[3] == " " and "\u00e4" in after[2],
+          f"{after}")
     found, old = json.loads(after[2]), measured(data, *options)["\u00e4rger"]["checks"]
     check([*found] == [*first], f"the order of keys: {[*found]}")
     limits = found["hold"][0]["share"]
-    check(abs(limits["min"] / (0.9 * old[0]["value"]) - 1) < 0.01 and abs(limits["measured"] / old[0]["value"] - 1) < 1e-3,
+    check(abs(limits["min"] / (0.9 * old[0]["value"]) - 1) < 0.01
+          and abs(limits["measured"] / old[0]["value"] - 1) < 1e-3,
           f"a tenth below: {limits}, {old[0]}")
     check(found["hold"][1]["rank"]["max"] >= old[1]["value"] == found["hold"][1]["rank"]["measured"], "a rank")
     check(found["hold"][4]["share"]["min"] == 0 and found["hold"][4]["share"]["max"] == 1, "what holds stays")
@@ -226,7 +239,8 @@ def updated():
     check(guard(data, *options).endswith("3 held, 0 failed\n") and "FAILED" in failed, "now all of it holds")
     check(guard(data, "--update", *options).endswith("3 held, 0 moved, 0 failed\n") and
           read("update.jsonl").split("\n") == after, "once more changes nothing")
-    check(len([name for name in os.listdir(FOLDER) if name.startswith("update.jsonl")]) == 1, "no temporary file is left")
+    check(len([name for name in os.listdir(FOLDER) if name.startswith("update.jsonl")]) == 1,
+          "no temporary file is left")
 
 
 def not_updated():
@@ -236,14 +250,15 @@ def not_updated():
                        ("units that are none", case({"text": "red", "share": {"min": 0}}, units="("))):
         data = write("kept.jsonl", whole, line)
         code, out, said = run("guard", "-m", small_model(), data, "--update")
-        check(code == 1 and b"kept.jsonl: is left as it was" in said and b"1 failed" in out, f"{what}: {code}, {said!r}, {out!r}")
+        check(code == 1 and b"kept.jsonl: is left as it was" in said and b"1 failed" in out,
+              f"{what}: {code}, {said!r}, {out!r}")
         check(json.loads(read("kept.jsonl").split("\n")[0]) == json.loads(whole), f"{what}: the file was written")
     refused("--update of standard input", 2, "--update", "guard", "-m", small_model(), "-", "--update")
     before = write("wrong.jsonl", whole, "{")
     refused("--update of a file that is wrong", 2, "line 2", "guard", "-m", small_model(), before, "--update")
 
 
-# -- mistakes ------------------------------------------------------------------------------------------------------------
+# -- mistakes ----------------------------------------------------------------------------------------------------------
 
 
 def wrong():
@@ -255,10 +270,13 @@ def wrong():
     refused("a model that is not there", 1, "none.gguf", "guard", "-m", path("none.gguf"), write("good.jsonl", good))
     ball = {"text": "ball"}
     for what, words, line in (
-            ("no JSON", "no JSON", "{"), ("a list", "no object", "[1]"), ("a key twice", "no JSON", '{"id": "a", "id": "b"}'),
-            ("an unknown key", ["\"promt\"", "prompt"], case(ANY, promt="a")), ("an empty key", "no key", case(ANY, **{"": 1})),
+            ("no JSON", "no JSON", "{"), ("a list", "no object", "[1]"),
+            ("a key twice", "no JSON", '{"id": "a", "id": "b"}'),
+            ("an unknown key", ["\"promt\"", "prompt"], case(ANY, promt="a")),
+            ("an empty key", "no key", case(ANY, **{"": 1})),
             ("two keys in one", "no key", case(ANY, **{"id prompt": 1})), ("a part of a key", "no key", case(ANY, i=1)),
-            ("no prompt", "\"prompt\"", {"hold": [ANY]}), ("an empty target", "\"target\"", {**good, "id": 2, "target": ""}),
+            ("no prompt", "\"prompt\"", {"hold": [ANY]}),
+            ("an empty target", "\"target\"", {**good, "id": 2, "target": ""}),
             ("an id twice", "line 1", good), ("nothing to hold", "\"hold\"", {"prompt": "a"}),
             ("an empty list to hold", "\"hold\"", case()), ("a check that is none", "number 2", case(ANY, 5)),
             ("an empty check", "says not one", case({})), ("two kinds", "says not one", case({**ANY, "answer": "a"})),
@@ -272,7 +290,8 @@ def wrong():
             ("a span turned round", "\"span\"", case({"span": [5, 5], "share": {"min": 0}})),
             ("a rect without a picture", "\"rect\"", case({"rect": [0, 0, 0, 1, 1], "share": {"min": 0}})),
             ("a limit that is a number", "\"share\"", case({**ball, "share": 0.5})),
-            ("no limit", "neither", case({**ball, "share": {}})), ("measured alone", "neither", case({**ball, "share": {"measured": 1}})),
+            ("no limit", "neither", case({**ball, "share": {}})),
+            ("measured alone", "neither", case({**ball, "share": {"measured": 1}})),
             ("an unknown limit", "\"least\"", case({**ball, "share": {"least": 1}})),
             ("a share above 1", "0 to 1", case({**ball, "share": {"min": 1.5}})),
             ("a share below 0", "0 to 1", case({**ball, "share": {"max": -1}})),

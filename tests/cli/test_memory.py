@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""--memory: the limit is kept, by bytes that the system counted; numbers do not depend on it; what cannot be kept is refused."""
+"""--memory: the limit is kept, by bytes that the system counted; numbers do not depend on it; what cannot be kept is
+refused."""
 import json
 import os
 import re

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Prompts with pictures: where they stand, their units and the schema's part on them, all formats, and what is refused."""
+"""Prompts with pictures: where they stand, their units and the schema's part on them, all formats, and what is
+refused."""
 import base64
 import html.parser
 import json
@@ -38,14 +39,16 @@ def schema():
     check(re.fullmatch(r"s1 t\d i36 t\d", places(e)), f"tokens: {places(e)}")
     image = e["prompt"]["images"]
     first = image[0]["first"]
-    check(image == [{"file": SQUARE, "width": SIDE, "height": SIDE, "columns": GRID, "rows": GRID, "first": first}], image)
+    check(image == [{"file": SQUARE, "width": SIDE, "height": SIDE, "columns": GRID, "rows": GRID, "first": first}],
+          image)
     for i, token in enumerate(e["prompt"]["tokens"][first:first + 36]):
         check(list(token) == ["index", "id", "text", "start", "end", "kind", "image", "rect"], list(token))
         check(token["id"] == -1 and token["start"] == token["end"] == 4 and token["image"] == 0, token)
         check(token["rect"] == [7 * (i % GRID), 7 * (i // GRID), 7, 7], token["rect"])
     patches = [unit for unit in e["units"] if unit["kind"] == "patch"]
     check(len(patches) == 36 and patches[0]["index"] == first, f"{len(patches)} patches")
-    check(patches[8] == {"index": first + 8, "kind": "patch", "tokens": [first + 8] * 2, "text": "picture 1, row 2, column 3",
+    check(patches[8] == {"index": first + 8, "kind": "patch", "tokens": [first + 8] * 2,
+                         "text": "picture 1, row 2, column 3",
                          "image": 0, "columns": 1, "rows": 1, "rect": [14, 7, 7, 7]}, patches[8])
     method = {key: e["method"][key] for key in ("similarity", "similarity_text", "window")}
     check(method == {"similarity": 0.7, "similarity_text": None, "window": 5}, method)
@@ -57,14 +60,16 @@ def schema():
 
 def order():
     e = explain("a <image> b <image>c", "--image", SQUARE, "--image", WIDE, "--image", SQUARE)
-    check([token["image"] for token in e["prompt"]["tokens"] if token["kind"] == "image"] == [0] * 36 + [1] * 36 + [2] * 36,
+    check([token["image"] for token in e["prompt"]["tokens"]
+           if token["kind"] == "image"] == [0] * 36 + [1] * 36 + [2] * 36,
           "pictures stand in their order")
     check(re.fullmatch(r"s1 i36 t\d i36 t\d i36 t\d", places(e)), places(e))
     starts = [e["prompt"]["tokens"][image["first"]]["start"] for image in e["prompt"]["images"]]
     check(starts == [0, 2, 12], f"pictures without a mark come first: {starts}")
     wide = [token["rect"] for token in e["prompt"]["tokens"] if token["kind"] == "image" and token["image"] == 1]
     shown = [rect for rect in wide if rect[2] > 0 and rect[3] > 0]
-    check(len(shown) == 12 and abs(sum(w * h for _, _, w, h in shown) - 96 * 32) < 1e-2, f"rectangles of a wide picture: {shown}")
+    check(len(shown) == 12 and abs(sum(w * h for _, _, w, h in shown) - 96 * 32) < 1e-2,
+          f"rectangles of a wide picture: {shown}")
     both = explain("<image><image>", "--image", SQUARE, "--image", SQUARE)
     check(places(both) == "s1 i72", places(both))
     text = explain("<image>", *[])
@@ -81,11 +86,14 @@ def units():
                                     ("4x4", 4, "picture 1, rows 1-4, columns 5-6", [28, 0, 14, 28]),
                                     ("auto", 36, "picture 1, row 1, column 2", [7, 0, 7, 7])):
         patches = [u for u in explain("red", "--image", SQUARE, "--patches", kind)["units"] if u["kind"] == "patch"]
-        check(len(patches) == count and patches[1]["text"] == text and patches[1]["rect"] == rect, f"{kind}: {patches[1]}")
-        check(sum(u["rect"][2] * u["rect"][3] for u in patches) == SIDE * SIDE, f"{kind}: the units do not cover the picture")
+        check(len(patches) == count and patches[1]["text"] == text and patches[1]["rect"] == rect,
+              f"{kind}: {patches[1]}")
+        check(sum(u["rect"][2] * u["rect"][3] for u in patches) == SIDE * SIDE,
+              f"{kind}: the units do not cover the picture")
     whole = [u for u in explain("red", "--image", SQUARE, "--patches", "whole")["units"] if u["kind"] == "patch"]
     check(len(whole) == 1 and whole[0]["text"] == "picture 1" and whole[0]["tokens"] == [1, 36], whole)
-    code, out, _ = run("explain", "-m", MODEL, "-p", "red", "--image", SQUARE, "--patches", "2x2", "--format", "reference")
+    code, out, _ = run("explain", "-m", MODEL, "-p", "red", "--image", SQUARE, "--patches", "2x2", "--format",
+                       "reference")
     lists = [entry["token_index"] for entry in json.loads(out)[0]["explanation"]]
     check(code == 0 and [1, 2, 7, 8] in lists and len(lists) == 11, f"reference: {lists}")
 
@@ -137,7 +145,8 @@ def shown():
     given = ["explain", "-m", MODEL, "-p", "the <image> ball", "--image", SQUARE, "--image", WIDE]
     code, out, said = run(*given, "--format", "html")
     page = Page(out.decode())
-    check(code == 0 and said == b"" and len(page.images) == 2, f"html: status {code}, {said!r}, {len(page.images)} pictures")
+    check(code == 0 and said == b"" and len(page.images) == 2,
+          f"html: status {code}, {said!r}, {len(page.images)} pictures")
     source = page.images[0].split(",")
     check(source[0] == "data:image/png;base64", source[0])
     check((pixels(base64.b64decode(source[1])) == RGB).all(), "the page shows another picture")
@@ -152,7 +161,8 @@ def shown():
     strongest = max(re.findall(r"[1-9]", "".join(lines[at + 1:at + 7])))
     check(f"({'+9'} in a picture)" in out.decode() and strongest >= "1", "the legend tells what the digits mean")
     at = lines.index("picture 2: <b>wide & tall.png, 96 x 32 pixels, 6 x 6 patches")
-    check(len([line for line in lines[at + 1:at + 7] if re.fullmatch(r"([+-][1-9]| \.)+", line)]) == 2, "padding is not drawn")
+    check(len([line for line in lines[at + 1:at + 7] if re.fullmatch(r"([+-][1-9]| \.)+", line)]) == 2,
+          "padding is not drawn")
     code, out, said = run(*given, "--format", "ansi", "-v")
     check(code == 0 and b"\033[" in out and b"pictures " in said and TOWER.encode() in said, f"{said!r}")
     empty = run("explain", "-m", MODEL, "-p", "<image>", "--image", SQUARE)
@@ -178,7 +188,8 @@ def tokens():
     code, out, said = run("tokenize", "-m", MODEL, "-p", "the <image> ball", "--image", SQUARE)
     rows = [line.split(b"\t") for line in out.splitlines()]
     e = explain("the <image> ball", "--image", SQUARE)["prompt"]["tokens"]
-    check(code == 0 and [[int(x) for x in row[:4]] for row in rows] == [[t["index"], t["id"], t["start"], t["end"]] for t in e],
+    check(code == 0 and [[int(x) for x in row[:4]] for row in rows] == [[t["index"], t["id"], t["start"], t["end"]]
+                                                                        for t in e],
           f"tokenize: {said!r}")
     refused("lines and pictures", 2, "--jsonl", "tokenize", "-m", MODEL, "--jsonl", "-", "--image", SQUARE)
 
@@ -216,7 +227,8 @@ def wrong():
     refused("a tower of another width", 2, ["96", "40"], *given, "--image", SQUARE, "--mmproj", path("narrow.gguf"))
     many = ["--image", SQUARE] * 20
     refused("more patches than the context holds", 1, ["720 of them", "512"], *given, *many)
-    refused("a picture for a model without a tower", 2, "--mmproj", "explain", "-m", small_model(), "-p", "a", "--image", SQUARE)
+    refused("a picture for a model without a tower", 2, "--mmproj", "explain", "-m", small_model(), "-p", "a",
+            "--image", SQUARE)
     refused("no prompt at all", 2, "empty", "explain", "-m", MODEL, "-p", "", "--image", SQUARE)
 
 

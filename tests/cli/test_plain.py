@@ -26,15 +26,20 @@ def prompts():
     check(code == 0 and said == "", f"status {code}: {said!r}")
     check("loading the model\n" in out and "Type a prompt; :help" in out and "never" not in out, out)
     check("\033" not in out and "\r" not in out, "plain lines")
-    answer, second, again = re.findall(r"(?:The answer|Token 2, .*,) rests on:\n((?:(?:supports|contradicts): .*\n)+)", out)
-    check(len(answer.splitlines()) == 5 and len(again.splitlines()) == 2 and second.startswith(again), f"{answer}{second}{again}")
+    answer, second, again = re.findall(r"(?:The answer|Token 2, .*,) rests on:\n((?:(?:supports|contradicts): .*\n)+)",
+                                       out)
+    check(len(answer.splitlines()) == 5 and len(again.splitlines()) == 2 and second.startswith(again),
+          f"{answer}{second}{again}")
     for line in answer.splitlines():
-        found = re.fullmatch(r'(supports|contradicts): (?:[0-9]+[a-z]+ )?".+" ([+-][0-9.e-]+) nats \((.*) without it\)', line)
+        found = re.fullmatch(r'(supports|contradicts): (?:[0-9]+[a-z]+ )?".+" ([+-][0-9.e-]+) nats \((.*) without it\)',
+                             line)
         check(found and (float(found[2]) > 0) == (found[1] == "supports"), line)
         check("likely" in found[3], line)
-    e = json.loads(run("explain", "-m", MODEL, "-p", PROMPT, "--precision", "f32", "--generate", "12", "--units", "word",
+    e = json.loads(run("explain", "-m", MODEL, "-p", PROMPT, "--precision", "f32", "--generate", "12", "--units",
+                       "word",
                        "--format", "json")[1])
-    best = max((u for u in e["units"] if u["kind"] != "special" and u["tokens"][0] > 0), key=lambda u: abs(sum(e["relevance"][u["index"]])))
+    best = max((u for u in e["units"] if u["kind"] != "special" and u["tokens"][0] > 0),
+               key=lambda u: abs(sum(e["relevance"][u["index"]])))
     check(f'"{best["text"].strip()}" {sum(e["relevance"][best["index"]]):+.3f} nats' in answer.splitlines()[0], answer)
     check(re.search(r"[0-9]+ more units weigh less\.\n", out), out)
     check(out.index(e["target"]["text"].strip()[:8]) < out.index("rests on"), "the answer streams before")
@@ -51,7 +56,8 @@ def commands():
     check("The capital of France is Paris. The capital of Italy is\n" in out, "the first sample")
     check(f"\n{PROMPT}\n" in out and "\nfirst line\nsecond line\n" in out and "\n:colon\n" in out, "prompts")
     for word in (":token takes a number from 1 to 3, or all", ":units takes token, word", ":tokens takes", ":why takes",
-                 ":nonsense is no command; :help lists them", ":open takes", "/no/such.gguf", ":picture takes", ":save takes"):
+                 ":nonsense is no command; :help lists them", ":open takes", "/no/such.gguf", ":picture takes",
+                 ":save takes"):
         check(sum(word in line for line in said.splitlines()) == 1, f"{word!r} is not in {said!r}")
     check(all(line.startswith("atmanscope: ") for line in said.splitlines()), said)
     for name in ("token N", "why [N]", "rather TEXT", "candidates", "units KIND", "save FILE", "help", "quit"):
@@ -59,7 +65,8 @@ def commands():
     check(out.count("loading the model") == 3, "opened anew")
     check("nothing is measured yet" in said, "another model, another answer")
     man = run("--man")[1].decode()
-    check(all(f"\\fB:{name}\\fR" in man for name in ("token", "why", "rather", "save", "quit")), "the man page's commands")
+    check(all(f"\\fB:{name}\\fR" in man for name in ("token", "why", "rather", "save", "quit")),
+          "the man page's commands")
 
 
 def saves():
@@ -68,7 +75,8 @@ def saves():
     check(code == 0 and f"saved {target}" in out and "nothing is measured yet" in said, f"{out}{said}")
     with open(target, encoding="utf-8") as file:
         check(json.load(file)["prompt"]["text"] == PROMPT, "what was saved")
-    check(":save FILE: write the explanation: .html, .json, .txt, .ansi, .png or .svg" in talk(":help")[1], "the endings")
+    check(":save FILE: write the explanation: .html, .json, .txt, .ansi, .png or .svg" in talk(":help")[1],
+          "the endings")
     for ending, start in ((".svg", b"<"), (".png", b"\x89PNG"), (".ansi", b"\x1b["), (".txt", b"the red")):
         target = path("why" + ending)
         code, out, said = talk(PROMPT, ":token 1", ":save " + target)

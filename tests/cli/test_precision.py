@@ -41,7 +41,8 @@ def beside(exact, precision, least_rank, most):
     check(not np.array_equal(wanted, got), f"{precision}: to the bit what f32 says, so it is f32")
     again, _ = explain("--precision", precision, "--threads", "1")
     check(again and again["relevance"] == found["relevance"], f"{precision}: numbers depend on the threads")
-    refused(f"{precision} without copies", 2, ("--weights mapped", precision), *ASK, "--weights", "mapped", "--precision",
+    refused(f"{precision} without copies", 2, ("--weights mapped", precision), *ASK, "--weights", "mapped",
+            "--precision",
             precision)
 
 

@@ -99,7 +99,8 @@ def wrong():
     refused("weights kept in no way we know", 2, "mapped", "explain", *given, "--weights", "folded")
     for value in ("0", "300", "M", "1e3M", "-2G", "3 G", "2X", "99999999T", ""):
         refused(f"--memory {value}", 2, "300M", "explain", *given, f"--memory={value}")
-    refused("int8 without copies", 2, "--weights mapped", "explain", *given, "--weights", "mapped", "--precision", "int8")
+    refused("int8 without copies", 2, "--weights mapped", "explain", *given, "--weights", "mapped", "--precision",
+            "int8")
     refused("an unknown device", 2, "cuda", "explain", *given, "--device", "abacus")
     refused("a device number that is none", 2, "cuda:N", "explain", *given, "--device", "cuda:x")
     refused("a seed below 0", 2, "--seed", "explain", *given, "--seed=-1")

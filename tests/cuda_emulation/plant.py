@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""Plants mistakes in copies of the CUDA device's sources, one at a time, and sees whether the tests on the emulated card
-find them.  Those that only AddressSanitizer and UndefinedBehaviorSanitizer see count where the build has these; those that
-no emulation of this kind sees are listed too, and tried where all are asked for (PLANT=all), so that the list stays true.
+"""Plants mistakes in copies of the CUDA device's sources, one at a time, and sees whether the tests on the emulated
+card find them.  Those that only AddressSanitizer and UndefinedBehaviorSanitizer see count where the build has these;
+those that no emulation of this kind sees are listed too, and tried where all are asked for (PLANT=all), so that the
+list stays true.
 
-What it cannot see, whatever is planted: atomics that are missing and blocks of a grid that disturb each other (blocks run one
-after the other), memory ordering weaker than the host's, true overlap of streams (their work is only put off, or done at
-once), the last bits of a card's arithmetic, uncoalesced access, bank conflicts and all else that costs time, what a driver
-or a real cuBLAS refuses, and mistakes that two others make good.
+What it cannot see, whatever is planted: atomics that are missing and blocks of a grid that disturb each other (blocks
+run one after the other), memory ordering weaker than the host's, true overlap of streams (their work is only put off,
+or done at once), the last bits of a card's arithmetic, uncoalesced access, bank conflicts and all else that costs time,
+what a driver or a real cuBLAS refuses, and mistakes that two others make good.
 
 Runs in the top build folder; tests/cuda_emulation/commands says how the device and its tests are compiled there."""
 import concurrent.futures
@@ -41,21 +42,28 @@ PLANTS = [
     ("no barrier before a sum's memory is used again", "launch.cuh",
      "scratch[i]);\n    __syncthreads();", "scratch[i]);", "rows", ALWAYS),
     ("a barrier that only some threads meet", "launch.cuh",
-     "= value;\n    __syncthreads();", "= value;\n    if (threadIdx.x < warp_lanes)\n        __syncthreads();", "rows", ALWAYS),
+     "= value;\n    __syncthreads();", "= value;\n    if (threadIdx.x < warp_lanes)\n        __syncthreads();", "rows",
+     ALWAYS),
     ("a shuffle after lanes have returned", "kernels_weight.cu",
      "if (row >= count)\n        return;", "if (row >= count || lane >= 16)\n        return;", "weight", ALWAYS),
-    ("a lane outside the mask", "launch.cuh", "__shfl_xor_sync(whole_warp,", "__shfl_xor_sync(0x7fffffffu,", "rows", ALWAYS),
+    ("a lane outside the mask", "launch.cuh", "__shfl_xor_sync(whole_warp,", "__shfl_xor_sync(0x7fffffffu,", "rows",
+     ALWAYS),
     ("shared memory that was never written", "kernels_attend.cu",
-     "query[r * (DIM + pad) + d] = q;", "if (d < DIM - 1)\n                query[r * (DIM + pad) + d] = q;", "attend", ALWAYS),
+     "query[r * (DIM + pad) + d] = q;", "if (d < DIM - 1)\n                query[r * (DIM + pad) + d] = q;", "attend",
+     ALWAYS),
     ("too little shared memory", "kernels_attend.cu",
-     "call->attention.kv_heads);\n", "call->attention.kv_heads);\n    bytes -= (pad + 1) * sizeof(float);\n", "attend", ALWAYS),
+     "call->attention.kv_heads);\n", "call->attention.kv_heads);\n    bytes -= (pad + 1) * sizeof(float);\n", "attend",
+     ALWAYS),
     ("a block that is too large", "launch.cuh", "warps < 8 ? warps : 8", "64", "rows", ALWAYS),
     ("a write past the end of the card's memory", "kernels_weight.cu",
      "y[row] = sum;", "y[row + 1] = y[row] = sum;", "weight", ALWAYS),
     ("a read past the end of the card's memory", "kernels_rows.cu",
-     "y[k] = fmaf(scale, x[k], y[k]);", "y[k] = fmaf(scale, x[k], y[k] + (x[k + 1] > 3e38f ? 1.0f : 0.0f));", "rows", SANITIZED),
-    ("misaligned vectors", "kernels_attend.cu", "constexpr int pad = 4;", "constexpr int pad = 3;", "attend", SANITIZED),
-    ("a query sees one key too few", "kernels_attend.cu", "key <= row.see_last", "key < row.see_last", "attend", ALWAYS),
+     "y[k] = fmaf(scale, x[k], y[k]);", "y[k] = fmaf(scale, x[k], y[k] + (x[k + 1] > 3e38f ? 1.0f : 0.0f));", "rows",
+     SANITIZED),
+    ("misaligned vectors", "kernels_attend.cu", "constexpr int pad = 4;", "constexpr int pad = 3;", "attend",
+     SANITIZED),
+    ("a query sees one key too few", "kernels_attend.cu", "key <= row.see_last", "key < row.see_last", "attend",
+     ALWAYS),
     ("a window of one key more", "kernels_attend.cu",
      "position - a.window + 1 : 0", "position - a.window : 0", "attend", ALWAYS),
     ("a window that counts beside a table of what is seen", "kernels_attend.cu",
@@ -76,24 +84,31 @@ PLANTS = [
      "(size_t)position[row] * norm.groups", "(size_t)row * norm.groups", "rows", ALWAYS),
     ("the scale of the wrong row", "kernels_weight.cu",
      "float scale = row_scale[row];", "float scale = row_scale[0];", "precision", ALWAYS),
-    ("the nibbles of a block exchanged", "stored.cuh", "q[i % 16] >> i / 16 * 4", "q[i / 2] >> i % 2 * 4", "weight", ALWAYS),
-    ("a state that is overwritten", "kernels_head.cu", "s.change += all_change;", "s.change = all_change;", "head", ALWAYS),
+    ("the nibbles of a block exchanged", "stored.cuh", "q[i % 16] >> i / 16 * 4", "q[i / 2] >> i % 2 * 4", "weight",
+     ALWAYS),
+    ("a state that is overwritten", "kernels_head.cu", "s.change += all_change;", "s.change = all_change;", "head",
+     ALWAYS),
     ("a result that is read before it is there", "stream.c",
      'cudaMemcpyDeviceToHost, stream->cuda), "downloading"))\n        wait(stream);',
      'cudaMemcpyDeviceToHost, stream->cuda), "downloading"))\n        stream->staged += 0;', "rows", ALWAYS),
-    ("a weight that is used before it is there", "weight.c", "status = cudaStreamSynchronize(NULL);", "status = cudaSuccess;",
+    ("a weight that is used before it is there", "weight.c", "status = cudaStreamSynchronize(NULL);",
+     "status = cudaSuccess;",
      "weight", ALWAYS),
     ("uploads that leave from the same place", "stream.c",
      "stream->staging_used += (bytes", "stream->staging_used += 0 * (bytes", "rows", ALWAYS),
     ("staging memory that is used again too early", "stream.c",
      "        wait(stream);\n        stream->staging_start", "        stream->staging_start", "waits", ALWAYS),
     ("an operation that does not wait for what was staged", "stream.c",
-     'card_check(stream, cudaStreamWaitEvent(stream->cuda, stream->copied, 0), "uploading");', "stream->failure.code += 0;", "waits", ALWAYS),
+     'card_check(stream, cudaStreamWaitEvent(stream->cuda, stream->copied, 0), "uploading");',
+     "stream->failure.code += 0;", "waits", ALWAYS),
     ("a result that is copied before it is computed", "stream.c",
-     '!card_check(stream, cudaStreamWaitEvent(stream->copies, stream->computed, 0), "a result") ||', "", "waits", ALWAYS),
+     '!card_check(stream, cudaStreamWaitEvent(stream->copies, stream->computed, 0), "a result") ||', "", "waits",
+     ALWAYS),
     ("a wait within a layer", "stream.c",
-     "    memcpy(stream->staging + place, host, bytes);", "    wait(stream);\n    memcpy(stream->staging + place, host, bytes);", "waits", ALWAYS),
-    ("the wrong card of several", "stream.c", "cudaSetDevice(stream->card->ordinal)", "cudaSetDevice(0)", "several", ALWAYS),
+     "    memcpy(stream->staging + place, host, bytes);",
+     "    wait(stream);\n    memcpy(stream->staging + place, host, bytes);", "waits", ALWAYS),
+    ("the wrong card of several", "stream.c", "cudaSetDevice(stream->card->ordinal)", "cudaSetDevice(0)", "several",
+     ALWAYS),
     ("memory of the wrong card", "card.c",
      "cudaError_t status = cudaSetDevice(card->ordinal);", "cudaError_t status = cudaSetDevice(0);", "several", ALWAYS),
     ("a leading dimension that does not fit", "weight.c", "w->stride, x->data, type, x->stride,",
@@ -116,7 +131,8 @@ def finds(command, folder):
     """Whether a run fails; it is stopped at its first failing check."""
     # stdbuf is loaded before AddressSanitizer, which does not like that
     settings = dict(os.environ, ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0")
-    with subprocess.Popen(["stdbuf", "-oL", *command], env=settings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    with subprocess.Popen(["stdbuf", "-oL", *command], env=settings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           cwd=folder, text=True, errors="replace", bufsize=1) as run:
         for line in run.stdout:
             if "failed:" in line:

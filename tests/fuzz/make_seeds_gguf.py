@@ -21,7 +21,8 @@ def main():
         "tokenizer.ggml.token_type": np.array([2, 3, 3, 6, 1], "i4"),
     }, {})
     write_gguf(folder / "values", {
-        **{f"t.{code}": np.dtype(code).type(1) for code in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")},
+        **{f"t.{code}": np.dtype(code).type(1)
+           for code in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")},
         **{f"a.{code}": np.ones(3, code) for code in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "?")},
         "t.bool": True, "a.empty": [],
     }, {})

@@ -47,7 +47,8 @@ def llama(vocabulary):
         "llama.embedding_length": WIDTH, "llama.feed_forward_length": FFN, "llama.attention.head_count": HEADS,
         "llama.attention.layer_norm_rms_epsilon": 1e-5, **vocabulary,
     }
-    sizes = {"attn_q": (WIDTH, WIDTH), "attn_k": (WIDTH, WIDTH), "attn_v": (WIDTH, WIDTH), "attn_output": (WIDTH, WIDTH),
+    sizes = {"attn_q": (WIDTH, WIDTH), "attn_k": (WIDTH, WIDTH), "attn_v": (WIDTH, WIDTH),
+             "attn_output": (WIDTH, WIDTH),
              "ffn_gate": (FFN, WIDTH), "ffn_up": (FFN, WIDTH), "ffn_down": (WIDTH, FFN),
              "attn_norm": (WIDTH,), "ffn_norm": (WIDTH,)}
     tensors = {f"blk.0.{name}.weight": ("F32", np.ones(shape)) for name, shape in sizes.items()}

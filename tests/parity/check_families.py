@@ -4,8 +4,8 @@
 
 LLAMA_CPP is a folder with llama.cpp's source; run it in the build folder.
 
-Log-probabilities within 1e-3 and relevance within 1e-3 nats in all four variants, over prompts longer than any window, by
-the program and by the NumPy reference that `make check` trusts.
+Log-probabilities within 1e-3 and relevance within 1e-3 nats in all four variants, over prompts longer than any window,
+by the program and by the NumPy reference that `make check` trusts.
 """
 import os
 import sys
@@ -36,8 +36,8 @@ def log_probs(model, ids, rows, multipliers, variant):
 
 @torch.no_grad()
 def picture_log_probs(model, ids, pictures, rows, multipliers, variant):
-    """As log_probs(), with pictures as reference.log_probs() takes them: rows among Gemma 3's embeddings, and the masks that
-    transformers makes for them."""
+    """As log_probs(), with pictures as reference.log_probs() takes them: rows among Gemma 3's embeddings, and the masks
+    that transformers makes for them."""
     x = model.model.embed_tokens(torch.tensor(ids))
     kinds = torch.zeros(1, len(ids), dtype=torch.long)
     for first, own, _ in pictures:
@@ -47,7 +47,8 @@ def picture_log_probs(model, ids, pictures, rows, multipliers, variant):
         model.config, x[None], None, None, None, modeling_gemma3.get_block_sequence_ids_for_mask(kinds))
     oracle.state.update(multiplier=torch.from_numpy(np.asarray(multipliers)), variant=variant,
                         layers=(0, model.config.num_hidden_layers - 1))
-    logits = model(inputs_embeds=x.repeat(len(multipliers), 1, 1), attention_mask=masks, use_cache=False).logits[:, list(rows)]
+    logits = model(inputs_embeds=x.repeat(len(multipliers), 1, 1), attention_mask=masks,
+                   use_cache=False).logits[:, list(rows)]
     return torch.log_softmax(logits.double(), dim=-1).numpy()
 
 
@@ -60,9 +61,11 @@ def compare_pictures(model, path):
     for variant in reference.VARIANTS:
         args = pictures, [31, 43], m, variant
         theirs = picture_log_probs(model, ids, *args)
-        ours = reference.log_probs(reference.Model(path), ids, *args[1:], (0, model.config.num_hidden_layers - 1), pictures)
+        ours = reference.log_probs(reference.Model(path), ids, *args[1:], (0, model.config.num_hidden_layers - 1),
+                                   pictures)
         off, most = np.abs(theirs - ours).max(), np.abs(theirs[0] - theirs[1:]).max()
-        program.check(off <= TOLERANCE < most, f"gemma3 with pictures, {variant}: the NumPy reference is off by {off:.2g}")
+        program.check(off <= TOLERANCE < most,
+                      f"gemma3 with pictures, {variant}: the NumPy reference is off by {off:.2g}")
         print(f"gemma3 with pictures, {variant}: NumPy off by {off:.1e}; changes up to {most:.2g} nats")
 
 

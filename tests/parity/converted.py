@@ -1,8 +1,8 @@
-"""Random small models of every family, built by transformers and converted by llama.cpp's own converter: files as they are
-in the wild, not as this house would write them.  Only the vocabulary is ours.
+"""Random small models of every family, built by transformers and converted by llama.cpp's own converter: files as they
+are in the wild, not as this house would write them.  Only the vocabulary is ours.
 
-Needs torch, transformers, and llama.cpp's converter with its gguf package on the path (`./start check full` provides them);
-nothing in `make check` does.
+Needs torch, transformers, and llama.cpp's converter with its gguf package on the path (`./start check full` provides
+them); nothing in `make check` does.
 """
 import json
 import logging
@@ -21,7 +21,8 @@ logging.disable(logging.WARNING)
 SIZES = dict(vocab_size=len(models.vocabulary(False)["tokenizer.ggml.tokens"]), hidden_size=96, intermediate_size=160,
              num_attention_heads=6, max_position_embeddings=512, bos_token_id=1, eos_token_id=2, pad_token_id=None)
 GROUPED = dict(num_key_value_heads=2)
-YARN = dict(rope_type="yarn", type="yarn", factor=4.0, original_max_position_embeddings=128, beta_fast=16.0, beta_slow=0.5,
+YARN = dict(rope_type="yarn", type="yarn", factor=4.0, original_max_position_embeddings=128, beta_fast=16.0,
+            beta_slow=0.5,
             rope_theta=10000.0)
 
 
@@ -60,7 +61,8 @@ FAMILIES = {
     "olmo2": ("Olmo2", 3, dict(num_key_value_heads=3, **rope(500000.0))),
     "olmo3": ("Olmo3", 5, dict(**GROUPED, sliding_window=6, rope_parameters=dict(YARN))),
     "gpt2": ("GPT2", 3, dict()),
-    "gptneox": ("GPTNeoX", 3, dict(hidden_act="gelu", use_parallel_residual=True, **rope(10000.0, partial_rotary_factor=0.25),
+    "gptneox": ("GPTNeoX", 3, dict(hidden_act="gelu", use_parallel_residual=True,
+                                   **rope(10000.0, partial_rotary_factor=0.25),
                                    rotary_pct=0.25)),
     "gptneox-sequential": ("GPTNeoX", 3, dict(hidden_act="gelu", use_parallel_residual=False,
                                               **rope(10000.0, partial_rotary_factor=1.0), rotary_pct=1.0)),
@@ -89,7 +91,8 @@ def build(name, attention):
                 weight.normal_(0, 0.2, generator=maker)
             else:
                 fan_in = weight.shape[0] if kind == "GPT2" and "lm_head" not in key else weight.shape[1]
-                weight.normal_(0, (2.5 if "lm_head" in key or "embed_out" in key else 1.3) / fan_in ** 0.5, generator=maker)
+                weight.normal_(0, (2.5 if "lm_head" in key or "embed_out" in key else 1.3) / fan_in ** 0.5,
+                               generator=maker)
     return model
 
 

@@ -147,7 +147,8 @@ def rename(folder):
     """Give tensors the names that the converter knows, which transformers has changed since."""
     path = Path(folder, "model.safetensors")
     state = {key.replace("vision_tower.vision_model.", "vision_tower.").replace(
-        "vision_tower.", "vision_tower.vision_model."): value for key, value in safetensors.torch.load_file(path).items()}
+        "vision_tower.", "vision_tower.vision_model."): value
+        for key, value in safetensors.torch.load_file(path).items()}
     safetensors.torch.save_file(state, path, {"format": "pt"})
 
 

@@ -5,10 +5,10 @@
                {"token_embd.weight": ("Q8_0", embedding),      # [vocabulary, width], as PyTorch has it
                 "output_norm.weight": ("F32", norm)})
 
-Metadata values by their Python type: bool, int (u32, or i32 where negative, or 64 bits where it must), float (f32), str,
-bytes (a string as it is), lists of one of these, NumPy scalars and 1-D arrays (their own type).  Tensors are floats in
-row-major order, the last axis being a file's first dimension; a uint8 array is taken as packed already, so any type can
-be written.  What a packed tensor means as numbers: unpack("Q4_1", pack("Q4_1", weight)).
+Metadata values by their Python type: bool, int (u32, or i32 where negative, or 64 bits where it must), float (f32),
+str, bytes (a string as it is), lists of one of these, NumPy scalars and 1-D arrays (their own type).  Tensors are
+floats in row-major order, the last axis being a file's first dimension; a uint8 array is taken as packed already, so
+any type can be written.  What a packed tensor means as numbers: unpack("Q4_1", pack("Q4_1", weight)).
 """
 import struct
 
@@ -21,7 +21,8 @@ TYPES = {
     "Q5_K": (13, 256, 176), "Q6_K": (14, 256, 210), "IQ4_NL": (20, 32, 18), "IQ4_XS": (23, 256, 136),
     "BF16": (30, 1, 2), "MXFP4": (39, 32, 17),
 }
-SCALARS = {"u8": (0, "<u1"), "i8": (1, "<i1"), "u16": (2, "<u2"), "i16": (3, "<i2"), "u32": (4, "<u4"), "i32": (5, "<i4"),
+SCALARS = {"u8": (0, "<u1"), "i8": (1, "<i1"), "u16": (2, "<u2"), "i16": (3, "<i2"), "u32": (4, "<u4"),
+           "i32": (5, "<i4"),
            "f32": (6, "<f4"), "bool": (7, "?"), "u64": (10, "<u8"), "i64": (11, "<i8"), "f64": (12, "<f8")}
 STRING, ARRAY = 8, 9
 BY_DTYPE = {np.dtype(code): name for name, (_, code) in SCALARS.items()}

@@ -1,5 +1,5 @@
-"""Make tests/parity/gemma.golden, or compare with it: what transformers makes of Gemma 3 270M's dequantised weights, the
-most probable continuation of each prompt.
+"""Make tests/parity/gemma.golden, or compare with it: what transformers makes of Gemma 3 270M's dequantised weights,
+the most probable continuation of each prompt.
 
     make_gemma_golden.py --model gemma3-270m.gguf [--check]
 
@@ -42,14 +42,16 @@ def load(path):
         max_position_embeddings=meta("context_length"), sliding_window=meta("attention.sliding_window"),
         layer_types=["full_attention" if l % 6 == 5 else "sliding_attention" for l in range(layers)],
         rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": base},
-                         "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}, attn_implementation="eager")
+                         "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+                         attn_implementation="eager")
     model = Gemma3ForCausalLM(config).eval()
     tensors = {}
     for tensor in reader.tensors:
         parts = tensor.name.split(".")
         array = np.array(gguf.quants.dequantize(tensor.data, tensor.tensor_type), np.float32)
         layer = f"model.layers.{parts[1]}." if parts[0] == "blk" else ""
-        tensors[f"{layer}{NAMES[parts[-2]]}.{parts[-1]}"] = torch.from_numpy(array - 1 if "norm" in parts[-2] else array)
+        tensors[f"{layer}{NAMES[parts[-2]]}.{parts[-1]}"] = torch.from_numpy(array - 1 if "norm" in parts[-2]
+                                                                             else array)
     missing, unexpected = model.load_state_dict(tensors, strict=False, assign=True)
     if missing != ["lm_head.weight"] or unexpected:
         raise ValueError(f"missing {missing}, unexpected {unexpected}")

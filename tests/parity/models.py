@@ -17,7 +17,8 @@ WORDS = "the of and to in is was for on that with as his her at by from she he i
 
 @dataclass
 class Shape:
-    """What a model is made of.  keys: metadata besides, without the family's name in front.  types: the weights' types in turn; a matrix whose rows are no whole blocks is F32."""
+    """What a model is made of.  keys: metadata besides, without the family's name in front.  types: the weights' types
+    in turn; a matrix whose rows are no whole blocks is F32."""
     layers: int = 3
     width: int = 96
     heads: int = 6
@@ -79,7 +80,8 @@ FAMILIES = {
                              "rope.scaling.original_context_length": 40, "attention.sliding_window": 0}),
     "gemma": Shape(family="gemma", kv_heads=1, head_dim=24, tied=True, bos=True, seed=20),
     "gemma2": Shape(family="gemma2", layers=4, tied=True, seed=21,
-                    keys={"attention.sliding_window": 7, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 5.0}),
+                    keys={"attention.sliding_window": 7, "attn_logit_softcapping": 2.0,
+                          "final_logit_softcapping": 5.0}),
     "gemma3": Shape(family="gemma3", layers=7, kv_heads=1, tied=True, rope_base=1e6, rope_scale=8.0, seed=22,
                     keys={"attention.sliding_window": 7}),
     "gemma3-listed": Shape(family="gemma3", layers=3, head_dim=32, seed=23,
@@ -88,7 +90,8 @@ FAMILIES = {
     "olmo2": Shape(family="olmo2", kv_heads=3, rope_base=500000.0, seed=24),
     "olmo3": Shape(family="olmo2", layers=5, keys={**YARN, "attention.sliding_window": 6}, seed=25),
     "gpt2": Shape(family="gpt2", kv_heads=6, biases=ALL_BIASES + ("attn_qkv",), tied=True, bos=False, seed=26),
-    "gptneox": Shape(family="gptneox", kv_heads=6, biases=ALL_BIASES + ("attn_qkv",), rope_columns=4, bos=False, seed=27,
+    "gptneox": Shape(family="gptneox", kv_heads=6, biases=ALL_BIASES + ("attn_qkv",), rope_columns=4, bos=False,
+                     seed=27,
                      keys={"use_parallel_residual": True}),
     "gptneox-sequential": Shape(family="gptneox", kv_heads=6, biases=ALL_BIASES + ("attn_qkv",), bos=False, seed=28,
                                 keys={"use_parallel_residual": False}),
@@ -161,7 +164,8 @@ class Builder:
         self.turn += 1
         if columns % TYPES[kind][1]:
             kind = "F32"
-        array = random_blocks(rng, kind, rows, columns, spread) if kind in HALVES else rng.normal(0, spread, (rows, columns))
+        array = random_blocks(rng, kind, rows, columns, spread) if kind in HALVES else rng.normal(0, spread,
+                                                                                                  (rows, columns))
         self.tensors[name + ".weight"] = (kind, array)
         if name.split(".")[-1] in shape.biases:
             self.tensors[name + ".bias"] = ("F32", rng.normal(0, 0.3, rows))
@@ -209,7 +213,8 @@ class Builder:
         shape, rng, tensors = self.shape, self.rng, self.tensors
         clusters = rng.normal(0, 1, (12, shape.width))
         embedding = clusters[rng.integers(0, 12, size)] + rng.normal(0, 0.9, (size, shape.width))
-        tensors["token_embd.weight"] = ("Q8_0" if shape.width % 32 == 0 else "F32", embedding * (0.25 if shape.tied else 1))
+        tensors["token_embd.weight"] = ("Q8_0" if shape.width % 32 == 0 else "F32",
+                                        embedding * (0.25 if shape.tied else 1))
         for index in range(shape.layers):
             self.layer(f"blk.{index}.")
         self.norm("output_norm")

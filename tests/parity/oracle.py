@@ -1,7 +1,8 @@
 """The same explanations by PyTorch and transformers, for golden files and for checking the reference itself.
 
-Weights are expanded by the gguf package and run by transformers' own Llama; AtMan is one function put in its attention's
-place.  Needs torch, transformers and gguf (`./start check full` provides them); nothing in `make check` does.
+Weights are expanded by the gguf package and run by transformers' own Llama; AtMan is one function put in its
+attention's place.  Needs torch, transformers and gguf (`./start check full` provides them); nothing in `make check`
+does.
 """
 import gguf
 import numpy as np
@@ -15,8 +16,8 @@ state = {"multiplier": None, "variant": None, "layers": (0, 0)}
 
 
 def manipulated(module, query, key, value, attention_mask, scaling=None, dropout=0.0, softcap=None, **_):
-    """query [probes, heads, rows, head_dim], key and value [probes, kv_heads, positions, head_dim]; the mask knows windows, and
-    pictures that look both ways."""
+    """query [probes, heads, rows, head_dim], key and value [probes, kv_heads, positions, head_dim]; the mask knows
+    windows, and pictures that look both ways."""
     groups = query.shape[1] // key.shape[1]
     key, value = (torch.repeat_interleave(t, groups, dim=1) for t in (key, value))
     score = torch.matmul(query, key.transpose(2, 3)) * (scaling or key.shape[-1] ** -0.5)
@@ -67,8 +68,10 @@ def load(path, dtype=torch.float32):
         raise ValueError("transformers' Llama turns whole heads only")
     attention_bias = "blk.0.attn_q.bias" in arrays
     config = LlamaConfig(
-        vocab_size=len(arrays["token_embd.weight"]), hidden_size=heads * head_dim, intermediate_size=meta("feed_forward_length"),
-        num_hidden_layers=meta("block_count"), num_attention_heads=heads, num_key_value_heads=kv_heads, head_dim=head_dim,
+        vocab_size=len(arrays["token_embd.weight"]), hidden_size=heads * head_dim,
+        intermediate_size=meta("feed_forward_length"),
+        num_hidden_layers=meta("block_count"), num_attention_heads=heads, num_key_value_heads=kv_heads,
+        head_dim=head_dim,
         rms_norm_eps=meta("attention.layer_norm_rms_epsilon"), max_position_embeddings=meta("context_length"),
         tie_word_embeddings="output.weight" not in arrays, attention_bias=attention_bias,
         mlp_bias="blk.0.ffn_up.bias" in arrays, attn_implementation="atman")

@@ -17,7 +17,8 @@ PAIRS = {
     "gemma3": (models.Shape(family="gemma3", layers=4, kv_heads=1, tied=True, seed=35,
                             controls=("<start_of_image>", "<end_of_image>"),
                             keys={"attention.sliding_window": 12, "attention.sliding_window_pattern": 3}),
-               towers.Tower("gemma3", side=40, patch=4, width=80, heads=1, merge=2, post=True, patch_bias=True, gelu=True,
+               towers.Tower("gemma3", side=40, patch=4, width=80, heads=1, merge=2, post=True, patch_bias=True,
+                            gelu=True,
                             keys={"projector.scale_factor": 2}, epsilon=1e-6, out=96, seed=35)),
 }
 

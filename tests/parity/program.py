@@ -56,7 +56,8 @@ def explain(path, prompt, target=None, generate=None, units="token", variant="ro
             similarity=None, layers=None, foil=None, paths=None, weights=None):
     arguments = ["-m", path, "-p", prompt, "--units", units, "--suppress", variant, "--factor", repr(factor),
                  "--similarity", "off" if similarity is None else repr(similarity), "--precision", "f32"]
-    for option, value in (("--target", target), ("--generate", generate), ("--foil", foil), ("--paths", paths), ("--weights", weights)):
+    for option, value in (("--target", target), ("--generate", generate), ("--foil", foil), ("--paths", paths),
+                          ("--weights", weights)):
         arguments += [option, str(value)] if value is not None else []
     if layers:
         arguments += ["--layers", f"{layers[0]}-{layers[1]}"]
@@ -64,8 +65,9 @@ def explain(path, prompt, target=None, generate=None, units="token", variant="ro
 
 
 def unit_spans(explanation):
-    """Each unit as (first, last, first_share, last_share).  A token's share in a unit is that of its bytes, the white space
-    at its ends not counted (a token of nothing else counts whole); a piece of a character counts as the first byte."""
+    """Each unit as (first, last, first_share, last_share).  A token's share in a unit is that of its bytes, the white
+    space at its ends not counted (a token of nothing else counts whole); a piece of a character counts as the first
+    byte."""
     text, at, spans = explanation["prompt"]["text"].encode(), 0, []
     tokens = explanation["prompt"]["tokens"]
 

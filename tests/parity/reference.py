@@ -1,8 +1,8 @@
 """AtMan by plain full recomputation in double precision: the truth the engine is measured against.
 
-No prefix reuse, no differences, no packing: every probe runs every row of the fed sequence through every layer.  Written
-to be checked line by line against the method (arXiv 2301.08110, section 3): the model first (embed, norm, rope, attend,
-block), then what a probe is (multipliers), then relevance.  NumPy only; shares nothing with core/ and gpu/.
+No prefix reuse, no differences, no packing: every probe runs every row of the fed sequence through every layer.
+Written to be checked line by line against the method (arXiv 2301.08110, section 3): the model first (embed, norm, rope,
+attend, block), then what a probe is (multipliers), then relevance.  NumPy only; shares nothing with core/ and gpu/.
 
 Where a function takes pictures, these are (first position, rows [n, width], mutual): rows that stand in the place of
 embeddings from that position on, whatever ids stand there; with mutual they see each other in both directions.
@@ -254,15 +254,17 @@ def feed_forward(model, layer, x):
 
 
 def block(model, index, layer, x, m, variant, plain=None):
-    """One layer over one sequence x [positions, width]; plain: the sequence that keys and values are made of, if another."""
+    """One layer over one sequence x [positions, width]; plain: the sequence that keys and values are made of, if
+    another."""
     y = x + model.branch_scale * attention(model, index, layer, x, m, variant, plain)
     return y + model.branch_scale * feed_forward(model, layer, x if model.parallel else y)
 
 
 def log_probs(model, ids, rows, multipliers, variant, layers, pictures=(), direct=False):
-    """Log-probabilities [probes, rows, vocabulary] of what follows the positions `rows` of the sequence ids, for each row
-    of multipliers [probes, positions], applied in the layers first .. last (both included).
-    direct: keys and values are those of the untouched model throughout, so that every row is changed by itself alone."""
+    """Log-probabilities [probes, rows, vocabulary] of what follows the positions `rows` of the sequence ids, for each
+    row of multipliers [probes, positions], applied in the layers first .. last (both included).
+    direct: keys and values are those of the untouched model throughout, so that every row is changed by itself
+    alone."""
     probes, plain = [model.enter(ids, pictures) for _ in multipliers], model.enter(ids, pictures)
     for index in range(model.layers):
         layer = model.layer(index)
@@ -284,8 +286,8 @@ def multiplier(unit, positions, factor, similarity, cosine):
     """m [positions] of one unit (first, last, first_share, last_share): 1 leaves a key alone.
 
     With similarity s0, every other position k whose cosine s to the unit (the nearest of its tokens) is at least s0 is
-    turned too, by as much of it as it is alike: m = 1 - (1 - factor) s, but never below 0.  Of a token that is the unit's
-    in part, the share counts in the same way.
+    turned too, by as much of it as it is alike: m = 1 - (1 - factor) s, but never below 0.  Of a token that is the
+    unit's in part, the share counts in the same way.
     """
     first, last, first_share, last_share = unit
     m = np.ones(positions)

@@ -2,8 +2,8 @@
 
     strings(10000)   a list of str, none with lone surrogates
 
-All scripts of Unicode 14 (later ones are unknown to some of the libraries compared), emoji, odd spaces, control characters,
-combining marks, what decoders make of broken UTF-8, long runs, and tokens' names spelled out.
+All scripts of Unicode 14 (later ones are unknown to some of the libraries compared), emoji, odd spaces, control
+characters, combining marks, what decoders make of broken UTF-8, long runs, and tokens' names spelled out.
 """
 
 # Assigned characters of each script, first-last in hexadecimal.
@@ -44,7 +44,8 @@ SCRIPTS = {
 RANGES = {name: [tuple(int(x, 16) for x in r.split("-")) for r in text.split()] for name, text in SCRIPTS.items()}
 NAMES = sorted(RANGES)
 
-SPACES = [" ", "\t", "\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\xa0", "\u1680", "\u180e", "\u2000", "\u2003", "\u2009", "\u200a",
+SPACES = [" ", "\t", "\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\xa0", "\u1680", "\u180e", "\u2000", "\u2003",
+          "\u2009", "\u200a",
           "\u200b", "\u2028", "\u2029", "\u202f", "\u205f", "\u2060", "\u3000", "\ufeff", "\u2581"]
 JOINERS = ["\u200c", "\u200d", "\ufe0f", "\ufe0e", "\u20e3", "\u0300", "\u0301", "\u0308", "\u0323", "\u0338",
            "\u05b0", "\u0651", "\u093c", "\u094d", "\u0e31", "\u0f71", "\u3099", "\u309a", "\u0345", "\u1dc4"]
@@ -56,9 +57,12 @@ WORDS = ("the of and to in is that it was for on are with as his they be at one 
          "then them write would like so these her long make thing see him two has look more day could go come did number "
          "sound no most people my over know water than call first who may down side been now find any new work part take "
          "internationalisation Donaudampfschiff antidisestablishmentarianism HTTPServer camelCase snake_case x86_64").split()
-PIECES = ["I'm", "you're", "'Tis", "we'VE", "DON'T", "he'll", "'s", "'S", "\u017f", "'\u017f", "\u2019s", "3.14", "1,000,000", "0x1F", "2026-11-22",
-          "12:30", "50%", "$5", "\u20ac9", "a+b=c", "foo(bar)", "[0]", "{}", "<br/>", "http://x.org/?a=1&b=2", "C++", "#!/bin/sh", "...",
-          "?!", "--", "---", "\u2014", "\u00ab", "\u00bb", "\u201e", "\u00bd", "\u2163", "\u0663", "\uff11", "\u4e00", "==", "!==", "\t\tif", "\\n",
+PIECES = ["I'm", "you're", "'Tis", "we'VE", "DON'T", "he'll", "'s", "'S", "\u017f", "'\u017f", "\u2019s", "3.14",
+          "1,000,000", "0x1F", "2026-11-22",
+          "12:30", "50%", "$5", "\u20ac9", "a+b=c", "foo(bar)", "[0]", "{}", "<br/>", "http://x.org/?a=1&b=2", "C++",
+          "#!/bin/sh", "...",
+          "?!", "--", "---", "\u2014", "\u00ab", "\u00bb", "\u201e", "\u00bd", "\u2163", "\u0663", "\uff11", "\u4e00",
+          "==", "!==", "\t\tif", "\\n",
           "//", "/*", "*/", "**", "``", "~", "^", "_", "__init__", "@", "&&", "||"]
 SPELLED = ["<s>", "</s>", "<unk>", "<pad>", "<bos>", "<eos>", "<0x41>", "<0x0A>", "<|endoftext|>", "<|im_start|>",
            "<|im_end|>", "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]", "<mask>", "<unused0>",
@@ -107,7 +111,8 @@ def prose(n):
 
 def numbers(n):
     digits = n.one(["0123456789", "0123456789", "\u0660\u0661\u0665\u0669", "\uff10\uff19", "\u00b2\u00bd\u2167\u3007"])
-    return n.one(["", " ", ", "]).join("".join(n.one(digits) for _ in range(1 + n.below(9))) for _ in range(1 + n.below(6)))
+    return n.one(["", " ", ", "]).join("".join(n.one(digits) for _ in range(1 + n.below(9)))
+                                       for _ in range(1 + n.below(6)))
 
 
 def spaces(n):
@@ -118,18 +123,21 @@ def spaces(n):
 
 
 def controls(n):
-    return "".join(n.one([chr(n.below(32)), chr(0x7F + n.below(33)), n.one(WORDS), " ", "\x00", character(n, "punctuation")])
+    return "".join(n.one([chr(n.below(32)), chr(0x7F + n.below(33)), n.one(WORDS), " ", "\x00",
+                          character(n, "punctuation")])
                    for _ in range(1 + n.below(12)))
 
 
 def pictures(n):
-    return "".join(n.one(PICTURES + JOINERS[:5] + [character(n, "emoji"), " ", n.one(WORDS)]) for _ in range(1 + n.below(12)))
+    return "".join(n.one(PICTURES + JOINERS[:5] + [character(n, "emoji"), " ", n.one(WORDS)])
+                   for _ in range(1 + n.below(12)))
 
 
 def marks(n):
     return "".join(n.one([character(n, "latin"), character(n, "greek"), character(n, "jamo"), character(n, "hangul"),
                           character(n, "latin-additional"), n.one(WORDS), character(n)])
-                   + "".join(n.one(JOINERS) for _ in range(n.below(4))) + n.one(["", "", " "]) for _ in range(1 + n.below(8)))
+                   + "".join(n.one(JOINERS) for _ in range(n.below(4))) + n.one(["", "", " "])
+                   for _ in range(1 + n.below(8)))
 
 
 def broken(n):
@@ -143,13 +151,15 @@ def broken(n):
 def runs(n):
     text = ""
     for _ in range(1 + n.below(3)):
-        what = n.one([" ", "\n", "a", "A", "0", "=", "-", ".", "\t", " \n", "ab", "\u4e00", "\U0001f600", "\u00e9", "\u2581", "!", "\r\n"])
+        what = n.one([" ", "\n", "a", "A", "0", "=", "-", ".", "\t", " \n", "ab", "\u4e00", "\U0001f600", "\u00e9",
+                      "\u2581", "!", "\r\n"])
         text += what * (1 + n.below(120)) + n.one(["", " ", "x", "\n", n.one(WORDS)])
     return text
 
 
 def spelled(n):
-    return "".join(n.one([n.one(SPELLED), n.one(SPELLED), " ", n.one(WORDS), "\n", n.one(PIECES)]) for _ in range(1 + n.below(8)))
+    return "".join(n.one([n.one(SPELLED), n.one(SPELLED), " ", n.one(WORDS), "\n", n.one(PIECES)])
+                   for _ in range(1 + n.below(8)))
 
 
 def anything(n):

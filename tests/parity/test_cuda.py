@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Whole explanations on the emulated card (or a real one) against those of the CPU, on random small models of every family,
-some of which see: with f32 products equal within 1e-3 nats, with bf16 and int8 products of differences as near as the CPU's
-own are, or as their rounding allows."""
+"""Whole explanations on the emulated card (or a real one) against those of the CPU, on random small models of every
+family, some of which see: with f32 products equal within 1e-3 nats, with bf16 and int8 products of differences as near
+as the CPU's own are, or as their rounding allows."""
 import json
 import os
 import subprocess
@@ -54,14 +54,16 @@ def compare(name, path, precision, variant, *more, device=DEVICE):
     try:
         wanted, wanted_logp = numbers(explain("./atmanscope", "cpu", path, "f32", variant, *more))
         found, logp = numbers(explain(CARD, device, path, precision, variant, *more))
-        rounded = numbers(explain("./atmanscope", "cpu", path, "int8", variant, *more))[0] if precision == "int8" else None
+        rounded = numbers(explain("./atmanscope", "cpu", path, "int8", variant,
+                                  *more))[0] if precision == "int8" else None
     except RuntimeError as error:
         refused(label, error)
         return
     share, floor = ALLOWED[precision]
     off, most = np.abs(found - wanted).max(), np.abs(wanted).max()
     worst[precision] = max(worst[precision], off)
-    program.check(off <= share * most + floor, f"{label}: relevance is off by {off:.2g} nats, the greatest is {most:.2g}")
+    program.check(off <= share * most + floor,
+                  f"{label}: relevance is off by {off:.2g} nats, the greatest is {most:.2g}")
     if rounded is not None:  # the CPU rounds to int8 too
         int8_off["card"] += np.abs(found - wanted).mean()
         int8_off["CPU"] += np.abs(rounded - wanted).mean()

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The program on Gemma 3 270M Q4_K_M: its greedy text is that of transformers on the dequantised weights (gemma.golden), and
-its relevance that of plain full recomputation in double precision."""
+"""The program on Gemma 3 270M Q4_K_M: its greedy text is that of transformers on the dequantised weights
+(gemma.golden), and its relevance that of plain full recomputation in double precision."""
 import os
 import random
 

@@ -39,7 +39,8 @@ class Case:
         self.spans = [spans[unit["unit"]] for unit in self.units]
 
     def explain(self, paths):
-        relevance = reference.explain(self.model, self.prompt, self.target, self.spans, "row-min-causal", 0.1, paths=paths)[0]
+        relevance = reference.explain(self.model, self.prompt, self.target, self.spans, "row-min-causal", 0.1,
+                                      paths=paths)[0]
         return relevance.sum(axis=1), (relevance ** 2).sum(axis=1)
 
     def rollout(self):
@@ -80,7 +81,8 @@ def scores(label, found, good):
 
 def compare(name, path, data):
     model = reference.Model(path)
-    found = program.run("eval", "-m", path, data, "--units", "word", "--per-case", "--leave-one-out")["cases"][0]["text"]
+    found = program.run("eval", "-m", path, data, "--units", "word", "--per-case",
+                        "--leave-one-out")["cases"][0]["text"]
     case, maps = Case(model, path, found), found["maps"]
     words = [PROMPT[unit["start"]:unit["end"]].strip(" ,") for unit in case.units]
     program.check(words == PROMPT.replace(",", "").split(), f"{name}: the words are {words}")
@@ -111,7 +113,8 @@ def main():
             file.write(json.dumps({"prompt": PROMPT, "target": TARGET, "truth": {"spans": spans}}) + "\n")
         for name, path in models.build_all(folder, shapes).items():
             compare(name, path, data)
-    print("largest differences from the reference: " + ", ".join(f"{kind} {error:.1e}" for kind, error in worst.items()))
+    print("largest differences from the reference: " + ", ".join(f"{kind} {error:.1e}"
+                                                                 for kind, error in worst.items()))
     program.end()
 
 

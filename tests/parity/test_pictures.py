@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""From pixels to relevance: the program against plain recomputation in double precision, on random small models that see.
+"""From pixels to relevance: the program against plain recomputation in double precision, on random small models that
+see.
 
-The reference shares nothing with the program but what it says of its tokens and units: the picture goes through the NumPy
-tower, the rows through the NumPy decoder, and neighbours are found anew.  Every entry within 1e-3 nats."""
+The reference shares nothing with the program but what it says of its tokens and units: the picture goes through the
+NumPy tower, the rows through the NumPy decoder, and neighbours are found anew.  Every entry within 1e-3 nats."""
 import os
 import subprocess
 import tempfile
@@ -21,10 +22,11 @@ worst = {"relevance": 0.0, "log-prob": 0.0}
 
 
 def tower_pixels(name, tower, path, file, rgb, folder):
-    """[3, side, side] as the tower's original prepares it.  The program's own where it enlarges first: test_vision.py and
-    the tests of resizing look at that."""
+    """[3, side, side] as the tower's original prepares it.  The program's own where it enlarges first: test_vision.py
+    and the tests of resizing look at that."""
     if tower.projector != "idefics3":
-        mean, deviation = (np.array(c)[:, None, None] for c in (towers.CLIP if tower.projector == "mlp" else towers.HALF))
+        mean, deviation = (np.array(c)[:, None, None]
+                           for c in (towers.CLIP if tower.projector == "mlp" else towers.HALF))
         return (rgb.transpose(2, 0, 1) / 255.0 - mean) / deviation
     out = os.path.join(folder, "encoded")
     subprocess.run(["./tests/parity/encode_image", path, file, out], check=True, stdin=subprocess.DEVNULL)
@@ -82,7 +84,8 @@ class Case:
             pixels = tower_pixels(name, pictures.PAIRS[name][1], mmproj, self.files[-1], rgb, folder)
             self.rows.append(tower.rows(pixels))
 
-    def run(self, similarity=None, image_similarity=0.7, window=5, patches="auto", units="token", variant="row-min-causal",
+    def run(self, similarity=None, image_similarity=0.7, window=5, patches="auto", units="token",
+            variant="row-min-causal",
             factor=0.1, given=(), **more):
         arguments = ["-m", self.path, "-p", self.prompt, "--units", units, "--patches", patches, "--suppress", variant,
                      "--factor", repr(factor), "--window", str(window or "off"), "--precision", "f32", *given]
@@ -108,7 +111,8 @@ class Case:
             near = np.abs(cosine - image_similarity).min()
             program.check(near > 1e-5, f"{label}: a pair is within {near:.1g} of the threshold")
         at = np.arange(len(prompt) - 1, len(ids))
-        logp = reference.log_probs(self.model, ids, at, [np.ones(len(ids))] + m, variant, (0, self.model.layers - 1), seen)
+        logp = reference.log_probs(self.model, ids, at, [np.ones(len(ids))] + m, variant, (0, self.model.layers - 1),
+                                   seen)
         score = logp[:, np.arange(len(target)), target]
         wanted = score[0] - score[1:]
         for u, unit in enumerate(found["units"]):
@@ -135,23 +139,27 @@ def compare_all(folder, name, prompt, count):
     program.check(counts[0] == 0 and counts[1] < counts[2] < counts[3], f"{name}: neighbours by window: {counts}")
     for patches in ("2x2", "4x4", "whole"):
         case.compare(patches=patches, window=3, units="word", generate=1, **both)
-        case.compare(patches=patches, image_similarity=None, given=("--similarity", "off"), variant="log-additive", factor=0.0,
+        case.compare(patches=patches, image_similarity=None, given=("--similarity", "off"), variant="log-additive",
+                     factor=0.0,
                      target=" red")
     case.compare(window=0, variant="row-min", patches="2x2", generate=3, units="word")
     return found
 
 
 def editing(folder):
-    """What is kept from request to request: pictures are encoded once while the text around them changes, forgotten when
-    there are many, and what is said is what a fresh worker says."""
+    """What is kept from request to request: pictures are encoded once while the text around them changes, forgotten
+    when there are many, and what is said is what a fresh worker says."""
     model, mmproj = pictures.build(folder, "llava")
     side = pictures.PAIRS["llava"][1].side
-    files = [pictures.write_png(os.path.join(folder, f"{i}.png"), pictures.picture(side, side, seed=60 + i)) for i in range(10)]
+    files = [pictures.write_png(os.path.join(folder, f"{i}.png"), pictures.picture(side, side, seed=60 + i))
+             for i in range(10)]
     a, b = files[:2]
     base = {"generate": 2, "units": "word", "suppression": 1, "factor": 0.1, "similarity": None, "layers": [0, -1]}
     steps = [("the <image> ball", [a], True), ("the <image> ball is", [a], False), ("is <image> red", [a], False),
-             ("is <image> or <image> red", [a, b], True), ("<image> <image>", [b, a], False), ("<image>a<image>", [a, a], False),
-             ("no picture", [], False), ("the ball", [b], False), ("all", files, True), ("the <image> ball", [a], False),
+             ("is <image> or <image> red", [a, b], True), ("<image> <image>", [b, a], False),
+             ("<image>a<image>", [a, a], False),
+             ("no picture", [], False), ("the ball", [b], False), ("all", files, True),
+             ("the <image> ball", [a], False),
              ("the ball", [files[4]], False), ("one more", [files[5], files[6]], False)]
     kept = test_worker.Worker(model, mmproj)
     for prompt, images, encoded in steps:
@@ -165,7 +173,8 @@ def editing(folder):
         off = max(np.abs(np.array(answer.pop(what), float) - np.array(alone.pop(what), float)).max(initial=0)
                   for what in ("relevance", "direct", "noise"))  # a prefix that is kept ran with other rows beside it
         program.check(answer == alone and off < 2e-5, f"{label}: off by {off:.2g} from what a fresh worker says")
-    encoded = [kept.ask({**base, "prompt": "the ball", "images": [file]})["encoded"] for file in 2 * files[:8] + 2 * files[:9]]
+    encoded = [kept.ask({**base, "prompt": "the ball", "images": [file]})["encoded"]
+               for file in 2 * files[:8] + 2 * files[:9]]
     program.check(not any(encoded[8:16]), f"eight pictures are kept: {encoded}")
     program.check(all(encoded[24:]), f"of nine in turn none is: {encoded}")
     kept.close()

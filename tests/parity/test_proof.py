@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What --proof and --pairs say, against plain recomputation in double precision: sets of units suppressed together, prompts
-without some of their text, and the set that changes the answer, which steering must confirm."""
+"""What --proof and --pairs say, against plain recomputation in double precision: sets of units suppressed together,
+prompts without some of their text, and the set that changes the answer, which steering must confirm."""
 import itertools
 import json
 import os
@@ -25,7 +25,8 @@ def close(label, what, found, wanted):
 
 
 def ask(path, prompt, *arguments, units="word", generate=3, about=1):
-    return program.run("explain", "-m", path, "-p", prompt, "--units", units, "--generate", str(generate), "--precision",
+    return program.run("explain", "-m", path, "-p", prompt, "--units", units, "--generate", str(generate),
+                       "--precision",
                        "f32", "--about", str(about), *arguments)
 
 
@@ -79,7 +80,8 @@ def pairs(name, model, path, prompt, direct=False, **options):
     strongest = sorted(strength, key=strength.get, reverse=True)[:6]
     least = min(strength[u] for u in strongest)
     asked = {frozenset(b["units"]) for b in said["bonds"]}
-    program.check(len(said["bonds"]) == len(asked) == len(strongest) * (len(strongest) - 1) // 2, f"{label}: {len(asked)} pairs")
+    program.check(len(said["bonds"]) == len(asked) == len(strongest) * (len(strongest) - 1) // 2,
+                  f"{label}: {len(asked)} pairs")
     for u in set().union(*asked):
         program.check(strength[u] >= least - TOLERANCE, f"{label}: unit {u} is none of the strongest")
     program.check(0 <= said["noise_floor"] < TOLERANCE, f"{label}: noise {said['noise_floor']}")
@@ -121,7 +123,8 @@ def places(found):
 def tokenized(path, texts):
     """{text: ids}, as the program reads prompts, all in one run."""
     lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-    done = subprocess.run(["./atmanscope", "tokenize", "-m", path, "--jsonl", "-"], input=lines.encode(), capture_output=True,
+    done = subprocess.run(["./atmanscope", "tokenize", "-m", path, "--jsonl", "-"], input=lines.encode(),
+                          capture_output=True,
                           timeout=600, check=True)
     return {text: json.loads(line)["ids"] for text, line in zip(texts, done.stdout.splitlines(), strict=True)}
 
@@ -187,8 +190,10 @@ def flip(label, path, found, truth, units, steer):
             program.check(not rest or not done(truth.said([rest])[0]), f"{label}: {rest} of {said['units']} are enough")
     if said["found"] and steer:
         options = [word for unit in said["units"] for word in ("--steer", f"{unit}=0.1")]
-        again = program.run("generate", "-m", path, "-p", found["prompt"]["text"], "-n", "1", "--units", steer, *options)
-        program.check(again["tokens"][0]["id"] == said["id"], f"{label}: steered it says {again['tokens'][0]['text']!r}")
+        again = program.run("generate", "-m", path, "-p", found["prompt"]["text"], "-n", "1", "--units", steer,
+                            *options)
+        program.check(again["tokens"][0]["id"] == said["id"],
+                      f"{label}: steered it says {again['tokens'][0]['text']!r}")
 
 
 def proof(name, model, path, prompt, **options):
@@ -199,7 +204,8 @@ def proof(name, model, path, prompt, **options):
     program.check(found["proof"]["complete"] and found["proof"]["token"] == about, f"{label}: {found['proof']}")
     close(label, "deletion", found["proof"]["logprob"], truth.plain[truth.target[about]])
     deletion(label, path, found, truth, units)
-    flip(label, path, found, truth, units, options.get("units", "word") if about == 0 and options.get("generate") == 1 else None)
+    flip(label, path, found, truth, units,
+         options.get("units", "word") if about == 0 and options.get("generate") == 1 else None)
     return found
 
 
@@ -219,7 +225,8 @@ def main():
         same_elsewhere("grouped", path, text_of(14, 8))
     program.check(any(f["found"] and len(f["units"]) > 1 for f in flips), "no flip set of several units was seen")
     program.check(any(f["found"] for f in flips), "nothing was flipped")
-    print("largest differences from the reference: " + ", ".join(f"{value:.1e} nats of {what}" for what, value in worst.items()))
+    print("largest differences from the reference: " + ", ".join(f"{value:.1e} nats of {what}"
+                                                                 for what, value in worst.items()))
     program.end()
 
 

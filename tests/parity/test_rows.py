@@ -20,7 +20,8 @@ LONG = 60 if "SLOW_BUILD" in os.environ else 150
 
 
 class Baselines:
-    """Two ask_baseline processes, one that keeps all activations and one that makes them anew, and what they are asked."""
+    """Two ask_baseline processes, one that keeps all activations and one that makes them anew, and what they are
+    asked."""
 
     def __init__(self, name, path):
         self.name, self.model = name, reference.Model(path)
@@ -133,7 +134,8 @@ def cut(baseline, a, picture, mutual):
                 pictures=[[picture.id, mutual, picture.rows.tolist()]])
     for ids, refused in ((picture.ids()[:-1], mutual), ([-100000], True)):
         answers = baseline.ask(dict(prompt=a + ids, **line))
-        program.check(all(("error" in answer) == refused for answer in answers.values()), f"{baseline.name}: {ids[0]} ...")
+        program.check(all(("error" in answer) == refused for answer in answers.values()),
+                      f"{baseline.name}: {ids[0]} ...")
 
 
 def clear_similarity(model, ids, pictures):
@@ -147,14 +149,16 @@ def clear_similarity(model, ids, pictures):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        for name, mutual in (("gemma3", True), ("gemma3-listed", True), ("gemma2", True), ("gpt2", False), ("qwen2", True)):
+        for name, mutual in (("gemma3", True), ("gemma3-listed", True), ("gemma2", True), ("gpt2", False),
+                             ("qwen2", True)):
             path = os.path.join(folder, name + ".gguf")
             models.build(path, models.FAMILIES[name])
             try:
                 each_model(name, path, mutual)
             except RuntimeError as error:
                 program.check(False, f"{name}: {error}")
-    print("largest differences from the reference: " + ", ".join(f"{value:.1e} of {what}" for what, value in worst.items()))
+    print("largest differences from the reference: " + ", ".join(f"{value:.1e} of {what}"
+                                                                 for what, value in worst.items()))
     program.end()
 
 

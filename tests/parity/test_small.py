@@ -67,7 +67,8 @@ def compare(name, model, path, prompt, sample=None, **options):
     if sample and sample < len(spans):
         chosen = sorted(random.Random(0).sample(chosen, sample))
     foil = found["foil"]["id"] if "foil" in found else None
-    wanted, logp = reference.explain(model, ids, target, [spans[u] for u in chosen], options.get("variant", "row-min-causal"),
+    wanted, logp = reference.explain(model, ids, target, [spans[u] for u in chosen],
+                                     options.get("variant", "row-min-causal"),
                                      options.get("factor", 0.1), options.get("similarity"), options.get("layers"), foil,
                                      options.get("paths", "all"))
     error = np.abs(relevance[list(chosen)] - wanted)
@@ -128,29 +129,35 @@ def lengths(name, model, path):
 def direct(name, model, path):
     """Only the rows that predict the target are turned down, among the plain pass's keys and values."""
     last, prompt = model.layers - 1, text_of(12, len(name))
-    for variant, factor, layers in (("row-min-causal", 0.1, None), ("row-min", 0.0, (0, last - 1)), ("product", 2.0, (1, last)),
+    for variant, factor, layers in (("row-min-causal", 0.1, None), ("row-min", 0.0, (0, last - 1)),
+                                    ("product", 2.0, (1, last)),
                                     ("log-additive", 0.0, (0, 0))):
-        found = compare(name, model, path, prompt, generate=4, units="word", variant=variant, factor=factor, layers=layers,
+        found = compare(name, model, path, prompt, generate=4, units="word", variant=variant, factor=factor,
+                        layers=layers,
                         paths="direct")
-        program.check(found and found["noise_floor"] < TOLERANCE, f"{name}: the program's own check of direct paths fails")
+        program.check(found and found["noise_floor"] < TOLERANCE,
+                      f"{name}: the program's own check of direct paths fails")
     compare(name, model, path, prompt, target=" red ball", foil=" blue", paths="direct")
 
 
 def weights(name, path):
     """Weights left in the file, or expanded and kept: the same numbers, in less memory or in less time."""
-    mapped, expanded = (program.explain(path, text_of(12, 3), generate=2, weights=kind) for kind in ("mapped", "expanded"))
+    mapped, expanded = (program.explain(path, text_of(12, 3), generate=2, weights=kind)
+                        for kind in ("mapped", "expanded"))
     difference = np.abs(np.subtract(mapped["relevance"], expanded["relevance"])).max()
     program.check(difference <= 1e-5, f"{name}: weights mapped and expanded differ by {difference:.2g} nats")
 
 
 def steering(name, model, path):
-    """Units turned up or down while the output is generated.  (Not row-min: the minimum over keys that are still to come is
-    not known while generating.)"""
+    """Units turned up or down while the output is generated.  (Not row-min: the minimum over keys that are still to
+    come is not known while generating.)"""
     prompt = text_of(9, 4)
-    for variant, steers in (("row-min-causal", {1: 0.0}), ("log-additive", {0: 0.0, 3: 3.0}), ("product", {2: 4.0, 5: 0.1})):
+    for variant, steers in (("row-min-causal", {1: 0.0}), ("log-additive", {0: 0.0, 3: 3.0}),
+                            ("product", {2: 4.0, 5: 0.1})):
         label = f"{name}, {variant}, steered by {steers}"
         options = [word for unit, factor in steers.items() for word in ("--steer", f"{unit}={factor}")]
-        found = program.run("generate", "-m", path, "-p", prompt, "-n", "6", "--units", "token", "--suppress", variant, *options)
+        found = program.run("generate", "-m", path, "-p", prompt, "-n", "6", "--units", "token", "--suppress", variant,
+                            *options)
         ids, out = ([token["id"] for token in tokens] for tokens in (found["prompt"]["tokens"], found["tokens"]))
         fed = ids + out[:-1]
         m = np.ones(len(fed))

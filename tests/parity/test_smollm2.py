@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The program on SmolLM2-135M: its text against transformers' (golden.json), its relevance against PyTorch's golden rows
-and against plain full recomputation, at lengths up to 300 tokens."""
+"""The program on SmolLM2-135M: its text against transformers' (golden.json), its relevance against PyTorch's golden
+rows and against plain full recomputation, at lengths up to 300 tokens."""
 import json
 import os
 import random
@@ -31,10 +31,13 @@ def continuations(path, golden):
         ids = [token["id"] for token in found["prompt"]["tokens"]]
         program.check(ids == entry["ids"], f"{entry['text']!r}: tokens {ids}, not {entry['ids']}")
         out = [token["id"] for token in found["tokens"]]
-        program.check(out == entry["continuation"], f"{entry['text']!r}: continued with {out}, not {entry['continuation']}")
-        program.check(found["text"] == entry["text_after"], f"{entry['text']!r}: the continuation's text is {found['text']!r}")
+        program.check(out == entry["continuation"],
+                      f"{entry['text']!r}: continued with {out}, not {entry['continuation']}")
+        program.check(found["text"] == entry["text_after"],
+                      f"{entry['text']!r}: the continuation's text is {found['text']!r}")
         if out == entry["continuation"]:
-            note("log-prob", np.subtract([token["logprob"] for token in found["tokens"]], entry["logprob"]), entry["text"])
+            note("log-prob", np.subtract([token["logprob"] for token in found["tokens"]], entry["logprob"]),
+                 entry["text"])
 
 
 def golden_rows(path, golden):

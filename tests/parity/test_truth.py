@@ -8,8 +8,8 @@ measured when the model was made (assets/README.md).  So that the test can fail,
 truth of the next case, which they must miss more often than not, and maps that know nothing must miss it too.
 
 Pictures.  Of the scenes of assets/scenes.jsonl so many must be answered rightly, and of these the most relevant patch
-must lie on the thing that was asked about so often, with the program's own units and neighbourhoods.  The first of them,
-which takes a quarter of a minute; with --all all, and variants of the method beside it.
+must lie on the thing that was asked about so often, with the program's own units and neighbourhoods.  The first of
+them, which takes a quarter of a minute; with --all all, and variants of the method beside it.
 """
 import glob
 import json
@@ -41,7 +41,8 @@ def words():
     path = os.path.join(ASSETS, "demo_cases.jsonl")
     with open(path, encoding="utf-8") as lines:
         cases = [json.loads(line) for line in lines]
-    result = program.run("eval", "-m", os.path.join(ASSETS, "demo.gguf"), path, "--generate", str(LONGEST), "--per-case")
+    result = program.run("eval", "-m", os.path.join(ASSETS, "demo.gguf"), path, "--generate", str(LONGEST),
+                         "--per-case")
     found, maps, count = result["cases"], result["text"]["maps"], len(cases)
     told = [overlaps(top_range(one, case["story"]), case["truth"]) for case, one in zip(cases, found)
             if overlaps((0, case["story"]), case["truth"])]
@@ -55,7 +56,8 @@ def words():
     program.check(result["complete"] and len(found) == count, f"{len(found)} of {count} cases were run")
     program.check(right >= RIGHT * count, f"{right:.0f} of {count} answers are right")
     program.check(pointed >= POINTED * count, f"{pointed:g} of {count} tops are among the words that decide")
-    program.check(sum(told) >= TOLD * len(told), f"{sum(told)} of {len(told)} tops of the story are among the words that decide")
+    program.check(sum(told) >= TOLD * len(told),
+                  f"{sum(told)} of {len(told)} tops of the story are among the words that decide")
     program.check(shuffled < SHUFFLED * count, f"{shuffled} of {count} tops are among the words of another case")
     for kind in ("random", "uniform", "recency"):
         guess = maps[kind]["hit_all"]["value"]
@@ -63,7 +65,8 @@ def words():
     program.check(maps["method"]["ap"]["low"] > maps["rollout"]["ap"]["high"], "no better than attention rollout")
     print(f"{count} cases: {right:.0f} answers right, {pointed:g} tops decide, {sum(told)} of {len(told)} in the story, "
           f"{shuffled} in another case")
-    print("tops that decide, of the rightly answered: " + ", ".join(f"{kind} {one['hit']['value']:.3f}" for kind, one in maps.items()))
+    print("tops that decide, of the rightly answered: " + ", ".join(f"{kind} {one['hit']['value']:.3f}"
+                                                                    for kind, one in maps.items()))
 
 
 def scenes():
@@ -73,14 +76,16 @@ def scenes():
         return
     path = os.path.join(ASSETS, "scenes.jsonl")
     extent = ["--variants"] if "--all" in sys.argv else ["--limit", str(SCENES)]
-    result = program.run("eval", "-m", os.path.join(ASSETS, "demo.gguf"), path, "--generate", str(LONGEST), "--per-case", *extent)
+    result = program.run("eval", "-m", os.path.join(ASSETS, "demo.gguf"), path, "--generate", str(LONGEST),
+                         "--per-case", *extent)
     maps, right = result["pictures"]["maps"], result["accuracy"]["value"]
     for one in result["cases"]:
         if not one["right"] or one["pictures"]["maps"]["method"]["hit"] < 1:
             print(f"{one['id']}: {one['answer']} ({'right' if one['right'] else 'wrong'}), "
                   f"hit {one['pictures']['maps']['method']['hit']:g}")
     program.check(right >= SEEN, f"{right:.1%} of the answers are right")
-    program.check(maps["method"]["hit"]["value"] >= ON_IT, f"{maps['method']['hit']['value']:.1%} of the tops are on the thing")
+    program.check(maps["method"]["hit"]["value"] >= ON_IT,
+                  f"{maps['method']['hit']['value']:.1%} of the tops are on the thing")
     for kind in ("random", "uniform", "centre"):
         program.check(maps[kind]["hit"]["high"] < maps["method"]["hit"]["low"], f"no better than the {kind} map")
     print(f"{result['dataset']['cases']} scenes: {right:.1%} right; tops on the thing, or on patches covered by a fifth, of the "

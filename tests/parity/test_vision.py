@@ -127,7 +127,8 @@ def pairs(folder):
     line = say("explain", "-m", model, "--mmproj", model, "-p", "a")
     program.check("--model" in line and "not a vision tower" in line, f"a model as --mmproj: {line!r}")
     line = say("explain", "-m", model, "--mmproj", tower, "-p", "a", status=2)
-    program.check(all(part in line for part in (f" {width};", " 40 ", tower, model)), f"a pair that does not fit: {line!r}")
+    program.check(all(part in line for part in (f" {width};", " 40 ", tower, model)),
+                  f"a pair that does not fit: {line!r}")
     found = program.run("info", tower)
     program.check(found["usable"] and found["layers"] == 3 and found["vision"] == {
         "projector": "mlp", "side": 28, "patch": 7, "columns": 4, "rows": 4, "width": 40, "bidirectional": False},

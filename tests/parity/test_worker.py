@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""What the worker keeps, against plain full recomputation: the relevance for every candidate and for any other token comes
-from kept states, and a request after another one, of which part is still valid, says the same as it would alone."""
+"""What the worker keeps, against plain full recomputation: the relevance for every candidate and for any other token
+comes from kept states, and a request after another one, of which part is still valid, says the same as it would
+alone."""
 import json
 import os
 import subprocess
@@ -21,7 +22,8 @@ class Worker:
     """One ask_worker process."""
 
     def __init__(self, *paths):
-        self.process = subprocess.Popen(["./tests/parity/ask_worker", *paths], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(["./tests/parity/ask_worker", *paths], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
 
     def ask(self, line):
         self.process.stdin.write(json.dumps(line).encode() + b"\n")
@@ -48,7 +50,8 @@ def near(found, wanted, label):
 
 
 def drops(model, answer, request, direct=False):
-    """[units, targets, vocabulary]: by how much each probe lowers each log-probability, on all paths or on direct ones."""
+    """[units, targets, vocabulary]: by how much each probe lowers each log-probability, on all paths or on direct
+    ones."""
     prompt, target = answer["prompt"], [ids[0] for ids in answer["output"]]
     ids, units = prompt + target[:-1], answer["units"]
     cosine = reference.cosines(model, ids) if request["similarity"] is not None else None
@@ -67,16 +70,21 @@ def drops(model, answer, request, direct=False):
 
 def converse(name, model, path):
     """A series of requests to one worker, each of which leaves something of the former valid."""
-    base = dict(prompt=test_small.text_of(10, 21), generate=3, units="token", suppression=1, factor=0.1, similarity=None,
+    base = dict(prompt=test_small.text_of(10, 21), generate=3, units="token", suppression=1, factor=0.1,
+                similarity=None,
                 layers=[0, -1], foil=None, both=True)
     longer = base["prompt"] + " the red ball"
-    changes = [{}, {"generate": 6}, {"generate": 2}, {"factor": 0.0, "suppression": 3}, {"units": "word"}, {"target": " blue"},
-               {"target": " blue ball"}, {"target": " blue hat", "foil": " blue ball"}, {"prompt": longer}, {"layers": [1, 1]},
+    changes = [{}, {"generate": 6}, {"generate": 2}, {"factor": 0.0, "suppression": 3}, {"units": "word"},
+               {"target": " blue"},
+               {"target": " blue ball"}, {"target": " blue hat", "foil": " blue ball"}, {"prompt": longer},
+               {"layers": [1, 1]},
                {"prompt": longer, "generate": 4, "suppression": 0}, {"suppression": 2, "factor": 4.0},
                {"prompt": base["prompt"][:20], "units": "sentence"}, {}, {"units": "word"},
                {"units": "word", "zooms": [[0, 12, TOKEN]]}, {"units": "paragraph"},
-               {"units": "paragraph", "zooms": [[0, 99, WORD]]}, {"units": "paragraph", "zooms": [[0, 99, WORD], [0, 12, TOKEN]]},
-               {"similarity": 0.4}, {"similarity": 0.4, "generate": 6}, {"similarity": 0.4, "generate": 2, "units": "word"}]
+               {"units": "paragraph", "zooms": [[0, 99, WORD]]},
+               {"units": "paragraph", "zooms": [[0, 99, WORD], [0, 12, TOKEN]]},
+               {"similarity": 0.4}, {"similarity": 0.4, "generate": 6},
+               {"similarity": 0.4, "generate": 2, "units": "word"}]
     worker = Worker(path)
     kept = 0
     for change in changes:
@@ -87,7 +95,8 @@ def converse(name, model, path):
             continue
         drop, relevance = drops(model, answer, request), np.array(answer["relevance"])
         alone, direct = drops(model, answer, request, True), np.array(answer["direct"], float)
-        program.check(not np.isnan(direct).any(), f"{label}: direct paths to {np.isnan(direct).sum()} tokens are not known")
+        program.check(not np.isnan(direct).any(),
+                      f"{label}: direct paths to {np.isnan(direct).sum()} tokens are not known")
         kept += answer["kept"]
         program.check(answer["probes"] + answer["kept"] == len(answer["units"]), f"{label}: {answer['probes']} probes, "
                       f"{answer['kept']} kept, of {len(answer['units'])}")
@@ -100,7 +109,8 @@ def converse(name, model, path):
         for t, token in ((0, 5), (len(answer["output"]) - 1, 300), (0, answer["output"][0][3])):
             chosen = worker.ask({"retarget": [t, token]})
             near(chosen.get("chosen", []), drop[:, t, token], f"{label}: token {t} turned into {token}")
-            near(chosen.get("chosen_direct", []), alone[:, t, token], f"{label}: token {t} turned into {token}, direct paths")
+            near(chosen.get("chosen_direct", []), alone[:, t, token],
+                 f"{label}: token {t} turned into {token}, direct paths")
         fresh = worker.ask({**request, "fresh": True})
         program.check(fresh["relevance"] == answer["relevance"], f"{label}: not to the bit what a fresh run says")
         program.check(fresh["direct"] == answer["direct"], f"{label}: direct paths are not to the bit a fresh run's")

@@ -56,7 +56,8 @@ def encode(path, rule, beginning, texts):
 
 def without_start(ids, starts, ends, start):
     """The tokens behind BOS."""
-    return (ids[1:], starts[1:], ends[1:]) if start is not None and len(ids) and ids[0] == start else (ids, starts, ends)
+    return (ids[1:], starts[1:], ends[1:]) if start is not None and len(ids) and ids[0] == start else (ids, starts,
+                                                                                                       ends)
 
 
 def short_hash(ids):

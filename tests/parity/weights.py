@@ -7,7 +7,8 @@ import struct
 
 import numpy as np
 
-SCALARS = {0: "<u1", 1: "<i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4", 6: "<f4", 7: "?", 10: "<u8", 11: "<i8", 12: "<f8"}
+SCALARS = {0: "<u1", 1: "<i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4", 6: "<f4", 7: "?", 10: "<u8", 11: "<i8",
+           12: "<f8"}
 STRING, ARRAY = 8, 9
 
 
@@ -188,7 +189,8 @@ class File:
         return name in self.tensors
 
     def tensor(self, name, rows=None):
-        """The tensor in f64: [out, in] for a matrix (the file lists the sizes the other way round), or those rows of it."""
+        """The tensor in f64: [out, in] for a matrix (the file lists the sizes the other way round), or those rows of
+        it."""
         kind, sizes, offset = self.tensors[name]
         _, elements, size, expand = TYPES[kind]
         row_bytes = sizes[0] // elements * size
