@@ -11,6 +11,7 @@
 
 enum {
     TILE_ROWS = 6, /* rows of a register tile */
+    VALUE_KEYS = 2 * KERNEL_PANEL, /* keys whose values are multiplied before those of others are */
     TOGETHER = 4,  /* rows whose least or greatest score is looked for together */
 };
 
@@ -414,7 +415,7 @@ static inline __attribute__((always_inline)) void value_tile(const struct attend
         for (int v = 0; v < vectors; v++)
             sum[r][v] = vector_load(output + r * dim + v * LANES);
     multiply(rows, vectors, values->weight, tile->score_stride, values->keys,
-             values->value + column, values->stride, piece, tile->group * dim * sizeof *output / KERNEL_PANEL, sum);
+             values->value + column, values->stride, piece, tile->group * dim * sizeof *output / VALUE_KEYS, sum);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
@@ -470,13 +471,13 @@ static void add_values(const struct attend_tile *tile, int rows, int first, int 
     }
 }
 
-/* The tile's output, not yet normalised, for keys first .. end - 1.  A panel's values serve all rows while they are in the
- * nearest cache. */
-static void add_panels(const struct attend_tile *tile, int rows, int first, int end, const char *const **soon)
+/* The tile's output, not yet normalised, for keys first .. end - 1.  Some keys' values serve all rows while they are in
+ * the nearest cache. */
+static void add_all_values(const struct attend_tile *tile, int rows, int first, int end, const char *const **soon)
 {
     memset(tile->output, 0, (size_t)rows * (size_t)tile->attention->head_dim * sizeof *tile->output);
     for (int from = first, to; from < end; from = to) {
-        to = from / KERNEL_PANEL * KERNEL_PANEL + KERNEL_PANEL;
+        to = from / VALUE_KEYS * VALUE_KEYS + VALUE_KEYS;
         to = to < end ? to : end;
         to = from >= tile->split || to < tile->split ? to : tile->split;
         add_values(tile, rows, from, to, soon);
@@ -521,7 +522,7 @@ static void attend(const struct attend_tile *tile)
     for (int key = whole ? 0 : first; key < last; key += KERNEL_PANEL)
         scores(tile, rows, key, last - key < KERNEL_PANEL ? last : key + KERNEL_PANEL, whole, &soon);
     weights(tile, rows, first, end, suppressed);
-    add_panels(tile, rows, key_first, key_end, &soon);
+    add_all_values(tile, rows, key_first, key_end, &soon);
     put(tile);
 }
 
