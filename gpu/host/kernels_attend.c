@@ -44,7 +44,7 @@ static inline __attribute__((always_inline)) void transpose(vector x[LANES])
 
 /* Of a vector of columns of a panel, columns from .. to - 1 become keys from, from + 1 and so on; those before stay, those
  * behind become 0. */
-static inline void pack_columns(const float *key, const float *dkey, size_t stride, int from, int to, int dim,
+static inline __attribute__((always_inline)) void pack_columns(const float *key, const float *dkey, size_t stride, int from, int to, int dim,
                                 float *panel)
 {
     int d = 0;
@@ -81,7 +81,11 @@ static void pack(const float *key, const float *dkey, size_t stride, int count, 
     for (int first = column / LANES * LANES; first < end; first += LANES) {
         int from = column > first ? column - first : 0, to = end - first < LANES ? end - first : LANES;
         size_t skip = (size_t)(first + from - column) * stride;
-        pack_columns(key + skip, dkey ? dkey + skip : NULL, stride, from, to, dim, panel + first);
+        const float *difference = dkey ? dkey + skip : NULL;
+        if (from == 0 && to == LANES) /* known here, it takes no memory */
+            pack_columns(key + skip, difference, stride, 0, LANES, dim, panel + first);
+        else
+            pack_columns(key + skip, difference, stride, from, to, dim, panel + first);
     }
 }
 
