@@ -10,7 +10,9 @@
 #include "gpu/host/kernels.h"
 
 enum {
-    TILE_ROWS = 24,          /* query rows of a tile: positions times the heads that share a key-value head */
+    TILE_ROWS = 12,          /* query rows of a tile: positions times the heads that share a key-value head */
+    LONG_TILE_ROWS = 48,     /* where keys and values are too long for the second cache, from which a tile reads them */
+    LONG = 1 << 17,          /* that is: positions times head size */
     VALUES_ROWS = 64,        /* queries for which a head's values are gathered: they lie between those of other heads */
     WORTH_SHARING = 1 << 19, /* scores times head size: less is done before the team is awake */
 };
@@ -47,7 +49,7 @@ struct buffers {
     float *value;           /* [positions, head_dim] */
     float *panel;           /* [panels, head_dim, KERNEL_PANEL] */
     const float **panels;   /* [panels] */
-    const char **soon;      /* [4 tile positions + 1] what the next tile needs */
+    const char **soon;      /* [6 tile positions + 1] what is needed after a tile */
 };
 
 static int least(int a, int b)
@@ -65,12 +67,24 @@ static size_t panel_floats(const struct attention *a)
     return (size_t)a->head_dim * KERNEL_PANEL;
 }
 
+/* Positions of a tile: what is left of its rows after register tiles is nothing, or enough to be worth one. */
+static int tile_positions(const struct attention *a, int group)
+{
+    int rows = (size_t)a->positions * a->head_dim > LONG ? LONG_TILE_ROWS : TILE_ROWS, first = greatest(1, rows / group);
+    for (int count = first; count == first || count * group <= LONG_TILE_ROWS; count++) {
+        int left = count * group % KERNEL_ATTEND_ROWS;
+        if (left == 0 || left > KERNEL_ATTEND_ROWS / 2)
+            return count;
+    }
+    return first;
+}
+
 static struct call call_start(struct stream *stream, const struct attention *a, int rows)
 {
     struct call call = {.kernels = stream->kernels, .a = a, .group = a->heads / a->kv_heads};
     size_t work = (size_t)rows * a->heads * a->head_dim * a->positions;
     call.team = work < WORTH_SHARING ? NULL : stream->team;
-    call.tile_positions = greatest(1, TILE_ROWS / call.group);
+    call.tile_positions = tile_positions(a, call.group);
     call.panels = (a->positions + KERNEL_PANEL - 1) / KERNEL_PANEL;
     return call;
 }
@@ -104,7 +118,7 @@ static size_t buffers_lay(const struct call *call, char *memory, struct buffers 
     b->value = cut(&memory, &total, (size_t)a->positions * a->head_dim * real);
     b->panel = cut(&memory, &total, call->panels * panel_floats(a) * real);
     b->panels = cut(&memory, &total, call->panels * sizeof *b->panels);
-    b->soon = cut(&memory, &total, (4 * (size_t)call->tile_positions + 1) * sizeof *b->soon);
+    b->soon = cut(&memory, &total, (6 * (size_t)call->tile_positions + 1) * sizeof *b->soon);
     return total;
 }
 
@@ -183,19 +197,36 @@ static void attend_tile(const struct call *call, int kv_head, const struct probe
     call->kernels->attend(tile);
 }
 
-/* What attend_tile() is going to read and write: the rows of a group of probes are more than the second cache holds. */
-static void list_soon(const struct call *call, int kv_head, const struct probe_span *span, int first, int count,
-                      const char **soon)
+static const char **list_rows(const float *row, size_t stride, int rows, const char **list)
+{
+    for (int i = 0; i < rows; i++)
+        *list++ = (const char *)(row + i * stride);
+    return list;
+}
+
+/* What is wanted after queries first .. next - 1 of a span: the rows that the tile after them reads and writes, and the
+ * differences in keys and values of the same positions for the next head.  The rows of a group of probes are more than the
+ * second cache holds. */
+static void list_soon(const struct call *call, int kv_head, const struct probe_span *span, int first, int next,
+                      const char **list)
 {
     const struct attention *a = call->a;
     size_t width = (size_t)a->heads * a->head_dim, column = (size_t)kv_head * call->group * a->head_dim;
-    size_t row = (size_t)(span->query_row + first), position = (size_t)(span->query_position + first);
-    const float *from[] = {call->dquery ? call->dquery + row * width : NULL, call->y + row * width,
-                           call->query + position * width, call->output + position * width};
-    for (size_t k = 0; k < sizeof from / sizeof *from; k++)
-        for (int i = 0; i < count && from[k]; i++)
-            *soon++ = (const char *)(from[k] + i * width + column);
-    *soon = NULL;
+    size_t row = (size_t)(span->query_row + next), position = (size_t)(span->query_position + next);
+    int count = least(call->tile_positions, span->query_count - next);
+    if (call->dquery)
+        list = list_rows(call->dquery + row * width + column, width, count, list);
+    list = list_rows(call->y + row * width + column, width, count, list);
+    list = list_rows(call->query + position * width + column, width, count, list);
+    list = list_rows(call->output + position * width + column, width, count, list);
+    int own = span->query_position + first - span->key_position;
+    if (call->dkey && own >= 0 && kv_head + 1 < a->kv_heads) {
+        size_t stride = (size_t)a->kv_heads * a->head_dim;
+        size_t at = (size_t)(span->key_row + own) * stride + (size_t)(kv_head + 1) * a->head_dim;
+        list = list_rows(call->dvalue + at, stride, next - first, list);
+        list = list_rows(call->dkey + at, stride, next - first, list);
+    }
+    *list = NULL;
 }
 
 static struct attend_tile tile_start(const struct call *call, const struct factors *factors, struct buffers *b)
@@ -261,7 +292,7 @@ static void attend_probe(const struct call *call, int kv_head, const struct prob
     }
     for (int i = 0, next; i < span->query_count; i = next) {
         next = least(i + call->tile_positions, span->query_count);
-        list_soon(call, kv_head, span, next, least(call->tile_positions, span->query_count - next), b->soon);
+        list_soon(call, kv_head, span, i, next, b->soon);
         attend_tile(call, kv_head, span, i, next - i, &tile, b);
     }
 }

@@ -11,6 +11,9 @@
 /* Keys come in panels: KERNEL_PANEL consecutive keys of one head, transposed: [head_dim, KERNEL_PANEL]. */
 enum { KERNEL_PANEL = 64 };
 
+/* Attention: query rows multiplied at once. */
+enum { KERNEL_ATTEND_ROWS = 6 };
+
 /* Products of 8-bit integers: rows multiplied at once. */
 enum { KERNEL_INT8_ROWS = 6 };
 
@@ -49,7 +52,7 @@ struct attend_tile {
     float *y;             /* [count, group * head_dim], rows y_stride floats apart */
     const float *base;    /* laid out as y: is subtracted; NULL: 0 */
     size_t y_stride;
-    const char *const *soon; /* what is needed after this tile: pieces of group * head_dim floats; the last pointer is NULL */
+    const char *const *soon; /* what is needed after this tile: pieces of about group * head_dim floats, then NULL */
 };
 
 /* Rows of 8-bit integers times a panel of a weight's outputs. */

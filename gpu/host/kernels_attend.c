@@ -10,7 +10,7 @@
 #include "gpu/host/kernels_math.h"
 
 enum {
-    TILE_ROWS = 6, /* rows of a register tile */
+    TILE_ROWS = KERNEL_ATTEND_ROWS, /* rows of a register tile */
     VALUE_KEYS = 2 * KERNEL_PANEL, /* keys whose values are multiplied before those of others are */
     TOGETHER = 4,  /* rows whose least or greatest score is looked for together */
 };
@@ -44,8 +44,7 @@ static inline __attribute__((always_inline)) void transpose(vector x[LANES])
 
 /* Of a vector of columns of a panel, columns from .. to - 1 become keys from, from + 1 and so on; those before stay, those
  * behind become 0. */
-static inline __attribute__((always_inline)) void pack_columns(const float *key, const float *dkey, size_t stride, int from, int to, int dim,
-                                float *panel)
+static void pack_columns(const float *key, const float *dkey, size_t stride, int from, int to, int dim, float *panel)
 {
     int d = 0;
     for (; d + LANES <= dim; d += LANES) {
@@ -81,11 +80,7 @@ static void pack(const float *key, const float *dkey, size_t stride, int count, 
     for (int first = column / LANES * LANES; first < end; first += LANES) {
         int from = column > first ? column - first : 0, to = end - first < LANES ? end - first : LANES;
         size_t skip = (size_t)(first + from - column) * stride;
-        const float *difference = dkey ? dkey + skip : NULL;
-        if (from == 0 && to == LANES) /* known here, it takes no memory */
-            pack_columns(key + skip, difference, stride, 0, LANES, dim, panel + first);
-        else
-            pack_columns(key + skip, difference, stride, from, to, dim, panel + first);
+        pack_columns(key + skip, dkey ? dkey + skip : NULL, stride, from, to, dim, panel + first);
     }
 }
 
@@ -102,8 +97,8 @@ static void sum_rows(const float *x, const float *y, size_t stride, int rows, in
 
 /* -- scores -------------------------------------------------------------------------------------------------------- */
 
-/* The next piece of what the tile after this one needs.  Asked for line by line while this one is computed: many lines at
- * once would hold up what is loaded meanwhile. */
+/* The next piece of what will be needed after this tile.  It is asked for line by line while this one is computed: many
+ * lines at once would hold up what is loaded meanwhile. */
 static inline const char *next_piece(const char *const **soon)
 {
     static const char nothing;
@@ -111,19 +106,23 @@ static inline const char *next_piece(const char *const **soon)
 }
 
 /* sum [rows, vectors] += a [rows, n] . b [n, vectors], rows of a and b a_stride and b_stride apart, n > 0; meanwhile ask for
- * a byte of memory at soon, and for one every so many bytes */
+ * a byte of each of two pieces every `step` bytes. */
 static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const float *a, size_t a_stride, int n,
-                                                           const float *b, size_t b_stride, const char *soon,
-                                                           size_t soon_step, vector sum[TILE_ROWS][VECTORS])
+                                                           const float *b, size_t b_stride,
+                                                           const char *const piece[2], size_t step,
+                                                           vector sum[TILE_ROWS][VECTORS])
 {
     /* Three rows and three more, whose addresses are all made of two pointers and the stride.  A compiler that knows where
      * the second points makes a pointer for each row, and keeps them in memory. */
     const float *lower = rows > 3 ? a + 3 * a_stride : a;
     __asm__("" : "+r"(lower));
     const float *end = a + n;
+    const char *soon = piece[0], *other = piece[1];
     do {
         __builtin_prefetch(soon);
-        soon += soon_step;
+        __builtin_prefetch(other);
+        soon += step;
+        other += step;
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             vector x = vector_set(r < 3 ? a[r * a_stride] : lower[(r - 3) * a_stride]);
@@ -145,7 +144,7 @@ static inline __attribute__((always_inline)) void score_tile(const struct attend
     vector sum[TILE_ROWS][VECTORS];
     int dim = tile->attention->head_dim;
     size_t stride = tile->score_stride;
-    const char *piece = next_piece(soon);
+    const char *piece[2] = {next_piece(soon), next_piece(soon)};
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
@@ -412,7 +411,7 @@ static inline __attribute__((always_inline)) void value_tile(const struct attend
     vector sum[TILE_ROWS][VECTORS];
     size_t dim = (size_t)tile->attention->head_dim;
     float *output = tile->output + row * dim + column;
-    const char *piece = next_piece(soon);
+    const char *piece[2] = {next_piece(soon), next_piece(soon)};
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
