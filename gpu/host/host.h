@@ -26,6 +26,7 @@ struct host_device {
     struct team *team;    /* of info.threads members */
     pthread_mutex_t lock; /* guards kept and int8_form */
     enum int8_form int8_form; /* BY_TIME: not found out yet */
+    bool product_in_pieces; /* see host_product_in_pieces() */
     size_t keep_limit;    /* bytes that expanded weights may take: see host_keep_weights() */
     size_t kept;          /* bytes promised to weights so far */
 };
@@ -115,6 +116,8 @@ bool host_precision_offered(struct stream *, enum precision);
  * thread.  Thread: any, also from a team's pieces. */
 void host_product(struct stream *, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride);
+/* Whether this processor's f32 products must be formed in pieces, for rows to have the same bits in all of them. */
+bool host_product_in_pieces(void);
 /* A product of so many rows gives each the bits that it has in any larger one (oneDNN forms those of fewer rows in
  * another order: measured at all numbers of rows up to 600). */
 enum { PRODUCT_ROWS = 16 };

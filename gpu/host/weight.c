@@ -194,12 +194,40 @@ void host_embed(struct stream *stream, const struct weight *w, const int32_t *id
 
 /* -- products ------------------------------------------------------------------------------------------------------ */
 
+bool host_product_in_pieces(void)
+{
+    /* the instruction sets are bits, of which a greater one has a lesser one's too */
+    return ((unsigned)dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
+}
+
+/* Without AVX-512 oneDNN takes six rows at a time and sums one to three that are left over in another order; it cuts
+ * more than 144 rows as it likes, and more than 263 it may give to another kernel.  So no piece is larger than
+ * PIECE_ROWS or has rows left over: where the last one had, it reaches back to some that are done already, which get the
+ * same bits again.  How many rows the piece at *first takes, of a product of rows, 4 or more. */
+static int piece(int rows, int *first)
+{
+    enum { PIECE_ROWS = 96 };
+    int n = least(rows - *first, PIECE_ROWS), over = n % 6;
+    if (over == 0 || over > 3)
+        return n;
+    if (*first == 0)
+        return n - over;
+    *first -= 4 - over;
+    return n + 4 - over;
+}
+
 void host_product(struct stream *stream, const float *w, int count, int columns, const float *x, int rows, float *y,
                   int stride)
 {
+    bool pieces = stream->device->product_in_pieces && rows > 3;
+    dnnl_status_t status = dnnl_success;
     omp_set_num_threads(1); /* of the calling thread: oneDNN goes by it, and would share the work out once more */
-    dnnl_status_t status =
-        dnnl_sgemm('N', 'T', rows, count, columns, 1.0f, x, columns, w, columns, 0.0f, y, stride);
+    for (int first = 0, n = rows; first < rows && status == dnnl_success; first += n) {
+        if (pieces)
+            n = piece(rows, &first);
+        status = dnnl_sgemm('N', 'T', n, count, columns, 1.0f, x + (size_t)first * columns, columns, w, columns, 0.0f,
+                            y + (size_t)first * stride, stride);
+    }
     if (status != dnnl_success)
         host_stream_fail(stream, status == dnnl_out_of_memory ? ERROR_MEMORY : ERROR_DEVICE,
                          "a product of %d x %d x %d failed in oneDNN (status %d)", rows, count, columns, (int)status);

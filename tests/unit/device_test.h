@@ -1,11 +1,14 @@
 /* device_test.h: what the tests of a device share.
  *
  * A test knows device.h only, so every device passes the same ones: `test_device_NAME DEVICE` tests that device,
- * without an argument every level of the CPU device's kernels is tested, in a wide and in an ordinary stream. */
+ * without an argument every level of the CPU device's kernels is tested, in a wide and in an ordinary stream, and its
+ * level "avx2" once more with oneDNN's kernels of that level, as on a processor that has no other. */
 #ifndef TESTS_UNIT_DEVICE_TEST_H
 #define TESTS_UNIT_DEVICE_TEST_H
 
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "gpu/device.h"
 #include "gpu/host/host.h"
@@ -139,6 +142,36 @@ static inline void bench_device(struct device *device, const char *name, void (*
     device->ops->close(device);
 }
 
+/* One level of the CPU device's kernels. */
+static inline void bench_level(const char *level, void (*test)(struct bench *))
+{
+    struct device *device;
+    struct error error = {0};
+    if (host_open(3, level, &device, &error)) {
+        SKIP("%s", error.message);
+        return;
+    }
+    if (!strcmp(level, "generic")) /* as with a model that does not fit: weights are expanded tile by tile */
+        ((struct host_device *)device)->keep_limit = 0;
+    bench_device(device, level, test);
+}
+
+/* A process of its own, which must be made before oneDNN has looked at the processor. */
+static inline void bench_avx2_only(void (*test)(struct bench *))
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("DNNL_MAX_CPU_ISA", "AVX2", true);
+        bench_level("avx2", test);
+        exit(test_end());
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+              (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77),
+          "oneDNN kept to AVX2: status %d", status);
+}
+
 /* Run a test on the devices that the command line asks for; returns the exit status. */
 static inline int bench_main(int argc, char **argv, void (*test)(struct bench *))
 {
@@ -155,15 +188,9 @@ static inline int bench_main(int argc, char **argv, void (*test)(struct bench *)
             CHECK(false, "%s", error.message);
         return test_end();
     }
-    for (int i = 0; i < 4; i++) {
-        if (host_open(3, levels[i], &device, &error)) {
-            SKIP("%s", error.message);
-            continue;
-        }
-        if (i == 0) /* as with a model that does not fit: weights are expanded tile by tile */
-            ((struct host_device *)device)->keep_limit = 0;
-        bench_device(device, levels[i], test);
-    }
+    bench_avx2_only(test);
+    for (int i = 0; i < 4; i++)
+        bench_level(levels[i], test);
     return test_end();
 }
 

@@ -117,25 +117,26 @@ static void check_delta(struct bench *b)
     free(zeros);
 }
 
-/* On the CPU a row's product of differences has the same bits alone, among few rows and among many; on a card its
+/* On the CPU a row's product of differences has the same bits alone, among few rows and among `most`; on a card its
  * maker's library decides. */
-static void check_rows_alike(struct bench *b, enum precision precision)
+static void check_rows_alike(struct bench *b, enum precision precision, int rows, int columns, int most, int step)
 {
-    enum { ROWS = 67, COLUMNS = 96, N = 40 };
     if (strcmp(b->ops->info(b->device)->kind, "cpu") || !b->ops->info(b->device)->precision[precision])
         return;
-    float *data = random_floats((size_t)ROWS * COLUMNS, 1), *x = random_floats((size_t)N * COLUMNS, 1);
+    size_t outputs = (size_t)most * rows;
+    float *data = random_floats((size_t)rows * columns, 1), *x = random_floats((size_t)most * columns, 1);
     struct weight *w = NULL;
     struct error error = {0};
-    CHECK(b->ops->weight_new(b->device, DTYPE_F32, ROWS, COLUMNS, data, &w, &error) == 0, "%s", error.message);
-    float *dx = bench_put(b, x, (size_t)N * COLUMNS), *dy = bench_output(b, (size_t)N * ROWS);
-    b->ops->linear_delta(b->stream, w, precision, dx, N, dy);
-    float *many = bench_get(b, dy, (size_t)N * ROWS);
-    for (int n = 1; n < N; n++) {
-        b->ops->linear_delta(b->stream, w, precision, dx + (size_t)(N - n) * COLUMNS, n, dy);
-        float *few = bench_get(b, dy, (size_t)n * ROWS);
-        CHECK(!memcmp(few, many + (size_t)(N - n) * ROWS, (size_t)n * ROWS * sizeof *few),
-              "%s: precision %d: %d rows are not what they are among many", b->name, precision, n);
+    CHECK(b->ops->weight_new(b->device, DTYPE_F32, rows, columns, data, &w, &error) == 0, "%s", error.message);
+    float *dx = bench_put(b, x, (size_t)most * columns), *dy = bench_output(b, outputs);
+    b->ops->linear_delta(b->stream, w, precision, dx, most, dy);
+    float *many = bench_get(b, dy, outputs);
+    for (int n = 1; n < most; n += step) {
+        b->ops->linear_delta(b->stream, w, precision, dx + (size_t)(most - n) * columns, n, dy);
+        float *few = bench_get(b, dy, (size_t)n * rows);
+        CHECK(!memcmp(few, many + (size_t)(most - n) * rows, (size_t)n * rows * sizeof *few),
+              "%s: precision %d, %d x %d: %d rows are not what they are among many", b->name, precision, rows, columns,
+              n);
         free(few);
     }
     free(many);
@@ -170,9 +171,10 @@ static void test(struct bench *b)
         check_product(b, DTYPE_F16, rows[i], 33, 3, false);
     }
     check_delta(b);
-    check_rows_alike(b, PRECISION_F32);
-    check_rows_alike(b, PRECISION_BF16);
-    check_rows_alike(b, PRECISION_INT8);
+    check_rows_alike(b, PRECISION_F32, 67, 96, 200, 1);
+    check_rows_alike(b, PRECISION_F32, 3000, 300, 310, 47);
+    check_rows_alike(b, PRECISION_BF16, 67, 96, 40, 1);
+    check_rows_alike(b, PRECISION_INT8, 67, 96, 40, 1);
     check_refusals(b);
 }
 
