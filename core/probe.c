@@ -152,12 +152,14 @@ static int group_size(const struct lanes *all)
     int lanes = all->model->device->ops->info(all->model->device)->streams;
     if (all->watch.rows)
         return all->watch.rows < all->room.rows ? all->watch.rows : all->room.rows;
-    int64_t like = all->room.rows, size = like >> 3, share = all->rows_left / (2 * lanes);
+    int64_t like = all->room.rows, size = like >> 5, share = all->rows_left / (2 * lanes);
     for (int i = all->groups / lanes; i > 0 && size < like; i--)
         size *= 2;
+    if (share < like >> 3)
+        share = like >> 3;
     if (size > share)
         size = share;
-    return (int)(size < like >> 3 ? like >> 3 : size < like ? size : like);
+    return (int)(size < like ? size : like);
 }
 
 /* Fill a group with up to so many rows, but at least one probe; false: no probe is left. */
