@@ -18,7 +18,8 @@ enum {
     RIVALS = 16,   /* at most so many such */
     LOUDEST = 8,   /* units that change the last states most */
     OTHERS = 2,    /* and so many of the rest */
-    FIRST = 2 * STRONGEST + LOUDEST + OTHERS, /* twice: with those of which too little is known */
+    BEGIN = 2 * STRONGEST + 1, /* the strongest, and those of which too little is known */
+    FIRST = BEGIN + LOUDEST + OTHERS,
     STATES = 4, /* of a unit that are looked at */
 };
 
@@ -72,8 +73,8 @@ static bool counts(const struct job *j, int unit)
     return j->units[unit].kind != UNIT_SPECIAL && j->units[unit].first > 0;
 }
 
-/* To begin with: those of the strongest units that are no f32 values yet, and those which may be as strong, for the noise
- * floor says nothing of them. */
+/* To begin with, as far as they are no f32 values yet: the strongest units, and of those that the noise floor says nothing
+ * of the one at the first position, whose estimate is often the worst of all, and those which may be as strong. */
 static int choose_strongest(const struct job *j, int *unit, int *count, struct error *error)
 {
     int n;
@@ -81,9 +82,11 @@ static int choose_strongest(const struct job *j, int *unit, int *count, struct e
     *count = 0;
     if (!ranked)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    for (int i = 0; i < n && i < 2 * STRONGEST; i++)
-        if ((i < STRONGEST || !counts(j, ranked[i].unit)) && !j->probes->exact[ranked[i].unit])
-            unit[(*count)++] = ranked[i].unit;
+    for (int i = 0; i < n; i++) {
+        int u = ranked[i].unit, most = j->units[u].first == 0 ? n : counts(j, u) ? STRONGEST : 2 * STRONGEST;
+        if (i < most && !j->probes->exact[u] && *count < BEGIN)
+            unit[(*count)++] = u;
+    }
     free(ranked);
     return 0;
 }
