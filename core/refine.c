@@ -16,7 +16,7 @@
 enum {
     STRONGEST = 5, /* units that end as f32 values, with those that may be as strong as one of them */
     RIVALS = 16,   /* at most so many such */
-    LOUDEST = 8,   /* units that change the last states most */
+    LOUDEST = 12,  /* units that change the last states most */
     OTHERS = 2,    /* and so many of the rest */
     BEGIN = 2 * STRONGEST + 1, /* the strongest, and those of which too little is known */
     FIRST = BEGIN + LOUDEST + OTHERS,
@@ -107,7 +107,7 @@ static double loudness(const struct job *j, int unit, float *state)
     return sum;
 }
 
-/* And beside these [*count] those that change most; one sixteen times as dear has to change twice as much. */
+/* And beside these [*count] those that change most; one four times as dear has to change twice as much. */
 static int choose_loudest(const struct job *j, int *unit, int *count, struct error *error)
 {
     int n, rest = 0;
@@ -117,7 +117,7 @@ static int choose_loudest(const struct job *j, int *unit, int *count, struct err
     for (int i = 0; status == 0 && i < n; i++)
         if (!j->probes->exact[ranked[i].unit])
             ranked[rest++] = (struct ranked){ranked[i].unit, loudness(j, ranked[i].unit, state) /
-                                                                 sqrt(probes_row_count(j->probes, ranked[i].unit) + 1)};
+                                                                 (probes_row_count(j->probes, ranked[i].unit) + 1)};
     if (status == 0 && (status = j->engine->device->ops->stream_finish(j->stream, error)) == 0) {
         qsort(ranked, (size_t)rest, sizeof *ranked, by_strength);
         for (int i = 0; i < rest && i < LOUDEST; i++)
