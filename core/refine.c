@@ -73,8 +73,8 @@ static bool counts(const struct job *j, int unit)
     return j->units[unit].kind != UNIT_SPECIAL && j->units[unit].first > 0;
 }
 
-/* To begin with, as far as they are no f32 values yet: the strongest units, and of those that the noise floor says nothing
- * of the one at the first position, whose estimate is often the worst of all, and those which may be as strong. */
+/* To begin with, as far as they are no f32 values yet: the strongest units, and of those that the noise floor says
+ * nothing of the one at the first position, whose estimate is often the worst, and those which may be as strong. */
 static int choose_strongest(const struct job *j, int *unit, int *count, struct error *error)
 {
     int n;

@@ -31,7 +31,7 @@ struct call {
     int group, tile_positions; /* heads that share a key-value head; positions of a tile */
     int panels;                /* that hold all positions */
     const float *base;         /* [kv_heads, panels, head_dim, KERNEL_PANEL] the baseline's keys, as far as needed */
-    const float *values;       /* [kv_heads, panels, KERNEL_PANEL, head_dim] its values; NULL: as they stand in attention */
+    const float *values; /* [kv_heads, panels, KERNEL_PANEL, head_dim] its values; NULL: as they stand in attention */
     const float *query, *dquery, *output, *dkey, *dvalue;
     float *y;
     bool difference; /* y is to be the difference to output */
@@ -70,7 +70,8 @@ static size_t panel_floats(const struct attention *a)
 /* Positions of a tile: what is left of its rows after register tiles is nothing, or enough to be worth one. */
 static int tile_positions(const struct attention *a, int group)
 {
-    int rows = (size_t)a->positions * a->head_dim > LONG ? LONG_TILE_ROWS : TILE_ROWS, first = greatest(1, rows / group);
+    int rows = (size_t)a->positions * a->head_dim > LONG ? LONG_TILE_ROWS : TILE_ROWS,
+        first = greatest(1, rows / group);
     for (int count = first; count == first || count * group <= LONG_TILE_ROWS; count++) {
         int left = count * group % KERNEL_ATTEND_ROWS;
         if (left == 0 || left > KERNEL_ATTEND_ROWS / 2)
@@ -142,8 +143,8 @@ static struct factors factors_prepare(const struct attention *a, const float *fa
 
 /* -- keys and values ----------------------------------------------------------------------------------------------- */
 
-/* Pack keys first .. end - 1 of a head into panels; dkey: what is to be added to them, from row dkey_row on, or NULL.  The
- * kernel looks at no vector of a panel's columns in which there is no key. */
+/* Pack keys first .. end - 1 of a head into panels; dkey: what is to be added to them, from row dkey_row on, or NULL.
+ * The kernel looks at no vector of a panel's columns in which there is no key. */
 static void pack_keys(const struct call *call, int kv_head, int first, int end, const float *dkey, int dkey_row,
                       float *panels)
 {
@@ -205,8 +206,8 @@ static const char **list_rows(const float *row, size_t stride, int rows, const c
 }
 
 /* What is wanted after queries first .. next - 1 of a span: the rows that the tile after them reads and writes, and the
- * differences in keys and values of the same positions for the next head.  The rows of a group of probes are more than the
- * second cache holds. */
+ * differences in keys and values of the same positions for the next head.  The rows of a group of probes are more than
+ * the second cache holds. */
 static void list_soon(const struct call *call, int kv_head, const struct probe_span *span, int first, int next,
                       const char **list)
 {

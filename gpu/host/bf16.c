@@ -6,8 +6,8 @@
 #include "gpu/host/kernels.h"
 #include "gpu/host/matmul.h"
 
-/* Rows of a product: enough that a large weight is not read from memory too often, few enough that the last ones, filled
- * up with zeros, do not cost much. */
+/* Rows of a product: enough that a large weight is not read from memory too often, few enough that the last ones,
+ * filled up with zeros, do not cost much. */
 enum { ROWS = 128 };
 
 struct bf16_weight {
@@ -106,7 +106,8 @@ static void multiply_piece(void *context, size_t piece, int member)
     c->stream->kernels->bf16_round(c->dx + (size_t)first * w->columns, filled, b.x);
     memset(b.x + filled, 0, ((size_t)ROWS * w->columns - filled) * sizeof *b.x);
     if (!matmul_run(w->matmul, b.x, b.scratch, rows < ROWS ? b.y : dy))
-        host_stream_fail(c->stream, ERROR_DEVICE, "a product of %d x %d in bf16 failed in oneDNN", w->outputs, w->columns);
+        host_stream_fail(c->stream, ERROR_DEVICE, "a product of %d x %d in bf16 failed in oneDNN", w->outputs,
+                         w->columns);
     else if (rows < ROWS)
         memcpy(dy, b.y, (size_t)rows * w->outputs * sizeof *dy);
 }

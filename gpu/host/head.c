@@ -1,6 +1,6 @@
 /* head.c: the output head: logits of the baseline, and what a probe does to the log-sum-exp and to single logits.
  *
- * The vocabulary is walked in tiles; neither [rows, vocabulary] logits nor the whole of an unexpanded weight is stored. */
+ * The vocabulary is walked in tiles; neither [rows, vocabulary] logits nor a whole unexpanded weight is stored. */
 #include <math.h>
 #include <string.h>
 
@@ -58,7 +58,7 @@ struct lse_call {
     const double *lse;
     const int32_t *target;
     int targets, rows;
-    const float *stack; /* [targets + first, width] of h and the first rows of dh, for one product of both; rows to spare */
+    const float *stack; /* [targets + first, width] of h and the first rows of dh, for one product of both */
     int first;
     int round;           /* the first tile of this round */
     struct lse_sum *sum; /* [ROUND, rows] */
@@ -105,7 +105,8 @@ static void tile_targets(const struct lse_call *call, int first, int count, cons
     const struct head *head = call->head;
     for (int t = 0; t < call->targets; t++) {
         size_t at = (size_t)t * TILE_COLUMNS;
-        b->tile[t] = (struct lse_tile){b->logit + at, b->scaled + at, b->share + at, count, head->divisor, head->softcap};
+        b->tile[t] =
+            (struct lse_tile){b->logit + at, b->scaled + at, b->share + at, count, head->divisor, head->softcap};
         call->stream->kernels->lse_target(&b->tile[t], head->bias ? head->bias + first : NULL, call->lse[t]);
     }
 }
@@ -142,7 +143,8 @@ static void lse_task(void *context, size_t i, int member)
  * marked. */
 static const float *stack(struct stream *stream, const struct lse_call *call, const float *h)
 {
-    size_t width = (size_t)call->head->width, targets = (size_t)call->targets * width, rows = (size_t)call->first * width;
+    size_t width = (size_t)call->head->width, targets = (size_t)call->targets * width,
+           rows = (size_t)call->first * width;
     size_t whole = (size_t)most(call->targets + call->first, PRODUCT_ROWS) * width;
     float *out = host_scratch(stream, SCRATCH_STACK, whole * sizeof *out);
     if (!out)

@@ -14,8 +14,8 @@
 enum {
     BATCH_ROWS = 1000,   /* rows of a batch: probes that share what is done once for all of them */
     BLOCK_ROWS = 384,    /* enough for full speed of the products, few enough for the caches */
-    EXPANDED = 64000000, /* bytes of expanded weights kept where nobody asks for more: products in few rows gain by them,
-                          * those of a probe hardly at all */
+    EXPANDED = 64000000, /* bytes of expanded weights kept where nobody asks for more: products in few rows gain by
+                          * them, those of a probe hardly at all */
     MOST_THREADS = 1024,
 };
 

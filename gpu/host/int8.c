@@ -120,7 +120,8 @@ struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *
     struct int8_weight *w = calloc(1, sizeof *w);
     int outputs = host_weight_rows(from), columns = host_weight_columns(from);
     struct rounding call = {stream, from, w, NULL, NULL};
-    call.row = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * member_floats(columns) * sizeof(float));
+    call.row =
+        host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * member_floats(columns) * sizeof(float));
     if (w && call.row) {
         *w = (struct int8_weight){from, outputs, columns, (int)padded_columns(columns), NULL, NULL, NULL};
         w->scale = calloc(panels_of(outputs) * KERNEL_PANEL, sizeof *w->scale);
@@ -143,8 +144,8 @@ struct rounded {
     int32_t *start; /* -128 times the row's sum */
 };
 
-/* The outputs of panel p for the rows, `stride` floats from row to row; next: where the panel that comes after begins, so
- * that it is in the second-level cache by then. */
+/* The outputs of panel p for the rows, `stride` floats from row to row; next: where the panel that comes after begins,
+ * so that it is in the second-level cache by then. */
 static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const uint8_t *next,
                            const struct rounded *x, int rows, float *dy, size_t stride)
 {
@@ -172,8 +173,8 @@ static void multiply_panel(const struct kernels *kernels, const struct int8_weig
 /* -- peaks ---------------------------------------------------------------------------------------------------------
  * A few rows are one entry and little else: where a model parks attention it has no use for, one channel changes by
  * hundreds of times what the others do.  Rounding would be relative to that one, in the row and, through the weight's
- * own rounding, in what comes of it (0.2 % of the rows, and a third of a map's error).  So it is left out of the row, and
- * what it adds is added in f32. */
+ * own rounding, in what comes of it (0.2 % of the rows, and a third of a map's error).  So it is left out of the row,
+ * and what it adds is added in f32. */
 
 struct peak {
     int row, column;
@@ -265,7 +266,8 @@ static void multiply(const struct kernels *kernels, const struct int8_weight *w,
 {
     size_t panels = panels_of(w->outputs), bytes = KERNEL_PANEL * (size_t)w->padded;
     if (w->onednn && !int8_onednn_multiply(w->onednn, kernels, b->x.q, b->x.scale, w->scale, rows, b->onednn, dy))
-        host_stream_fail(b->stream, ERROR_DEVICE, "a product of %d x %d in 8 bits failed in oneDNN", w->outputs, w->columns);
+        host_stream_fail(b->stream, ERROR_DEVICE, "a product of %d x %d in 8 bits failed in oneDNN", w->outputs,
+                         w->columns);
     for (size_t p = 0; w->data && p < panels; p++) {
         const uint8_t *after = p + 1 < panels ? w->data + (p + 1) * bytes : next ? next->data : w->data;
         multiply_panel(kernels, w, p, after, &b->x, rows, dy + p * KERNEL_PANEL, (size_t)w->outputs);
@@ -337,7 +339,8 @@ struct feed_call {
 /* A member's buffers: for rows before the gate and behind it. */
 static size_t feed_lay(const struct int8_feed *feed, char *memory, struct buffers *in, struct buffers *out)
 {
-    size_t onednn = greatest(int8_onednn_scratch(feed->gate->onednn), feed->up ? int8_onednn_scratch(feed->up->onednn) : 0);
+    size_t onednn =
+        greatest(int8_onednn_scratch(feed->gate->onednn), feed->up ? int8_onednn_scratch(feed->up->onednn) : 0);
     size_t bytes = buffers_lay(feed->gate->columns, feed->gate->outputs, onednn, memory, in);
     onednn = int8_onednn_scratch(feed->down->onednn);
     return bytes + buffers_lay(feed->down->columns, feed->down->outputs, onednn, memory ? memory + bytes : NULL, out);
@@ -376,7 +379,8 @@ void int8_feed(struct stream *stream, const struct int8_feed *feed, const int32_
 {
     size_t members = (size_t)team_size(stream->team), bytes = feed_lay(feed, NULL, NULL, NULL);
     struct feed_call call = {stream, feed, position, dx, rows, dy, NULL, NULL, bytes};
-    call.room = host_scratch(stream, SCRATCH_FEED, members * 2 * ROWS_AT_ONCE * (size_t)feed->gate->outputs * sizeof(float));
+    call.room =
+        host_scratch(stream, SCRATCH_FEED, members * 2 * ROWS_AT_ONCE * (size_t)feed->gate->outputs * sizeof(float));
     call.memory = host_scratch(stream, SCRATCH_INT8, members * bytes);
     if (call.room && call.memory)
         team_run(stream->team, pieces_of(rows), feed_piece, &call);

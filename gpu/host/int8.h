@@ -16,9 +16,10 @@ enum int8_form int8_choose(struct stream *, const struct weight *);
 struct int8_weight *int8_weight_new(struct stream *, const struct weight *, enum int8_form form);
 void int8_weight_free(struct int8_weight *); /* NULL ok */
 
-/* dy[i] [rows, outputs of w[i]] = dx [rows, columns] . w[i]^T for n weights of as many columns; every row of dx is rounded
- * once, with a scale of its own. */
-void int8_products(struct stream *, int n, const struct int8_weight *const *w, const float *dx, int rows, float *const *dy);
+/* dy[i] [rows, outputs of w[i]] = dx [rows, columns] . w[i]^T for n weights of as many columns; every row of dx is
+ * rounded once, with a scale of its own. */
+void int8_products(struct stream *, int n, const struct int8_weight *const *w, const float *dx, int rows,
+                   float *const *dy);
 
 /* struct feed of device.h, its weights rounded. */
 struct int8_feed {
@@ -28,6 +29,7 @@ struct int8_feed {
 };
 
 /* feed_delta of device.h, a block of rows at a time: its products and the gate while all of it is in the cache. */
-void int8_feed(struct stream *, const struct int8_feed *, const int32_t *position, const float *dx, int rows, float *dy);
+void int8_feed(struct stream *, const struct int8_feed *, const int32_t *position, const float *dx, int rows,
+               float *dy);
 
 #endif

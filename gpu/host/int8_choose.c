@@ -1,5 +1,5 @@
-/* int8_choose.c: whose products of 8-bit integers are the faster ones here, our own kernels' or oneDNN's.  Both give the
- * same numbers to the bit, so nothing but time depends on it. */
+/* int8_choose.c: whose products of 8-bit integers are the faster ones here, our own kernels' or oneDNN's.  Both give
+ * the same numbers to the bit, so nothing but time depends on it. */
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
@@ -23,7 +23,8 @@ static double now(void)
 }
 
 /* Seconds of a product in a form; infinite where it cannot be had. */
-static double time_form(struct stream *stream, const struct weight *from, enum int8_form form, const float *dx, float *dy)
+static double time_form(struct stream *stream, const struct weight *from, enum int8_form form, const float *dx,
+                        float *dy)
 {
     struct int8_weight *w = int8_weight_new(stream, from, form);
     double least = INFINITY;

@@ -1,5 +1,5 @@
-/* int8_onednn.h: rounded rows times a rounded weight by oneDNN: the sums of int8.c's own kernels to the last bit, faster
- * where the processor has instructions that those were not written for. */
+/* int8_onednn.h: rounded rows times a rounded weight by oneDNN: the sums of int8.c's own kernels to the last bit,
+ * faster where the processor has instructions that those were not written for. */
 #ifndef GPU_HOST_INT8_ONEDNN_H
 #define GPU_HOST_INT8_ONEDNN_H
 
@@ -20,8 +20,8 @@ void int8_onednn_free(struct int8_onednn *); /* NULL ok */
 /* Bytes that a product needs besides, a multiple of 64; of NULL: 0. */
 size_t int8_onednn_scratch(const struct int8_onednn *);
 
-/* dy [rows, outputs] = x [rows, columns] . weight^T times row_scale [rows] times column_scale [outputs]; scratch 64-byte
- * aligned.  False: oneDNN failed.  Thread: any. */
+/* dy [rows, outputs] = x [rows, columns] . weight^T times row_scale [rows] times column_scale [outputs]; scratch
+ * 64-byte aligned.  False: oneDNN failed.  Thread: any. */
 bool int8_onednn_multiply(const struct int8_onednn *, const struct kernels *, const int8_t *x, const float *row_scale,
                           const float *column_scale, int rows, char *scratch, float *dy);
 

@@ -1,8 +1,8 @@
 /* kernels.h: the hot loops, compiled several times for different x86-64 levels and chosen at run time.
  *
- * kernels_rows.c, kernels_attend.c, kernels_int8.c, kernels_head.c and dtype.c are compiled once for each level, where KERNELS
- * is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial and take plain memory; x
- * and y of the elementwise ones may be the same array. */
+ * kernels_rows.c, kernels_attend.c, kernels_int8.c, kernels_head.c and dtype.c are compiled once for each level, where
+ * KERNELS is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial and take plain
+ * memory; x and y of the elementwise ones may be the same array. */
 #ifndef GPU_HOST_KERNELS_H
 #define GPU_HOST_KERNELS_H
 
@@ -42,8 +42,9 @@ struct attend_tile {
     const float *value[2];     /* values of keys < split start at value[0], those from split on at value[1]; */
     size_t value_stride[2];    /* a row of them every so many floats */
     int split;
-    const float *factor;  /* [score_stride] multipliers less 1; for SUPPRESS_PRODUCT multipliers, for SUPPRESS_LOG_ADDITIVE
-                           * their logarithms to base 2; beyond attention->positions as if 1; NULL: none */
+    const float *factor;  /* [score_stride] multipliers less 1, for SUPPRESS_PRODUCT multipliers, for
+                           * SUPPRESS_LOG_ADDITIVE their logarithms to base 2; beyond attention->positions as if 1;
+                           * NULL: none */
     int touched[2];       /* first key, and one past the last, whose factor is not 1 */
     float *score;         /* scratch [count * group, score_stride] */
     size_t score_stride;  /* a multiple of KERNEL_PANEL that holds attention->positions */
@@ -101,7 +102,8 @@ struct kernels {
                        size_t n, float *dy);
     void (*add)(const float *x, float scale, size_t n, float *y);
     void (*sum)(const float *x, const float *y, size_t n, float *sum);
-    void (*scaled_sum)(const float *x, const float *y, float scale, size_t n, float *sum); /* scale (x + y); y NULL ok */
+    /* scale (x + y); y NULL ok */
+    void (*scaled_sum)(const float *x, const float *y, float scale, size_t n, float *sum);
     void (*difference)(const float *x, const float *y, size_t n, float *difference);
     /* y[i] = row i of w [rows, columns] . x */
     void (*product)(const float *w, int rows, int columns, const float *x, float *y);
@@ -110,8 +112,8 @@ struct kernels {
     void (*bf16_round)(const float *x, size_t n, uint16_t *y);
 
     /* kernels_attend.c */
-    /* key + dkey [count, dim], rows of both `stride` floats apart, dkey NULL: 0, into columns column .. column + count - 1
-     * of a panel; columns behind them up to a whole vector become 0 */
+    /* key + dkey [count, dim], rows of both `stride` floats apart, dkey NULL: 0, into columns column .. column + count
+     * - 1 of a panel; columns behind them up to a whole vector become 0 */
     void (*pack)(const float *key, const float *dkey, size_t stride, int count, int dim, int column, float *panel);
     /* sum [rows, columns] = x + y, rows of both `stride` floats apart */
     void (*sum_rows)(const float *x, const float *y, size_t stride, int rows, int columns, float *sum);

@@ -42,8 +42,8 @@ static inline __attribute__((always_inline)) void transpose(vector x[LANES])
                 swap_lanes(&x[i], &x[i + half], half);
 }
 
-/* Of a vector of columns of a panel, columns from .. to - 1 become keys from, from + 1 and so on; those before stay, those
- * behind become 0. */
+/* Of a vector of columns of a panel, columns from .. to - 1 become keys from, from + 1 and so on; those before stay,
+ * those behind become 0. */
 static void pack_columns(const float *key, const float *dkey, size_t stride, int from, int to, int dim, float *panel)
 {
     int d = 0;
@@ -105,15 +105,15 @@ static inline const char *next_piece(const char *const **soon)
     return **soon ? *(*soon)++ : &nothing;
 }
 
-/* sum [rows, vectors] += a [rows, n] . b [n, vectors], rows of a and b a_stride and b_stride apart, n > 0; meanwhile ask for
- * a byte of each of two pieces every `step` bytes. */
-static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const float *a, size_t a_stride, int n,
-                                                           const float *b, size_t b_stride,
+/* sum [rows, vectors] += a [rows, n] . b [n, vectors], rows of a and b a_stride and b_stride apart, n > 0; meanwhile
+ * ask for a byte of each of two pieces every `step` bytes. */
+static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const float *a, size_t a_stride,
+                                                           int n, const float *b, size_t b_stride,
                                                            const char *const piece[2], size_t step,
                                                            vector sum[TILE_ROWS][VECTORS])
 {
-    /* Three rows and three more, whose addresses are all made of two pointers and the stride.  A compiler that knows where
-     * the second points makes a pointer for each row, and keeps them in memory. */
+    /* Three rows and three more, whose addresses are all made of two pointers and the stride.  A compiler that knows
+     * where the second points makes a pointer for each row, and keeps them in memory. */
     const float *lower = rows > 3 ? a + 3 * a_stride : a;
     __asm__("" : "+r"(lower));
     const float *end = a + n;
@@ -136,7 +136,8 @@ static inline __attribute__((always_inline)) void multiply(int rows, int vectors
     } while (a < end);
 }
 
-/* score [rows, vectors * LANES] = the tile's query rows from `row` on . as many columns of panel [head_dim, KERNEL_PANEL] */
+/* score [rows, vectors * LANES] = the tile's query rows from `row` on . as many columns of panel [head_dim,
+ * KERNEL_PANEL] */
 static inline __attribute__((always_inline)) void score_tile(const struct attend_tile *tile, int row, int rows,
                                                              int vectors, const float *panel, float *score,
                                                              const char *const **soon)
@@ -206,8 +207,8 @@ static void scores(const struct attend_tile *tile, int rows, int first, int end,
 
 /* -- softmax ------------------------------------------------------------------------------------------------------- */
 
-/* Here keys come in whole vectors, and a step is made for all rows of a tile before the next one begins: what a row's end
- * is waiting for is then done beside other rows, and all rows take the same branches. */
+/* Here keys come in whole vectors, and a step is made for all rows of a tile before the next one begins: what a row's
+ * end is waiting for is then done beside other rows, and all rows take the same branches. */
 
 static int round_down(int n)
 {
@@ -367,8 +368,8 @@ static inline __attribute__((always_inline)) void powers_of_rows(int rows, float
         share[r] = sum[r][0] == 0 ? 0 : 1.0f / sum[r][0];
 }
 
-/* Scores of keys first .. end - 1 become 2^(score - share[row]), share[row] being a row's greatest, and share[row] 1 / their
- * sum; both 0 where every score is -inf. */
+/* Scores of keys first .. end - 1 become 2^(score - share[row]), share[row] being a row's greatest, and share[row] 1 /
+ * their sum; both 0 where every score is -inf. */
 static void powers(const struct attend_tile *tile, int rows, int first, int end)
 {
     float *share = tile->share;
@@ -446,7 +447,8 @@ static inline __attribute__((always_inline)) void value_strips(const struct atte
         for (int r = 0; r < rows; r++) {
             float *output = tile->output + (size_t)(row + r) * dim + d;
             for (int j = 0; j < values->keys; j++)
-                *output = madd(values->weight[r * tile->score_stride + j], values->value[j * values->stride + d], *output);
+                *output =
+                    madd(values->weight[r * tile->score_stride + j], values->value[j * values->stride + d], *output);
         }
 }
 

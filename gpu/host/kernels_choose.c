@@ -12,7 +12,7 @@
     const struct dtype_info *dtype_info_##which(uint32_t type);                                                        \
     static void fill_##which(struct kernels *kernels)                                                                  \
     {                                                                                                                  \
-        kernels->level = #which;                                                                                        \
+        kernels->level = #which;                                                                                       \
         kernels_rows_##which(kernels);                                                                                 \
         kernels_attend_##which(kernels);                                                                               \
         kernels_head_##which(kernels);                                                                                 \

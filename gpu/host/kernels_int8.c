@@ -2,10 +2,10 @@
  * difference, not to the value).
  *
  * Both factors are first turned by an orthogonal matrix, which leaves the product as it is and spreads a single large
- * entry over many columns, so that one scale a row serves all (measured: half the error).  It is made of small ones, each
- * mixing whole vectors of columns, so that no lane has to be moved.
- * Weights are stored as w + 128, unsigned, because the processor's instruction multiplies unsigned by signed; starting each
- * sum at -128 times the row's sum makes the product exact. */
+ * entry over many columns, so that one scale a row serves all (measured: half the error).  It is made of small ones,
+ * each mixing whole vectors of columns, so that no lane has to be moved. Weights are stored as w + 128, unsigned,
+ * because the processor's instruction multiplies unsigned by signed; starting each sum at -128 times the row's sum
+ * makes the product exact. */
 #include "gpu/host/kernels.h"
 
 #include <stddef.h>
@@ -71,8 +71,8 @@ static int peak(const float *x, int n)
     return i;
 }
 
-/* v mixed by a matrix that is orthogonal but for a factor of sqrt(radix) where radix is a power of 2; `apart`: that many
- * in between are other groups'. */
+/* v mixed by a matrix that is orthogonal but for a factor of sqrt(radix) where radix is a power of 2; `apart`: that
+ * many in between are other groups'. */
 static inline __attribute__((always_inline)) void mix(int radix, int apart, vector *v)
 {
     if (radix == 3) {
@@ -195,8 +195,8 @@ static float int8_round(const float *x, int columns, float *turned, int8_t *q, i
 
 #ifdef __AVX512VNNI__
 
-/* In assembly, for gcc keeps the sums in memory when they are intrinsics' results; the loop around them would otherwise be
- * stores.  zmm0 to 23 are the sums of 6 rows x 64 outputs. */
+/* In assembly, for gcc keeps the sums in memory when they are intrinsics' results; the loop around them would otherwise
+ * be stores.  zmm0 to 23 are the sums of 6 rows x 64 outputs. */
 #define ROWS(step)                                                                                                     \
     step(0, 0, 1, 2, 3) step(1, 4, 5, 6, 7) step(2, 8, 9, 10, 11) step(3, 12, 13, 14, 15) step(4, 16, 17, 18, 19)      \
         step(5, 20, 21, 22, 23)
@@ -285,7 +285,7 @@ static void int8_panel(const struct int8_tile *tile)
 
 #endif
 
-/* -- what stands before and behind a product by oneDNN -------------------------------------------------------------- */
+/* -- what stands before and behind a product by oneDNN ------------------------------------------------------------- */
 
 static void int8_lift(const int8_t *x, size_t n, uint8_t *y)
 {

@@ -199,7 +199,7 @@ static inline float fast_tanh(float x)
     return __builtin_copysignf(-e / (e + 2.0f), x);
 }
 
-/* -- functions of vectors, where the compiler makes none of a loop by itself, or slow ones -------------------------- */
+/* -- functions of vectors, where the compiler makes none of a loop by itself, or slow ones ------------------------- */
 
 /* Lane by lane y, but 0 where x < least. */
 static inline vector vector_from(vector x, float least, vector y)
@@ -314,8 +314,8 @@ static inline vector vector_gelu_quick(vector x)
     return vector_gate(x, vector_gelu_quick_exponent(x));
 }
 
-/* x / 2 erfc(-x / sqrt(2)).  erfc(z) for z >= 0 is exp(-z^2) times a polynomial in 1 / (1 + 0.4 z), fitted for this file
- * to 4e-8 on [0, 12]; beyond, it is nothing beside x. */
+/* x / 2 erfc(-x / sqrt(2)).  erfc(z) for z >= 0 is exp(-z^2) times a polynomial in 1 / (1 + 0.4 z), fitted for this
+ * file to 4e-8 on [0, 12]; beyond, it is nothing beside x. */
 static inline vector vector_gelu_erf(vector x)
 {
     static const float terms[] = {-0.106139757f, 0.00741645042f, 0.184786662f, 0.00378585397f, 0.231663942f,

@@ -162,7 +162,7 @@ static inline __attribute__((always_inline)) vector gate_some(vector (*function)
     return up ? y * load_some(up, n) : y;
 }
 
-/* The last elements go through a whole vector too: the same element comes out the same to the bit wherever it stands. */
+/* The last elements go through a whole vector too: an element comes out the same to the bit wherever it stands. */
 static inline __attribute__((always_inline)) void gate_loop(vector (*function)(vector), const float *gate,
                                                             const float *up, size_t n, float *y)
 {

@@ -62,7 +62,8 @@ struct part {
 };
 
 /* Run a primitive on the packed weight, which is argument weight_is, and on some parts. */
-static bool execute(const struct matmul *m, dnnl_primitive_t primitive, int weight_is, const struct part *part, int parts)
+static bool execute(const struct matmul *m, dnnl_primitive_t primitive, int weight_is, const struct part *part,
+                    int parts)
 {
     enum { MOST = 4 };
     dnnl_exec_arg_t argument[MOST] = {{weight_is, m->packed}};

@@ -1,7 +1,7 @@
 /* matmul.h: products in fewer bits by oneDNN, with a weight that it has packed as it likes best.
  *
- * What a processor has for them (AVX-512's instructions, AMX's tiles) oneDNN finds out by itself.  A product always takes
- * the same number of rows: oneDNN goes about other numbers in other ways, which would show in a row's last bits. */
+ * What a processor has for them (AVX-512's instructions, AMX's tiles) oneDNN finds out by itself.  A product always
+ * takes the same number of rows: oneDNN goes about other numbers otherwise, which would show in a row's last bits. */
 #ifndef GPU_HOST_MATMUL_H
 #define GPU_HOST_MATMUL_H
 
@@ -23,8 +23,8 @@ bool matmul_offered(enum matmul_kind);
 struct matmul *matmul_new(enum matmul_kind, int rows, int outputs, int columns);
 void matmul_free(struct matmul *); /* NULL ok */
 
-/* Pack weight [outputs, columns], not looked at any more afterwards: memory for it that is asked for after matmul_new() and
- * freed after this leaves no hole behind. */
+/* Pack weight [outputs, columns], not looked at any more afterwards: memory for it that is asked for after matmul_new()
+ * and freed after this leaves no hole behind. */
 bool matmul_pack(struct matmul *, const void *weight);
 
 size_t matmul_scratch(const struct matmul *); /* bytes that a product needs besides */

@@ -95,7 +95,8 @@ static void run_gate(const struct call *call, size_t row)
     call->kernels->gate(call->activation, call->x + at, call->u ? call->u + at : NULL, piece(call, row), call->y + at);
 }
 
-void host_gate(struct stream *stream, enum activation activation, const float *gate, const float *up, size_t n, float *y)
+void host_gate(struct stream *stream, enum activation activation, const float *gate, const float *up, size_t n,
+               float *y)
 {
     run(stream, (struct call){.run = run_gate, .activation = activation, .x = gate, .u = up, .y = y, .width = PIECE,
                               .elements = n});

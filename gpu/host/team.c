@@ -1,7 +1,7 @@
 /* team.c: one operation at a time: a mutex and two conditions for coming and going, an atomic counter for the pieces.
  *
- * A plain pass is some 400 operations of a few hundred microseconds, and waking a thread that sleeps takes tens: so who has
- * nothing to do looks around for about as long before going to sleep, and no longer, for the core may be wanted. */
+ * A plain pass is some 400 operations of a few hundred microseconds, and waking a thread that sleeps takes tens: so who
+ * has nothing to do looks around for about as long before going to sleep, and no longer, for the core may be wanted. */
 #include "gpu/host/team.h"
 
 #include <pthread.h>

@@ -202,8 +202,8 @@ bool host_product_in_pieces(void)
 
 /* Without AVX-512 oneDNN takes six rows at a time and sums one to three that are left over in another order; it cuts
  * more than 144 rows as it likes, and more than 263 it may give to another kernel.  So no piece is larger than
- * PIECE_ROWS or has rows left over: where the last one had, it reaches back to some that are done already, which get the
- * same bits again.  How many rows the piece at *first takes, of a product of rows, 4 or more. */
+ * PIECE_ROWS or has rows left over: where the last one had, it reaches back to some that are done already, which get
+ * the same bits again.  How many rows the piece at *first takes, of a product of rows, 4 or more. */
 static int piece(int rows, int *first)
 {
     enum { PIECE_ROWS = 96 };
@@ -407,12 +407,14 @@ void host_feed_delta(struct stream *stream, const struct feed *feed, enum precis
         return;
     }
     size_t room = (size_t)rows * gate->rows;
-    float *dgate = host_scratch(stream, SCRATCH_FEED, (up ? 2 : 1) * room * sizeof *dgate), *dup = up ? dgate + room : NULL;
+    float *dgate = host_scratch(stream, SCRATCH_FEED, (up ? 2 : 1) * room * sizeof *dgate),
+          *dup = up ? dgate + room : NULL;
     if (!dgate)
         return;
     host_linear_delta(stream, gate, precision, dx, rows, dgate);
     if (up)
         host_linear_delta(stream, up, precision, dx, rows, dup);
-    host_gate_delta(stream, feed->activation, feed->gate_value, feed->up_value, position, dgate, dup, rows, gate->rows, dgate);
+    host_gate_delta(stream, feed->activation, feed->gate_value, feed->up_value, position, dgate, dup, rows, gate->rows,
+                    dgate);
     host_linear_delta(stream, down, precision, dgate, rows, dy);
 }

@@ -128,7 +128,8 @@ static void check_peaks(struct bench *b, uint32_t type, int rows, int columns, i
             double off = fabs((double)got[(size_t)r * rows + o] - dot(wo, xr, columns));
             double may = allowed(PRECISION_INT8, wo, rest + (size_t)r * columns, columns) +
                          1e-6 * greatest(xr, columns) * greatest(wo, columns);
-            CHECK(off <= may, "%s: %s %d x %d, row %d: off by %g, not %g", b->name, info->name, rows, columns, r, off, may);
+            CHECK(off <= may, "%s: %s %d x %d, row %d: off by %g, not %g", b->name, info->name, rows, columns, r, off,
+                  may);
         }
     free(got);
     bench_clear(b);
@@ -239,8 +240,8 @@ static void check_forms(struct bench *b, int rows, int columns, int n)
         b->ops->weight_free(b->device, weight);
     }
     host->int8_form = INT8_OWN;
-    CHECK(memcmp(got[0], got[1], (size_t)n * rows * sizeof **got) == 0, "%s: int8, %d x %d, %d rows: not what oneDNN says",
-          b->name, rows, columns, n);
+    CHECK(memcmp(got[0], got[1], (size_t)n * rows * sizeof **got) == 0,
+          "%s: int8, %d x %d, %d rows: not what oneDNN says", b->name, rows, columns, n);
     free(got[0]);
     free(got[1]);
     bench_clear(b);
