@@ -59,11 +59,8 @@ static int peak(const float *x, int n)
         most = x[i] * x[i] > most ? x[i] * x[i] : most;
     }
     sum += vector_sum(sums[0] + sums[1]);
-    vector high = vector_max(mosts[0], mosts[1]);
-#pragma GCC unroll 8
-    for (int half = LANES / 2; half; half /= 2)
-        high = vector_max(high, vector_partner(high, half));
-    most = high[0] > most ? high[0] : most;
+    float high = vector_greatest(vector_max(mosts[0], mosts[1]));
+    most = high > most ? high : most;
     if (!(most > sum / 2) || !(sum < __builtin_inff()))
         return -1;
     for (i = 0; x[i] * x[i] != most;)

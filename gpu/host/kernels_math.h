@@ -111,6 +111,15 @@ static inline __attribute__((always_inline)) float vector_sum(vector v)
     return v[0];
 }
 
+/* The greatest lane. */
+static inline __attribute__((always_inline)) float vector_greatest(vector v)
+{
+#pragma GCC unroll 8
+    for (int half = LANES / 2; half; half /= 2)
+        v = vector_max(v, vector_partner(v, half));
+    return v[0];
+}
+
 /* The greatest of x[0 .. n - 1], leaving NaNs out. */
 static inline float greatest(const float *x, int n)
 {
@@ -126,10 +135,8 @@ static inline float greatest(const float *x, int n)
     high = vector_max(high, other);
     for (; i < n; i++)
         out = x[i] > out ? x[i] : out;
-#pragma GCC unroll 8
-    for (int half = LANES / 2; half; half /= 2)
-        high = vector_max(high, vector_partner(high, half));
-    return high[0] > out ? high[0] : out;
+    float most = vector_greatest(high);
+    return most > out ? most : out;
 }
 
 /* a b + c, rounded once where the processor can */

@@ -1,7 +1,7 @@
 /* team.h: the threads that share one operation of a wide stream.
  *
- * Members sleep while there is nothing to do: the machine is usually shared, and spinning threads (OpenMP's way to
- * wait) slow down everyone on it, ourselves most. */
+ * Members sleep as soon as there has been nothing to do for some 50 microseconds: the machine is usually shared, and
+ * threads that spin on (OpenMP's way to wait) slow down everyone on it, ourselves most. */
 #ifndef GPU_HOST_TEAM_H
 #define GPU_HOST_TEAM_H
 

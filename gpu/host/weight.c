@@ -25,8 +25,7 @@ struct copy {
     _Atomic(float *) data;    /* NULL until it is made */
     atomic_bool refused;      /* no memory after all */
     /* rounded, for products of differences; NULL until they are made */
-    _Atomic(struct int8_weight *) int8;
-    _Atomic(struct bf16_weight *) bf16;
+    _Atomic(void *) rounded[PRECISION_INT8 + 1]; /* of each lower precision, for products of differences */
 };
 
 struct weight {
@@ -105,8 +104,8 @@ void host_weight_free(struct device *device, struct weight *weight)
     pthread_mutex_unlock(&host->lock);
     pthread_mutex_destroy(&weight->copy->lock);
     free(atomic_load(&weight->copy->data));
-    int8_weight_free(atomic_load(&weight->copy->int8));
-    bf16_weight_free(atomic_load(&weight->copy->bf16));
+    int8_weight_free(atomic_load(&weight->copy->rounded[PRECISION_INT8]));
+    bf16_weight_free(atomic_load(&weight->copy->rounded[PRECISION_BF16]));
     free(weight->copy);
     free(weight);
 }
@@ -328,35 +327,20 @@ bool host_precision_offered(struct stream *stream, enum precision precision)
     return false;
 }
 
-/* The weight in 8 bits, made at first use.  NULL: the stream is marked. */
-static const struct int8_weight *rounded(struct stream *stream, const struct weight *w)
+/* The weight in a lower precision, made at first use: a struct int8_weight or bf16_weight.  NULL: the stream is
+ * marked. */
+static const void *rounded(struct stream *stream, const struct weight *w, enum precision precision)
 {
     struct copy *copy = w->copy;
-    struct int8_weight *data = atomic_load_explicit(&copy->int8, memory_order_acquire);
+    void *data = atomic_load_explicit(&copy->rounded[precision], memory_order_acquire);
     if (data)
         return data;
     pthread_mutex_lock(&copy->lock);
-    data = atomic_load(&copy->int8);
+    data = atomic_load(&copy->rounded[precision]);
     if (!data) {
-        data = int8_weight_new(stream, w, int8_choose(stream, w));
-        atomic_store_explicit(&copy->int8, data, memory_order_release);
-    }
-    pthread_mutex_unlock(&copy->lock);
-    return data;
-}
-
-/* The weight in bf16, likewise. */
-static const struct bf16_weight *rounded_less(struct stream *stream, const struct weight *w)
-{
-    struct copy *copy = w->copy;
-    struct bf16_weight *data = atomic_load_explicit(&copy->bf16, memory_order_acquire);
-    if (data)
-        return data;
-    pthread_mutex_lock(&copy->lock);
-    data = atomic_load(&copy->bf16);
-    if (!data) {
-        data = bf16_weight_new(stream, w);
-        atomic_store_explicit(&copy->bf16, data, memory_order_release);
+        data = precision == PRECISION_BF16 ? (void *)bf16_weight_new(stream, w)
+                                           : (void *)int8_weight_new(stream, w, int8_choose(stream, w));
+        atomic_store_explicit(&copy->rounded[precision], data, memory_order_release);
     }
     pthread_mutex_unlock(&copy->lock);
     return data;
@@ -364,7 +348,7 @@ static const struct bf16_weight *rounded_less(struct stream *stream, const struc
 
 static void product_bf16(struct stream *stream, const struct weight *w, const float *dx, int rows, float *dy)
 {
-    const struct bf16_weight *weight = rounded_less(stream, w);
+    const struct bf16_weight *weight = rounded(stream, w, PRECISION_BF16);
     if (weight)
         bf16_product(stream, weight, dx, rows, dy);
 }
@@ -378,7 +362,7 @@ void host_linears_delta(struct stream *stream, int n, const struct weight *const
     bool int8 = precision == PRECISION_INT8 && w[0]->columns <= INT8_MOST_COLUMNS;
     for (int i = 0; i < n; i++)
         if (int8)
-            weight[i] = rounded(stream, w[i]);
+            weight[i] = rounded(stream, w[i], PRECISION_INT8);
         else if (precision == PRECISION_BF16)
             product_bf16(stream, w[i], dx, rows, dy[i]);
         else
@@ -400,8 +384,12 @@ void host_feed_delta(struct stream *stream, const struct feed *feed, enum precis
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
     if (precision == PRECISION_INT8 && gate->columns <= INT8_MOST_COLUMNS && down->columns <= INT8_MOST_COLUMNS) {
-        struct int8_feed small = {feed->activation, rounded(stream, gate), up ? rounded(stream, up) : NULL,
-                                  rounded(stream, down), feed->gate_value, feed->up_value};
+        struct int8_feed small = {feed->activation,
+                                  rounded(stream, gate, PRECISION_INT8),
+                                  up ? rounded(stream, up, PRECISION_INT8) : NULL,
+                                  rounded(stream, down, PRECISION_INT8),
+                                  feed->gate_value,
+                                  feed->up_value};
         if (small.gate && (small.up || !up) && small.down)
             int8_feed(stream, &small, position, dx, rows, dy);
         return;
