@@ -52,11 +52,6 @@ struct buffers {
     const char **soon;      /* [6 tile positions + 1] what is needed after a tile */
 };
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static int greatest(int a, int b)
 {
     return a > b ? a : b;

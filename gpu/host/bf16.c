@@ -98,7 +98,7 @@ static void multiply_piece(void *context, size_t piece, int member)
 {
     const struct call *c = context;
     const struct bf16_weight *w = c->w;
-    int first = (int)piece * ROWS, rows = c->rows - first < ROWS ? c->rows - first : ROWS;
+    int first = (int)piece * ROWS, rows = least(c->rows - first, ROWS);
     size_t filled = (size_t)rows * w->columns;
     struct buffers b = {0};
     buffers_lay(w, c->memory + (size_t)member * c->size, &b);

@@ -13,11 +13,6 @@ enum {
     ROUND = 64, /* tiles of the vocabulary whose sums are kept apart at once */
 };
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static int most(int a, int b)
 {
     return a > b ? a : b;

@@ -77,6 +77,11 @@ void host_stream_fail(struct stream *, int code, const char *format, ...) __attr
  * NULL when there is no memory: the stream is then marked. */
 void *host_scratch(struct stream *, enum scratch, size_t bytes);
 
+static inline int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 /* -- machine.c ----------------------------------------------------------------------------------------------------- */
 
 /* The processor's name, at most size - 1 bytes. */

@@ -21,11 +21,6 @@ struct int8_weight {
     struct int8_onednn *onednn;
 };
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static size_t greatest(size_t a, size_t b)
 {
     return a > b ? a : b;

@@ -38,11 +38,6 @@ struct weight {
     struct copy *copy;
 };
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 /* How many tiles of `tile` hold n. */
 static int tiles(int n, int tile)
 {
