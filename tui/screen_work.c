@@ -7,6 +7,8 @@
 
 enum { TOKENS_MOST = 256 };
 
+static const char stopping[] = "stopping";
+
 void screen_say(struct screen *screen, bool bad, const char *format, ...)
 {
     va_list arguments;
@@ -68,13 +70,18 @@ unsigned screen_measure(struct screen *screen)
     return DIRTY_ALL;
 }
 
+static bool is_busy(const struct screen *screen)
+{
+    return screen->view.pending || screen->explanation->busy || screen->view.mixing || screen_answers_busy(screen);
+}
+
 unsigned screen_cancel(struct screen *screen)
 {
-    if (!screen->view.pending && !screen->explanation->busy && !screen->view.mixing && !screen_answers_busy(screen))
+    if (!is_busy(screen))
         return DIRTY_NONE;
     screen->mix_wanted = false;
     worker_cancel(screen->loaded.worker);
-    screen_say(screen, false, "stopping");
+    screen_say(screen, false, stopping);
     return DIRTY_DRAW;
 }
 
@@ -127,6 +134,8 @@ unsigned screen_events(struct screen *screen)
     while (screen->loaded.worker &&
            worker_next(screen->loaded.worker, screen->mix_latest ? screen->mixed : screen->explanation, &kind))
         dirty |= screen->mix_latest ? screen_mix_event(screen, kind) : event(screen, kind);
+    if (dirty && !is_busy(screen) && strcmp(screen->view.message, stopping) == 0) /* it was done before it was stopped */
+        screen->view.message[0] = '\0';
     return dirty;
 }
 

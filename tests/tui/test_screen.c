@@ -163,6 +163,10 @@ static void test_batches(void)
     pty_send(pty, "\033");
     CHECK(pty_wait(pty, "stopped; Enter measures anew"));
     CHECK(pty_cell_of(pty, "blue").background == PTY_INDEX + 31, "what was measured stays");
+    pty_send(pty, "LATE\r");
+    CHECK(pty_wait(pty, "measuring 12 of"));
+    pty_send(pty, "\033");
+    CHECK(pty_wait(pty, "12 probes in") && !pty_find(pty, "stopping", NULL, NULL), "it was done before it was stopped");
     pty_stop(pty);
     close(fd);
     unlink(gate);
