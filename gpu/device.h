@@ -157,6 +157,9 @@ struct device_ops {
     int (*weight_new)(struct device *, uint32_t type, int rows, int columns, const void *data, struct weight **,
                       struct error *);
     void (*weight_free)(struct device *, struct weight *);
+    /* Bring a weight into the form that linear_delta in this precision reads.  Else whoever needs it first does so, while
+     * others wait.  NULL: there is no such form. */
+    void (*weight_prepare)(struct stream *, const struct weight *, enum precision);
 
     /* -- values: the baseline -------------------------------------------------------------------------------------- */
     /* x[i] = scale * row ids[i] of w.  ids [n] host; every id < rows of w. */

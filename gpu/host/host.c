@@ -169,6 +169,7 @@ static const struct device_ops host_ops = {
     .copy = transfer,
     .weight_new = host_weight_new,
     .weight_free = host_weight_free,
+    .weight_prepare = host_weight_prepare,
     .embed = host_embed,
     .norm = host_norm,
     .linear = host_linear,

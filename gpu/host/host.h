@@ -111,6 +111,7 @@ int host_weight_columns(const struct weight *);
 void host_embed(struct stream *, const struct weight *, const int32_t *ids, int n, float scale, float *x);
 void host_linear(struct stream *, const struct weight *, const float *bias, const float *x, int rows, float *y);
 void host_linear_delta(struct stream *, const struct weight *, enum precision, const float *dx, int rows, float *dy);
+void host_weight_prepare(struct stream *, const struct weight *w, enum precision);
 void host_linears_delta(struct stream *, int n, const struct weight *const *w, enum precision, const float *dx,
                         int rows, float *const *dy);
 void host_feed_delta(struct stream *, const struct feed *, enum precision, const int32_t *position, const float *dx,

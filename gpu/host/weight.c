@@ -341,6 +341,13 @@ static const void *rounded(struct stream *stream, const struct weight *w, enum p
     return data;
 }
 
+void host_weight_prepare(struct stream *stream, const struct weight *w, enum precision precision)
+{
+    bool own = precision == PRECISION_BF16 || (precision == PRECISION_INT8 && w->columns <= INT8_MOST_COLUMNS);
+    if (!stream->failure.code && host_precision_offered(stream, precision) && own)
+        rounded(stream, w, precision);
+}
+
 static void product_bf16(struct stream *stream, const struct weight *w, const float *dx, int rows, float *dy)
 {
     const struct bf16_weight *weight = rounded(stream, w, PRECISION_BF16);

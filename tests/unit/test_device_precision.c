@@ -194,6 +194,27 @@ static void check_feed(struct bench *b, enum precision precision, int ffn, int w
     free(position);
 }
 
+/* A weight that was prepared says what one says that was not. */
+static void check_prepared(struct bench *b, enum precision precision, int outputs, int columns)
+{
+    enum { ROWS = 5 };
+    float *values = random_floats((size_t)outputs * columns, 1), *x = uneven_rows(ROWS, columns), *dy[2];
+    float *dx = bench_put(b, x, (size_t)ROWS * columns);
+    for (int i = 0; i < 2; i++) {
+        struct weight *w = plain_weight(b, values, outputs, columns);
+        dy[i] = bench_output(b, (size_t)ROWS * outputs);
+        if (i == 1)
+            b->ops->weight_prepare(b->stream, w, precision);
+        b->ops->linear_delta(b->stream, w, precision, dx, ROWS, dy[i]);
+        CHECK(b->ops->stream_finish(b->stream, NULL) == 0);
+        b->ops->weight_free(b->device, w);
+    }
+    compare(b, precision, "a prepared weight's product", dy[0], dy[1], (size_t)ROWS * outputs);
+    bench_clear(b);
+    free(values);
+    free(x);
+}
+
 static void check_linears(struct bench *b, enum precision precision, int columns, int rows)
 {
     static const int outputs[] = {65, 1, 130};
@@ -304,6 +325,8 @@ static void check_precision(struct bench *b, enum precision p)
         check_feed(b, p, sizes[i], 70, sizes[4 - i], true);
         check_feed(b, p, 131, sizes[i], 200, i % 2);
     }
+    for (int i = 0; b->ops->weight_prepare && i < 5; i++)
+        check_prepared(b, p, sizes[i], sizes[4 - i]);
     for (int i = 0; b->ops->linears_delta && i < 5; i++)
         check_linears(b, p, sizes[i], sizes[4 - i]);
     if (p == PRECISION_INT8 && strcmp(b->ops->info(b->device)->kind, "cpu") == 0)
