@@ -83,7 +83,9 @@ static void round_panel(void *context, size_t panel, int member)
     for (int n = first; n < c->to->outputs && n < first + KERNEL_PANEL; n++) {
         host_weight_expand(c->from, n, 1, row);
         int32_t sum;
-        c->to->scale[n] = c->stream->kernels->int8_round(row, columns, row + columns, q, &sum);
+        struct int8_turned turned;
+        c->stream->kernels->int8_turn(row, columns, row + columns, &turned);
+        c->to->scale[n] = c->stream->kernels->int8_round(&turned, row + columns, columns, q, &sum);
         if (c->plain)
             memcpy(c->plain + (size_t)n * c->to->padded, q, (size_t)columns);
         else
@@ -204,8 +206,9 @@ static void add_peaks(const struct kernels *kernels, const struct int8_weight *w
 
 /* A member's buffers for rows of so many columns, and products of them with so many outputs. */
 struct buffers {
-    float *turned, *without; /* [columns] */
-    float *column;           /* [outputs] */
+    float *turned[2], *without; /* [columns]; turned: of even rows and of odd */
+    float *column;              /* [outputs] */
+    struct int8_turned turn[2];
     struct rounded x;
     struct peak *peak; /* [PEAKS * ROWS_AT_ONCE] */
     int peaks;
@@ -216,12 +219,13 @@ struct buffers {
 /* Lay a member's buffers out from memory on (NULL: only count); returns the bytes they take. */
 static size_t buffers_lay(int columns, int outputs, size_t onednn, char *memory, struct buffers *b)
 {
-    size_t floats = 2 * (size_t)columns + (size_t)outputs + 2 * ROWS_AT_ONCE;
+    size_t floats = 3 * (size_t)columns + (size_t)outputs + 2 * ROWS_AT_ONCE;
     size_t peaks = PEAKS * ROWS_AT_ONCE * sizeof(struct peak), bytes = ROWS_AT_ONCE * padded_columns(columns);
     size_t own = (floats * sizeof(float) + peaks + bytes + 63) / 64 * 64;
     if (memory) {
-        b->turned = (float *)memory;
-        b->without = b->turned + columns;
+        b->turned[0] = (float *)memory;
+        b->turned[1] = b->turned[0] + columns;
+        b->without = b->turned[1] + columns;
         b->column = b->without + columns;
         b->x.scale = b->column + outputs;
         b->x.start = (int32_t *)(b->x.scale + ROWS_AT_ONCE);
@@ -233,21 +237,33 @@ static size_t buffers_lay(int columns, int outputs, size_t onednn, char *memory,
     return own + onednn;
 }
 
-/* Round row r; rows come in order. */
-static void round_row(const struct kernels *kernels, const float *dx, int columns, int r, struct buffers *b)
+/* Round row r, which has been turned. */
+static void finish_row(const struct kernels *kernels, int columns, int r, struct buffers *b)
 {
     size_t padded = padded_columns(columns);
     int8_t *q = b->x.q + (size_t)r * padded;
     int32_t sum;
-    const float *x = take_peaks(kernels, dx, columns, r, b->without, b->peak, &b->peaks);
-    b->x.scale[r] = kernels->int8_round(x, columns, b->turned, q, &sum);
+    b->x.scale[r] = kernels->int8_round(&b->turn[r % 2], b->turned[r % 2], columns, q, &sum);
     b->x.start[r] = -128 * sum;
     memset(q + columns, 0, padded - (size_t)columns);
 }
 
-/* After the last row: what fills the last tile. */
-static void round_end(int columns, int rows, struct buffers *b)
+/* Turn row r, and round the one before; rows come in order. */
+static void round_row(const struct kernels *kernels, const float *dx, int columns, int r, struct buffers *b)
 {
+    struct int8_turned *turn = &b->turn[r % 2];
+    kernels->int8_turn(dx, columns, b->turned[r % 2], turn);
+    const float *x = turn->peaked ? take_peaks(kernels, dx, columns, r, b->without, b->peak, &b->peaks) : dx;
+    if (x != dx)
+        kernels->int8_turn(x, columns, b->turned[r % 2], turn);
+    if (r > 0)
+        finish_row(kernels, columns, r - 1, b);
+}
+
+/* After the last row, which is to be rounded still: what fills the last tile. */
+static void round_end(const struct kernels *kernels, int columns, int rows, struct buffers *b)
+{
+    finish_row(kernels, columns, rows - 1, b);
     for (int r = rows; r % KERNEL_INT8_ROWS; r++) {
         memset(b->x.q + (size_t)r * padded_columns(columns), 0, padded_columns(columns));
         b->x.scale[r] = 0;
@@ -292,7 +308,7 @@ static void int8_piece(void *context, size_t piece, int member)
     b.stream = c->stream;
     for (int r = 0; r < rows; r++)
         round_row(c->stream->kernels, c->dx + (size_t)(first + r) * columns, columns, r, &b);
-    round_end(columns, rows, &b);
+    round_end(c->stream->kernels, columns, rows, &b);
     for (int i = 0; i < c->count; i++)
         multiply(c->stream->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows,
                  c->dy[i] + (size_t)first * c->w[i]->outputs);
@@ -354,7 +370,7 @@ static void feed_piece(void *context, size_t piece, int member)
     in.stream = out.stream = c->stream;
     for (int r = 0; r < rows; r++)
         round_row(kernels, c->dx + (size_t)(first + r) * columns, columns, r, &in);
-    round_end(columns, rows, &in);
+    round_end(kernels, columns, rows, &in);
     multiply(kernels, feed->gate, feed->up ? feed->up : feed->down, &in, rows, dgate);
     if (feed->up)
         multiply(kernels, feed->up, feed->down, &in, rows, dup);
@@ -365,7 +381,7 @@ static void feed_piece(void *context, size_t piece, int member)
                             feed->up ? dup + (size_t)r * width : NULL, (size_t)width, row);
         round_row(kernels, row, width, r, &out);
     }
-    round_end(width, rows, &out);
+    round_end(kernels, width, rows, &out);
     multiply(kernels, feed->down, NULL, &out, rows, c->dy + (size_t)first * feed->down->outputs);
 }
 

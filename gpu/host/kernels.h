@@ -56,6 +56,13 @@ struct attend_tile {
     const char *const *soon; /* what is needed after this tile: pieces of about group * head_dim floats, then NULL */
 };
 
+/* A row turned. */
+struct int8_turned {
+    float most;   /* the greatest size of its entries */
+    float factor; /* for the matrix it was turned by to be orthogonal */
+    bool peaked;  /* before it was, peak() may find one */
+};
+
 /* Rows of 8-bit integers times a panel of a weight's outputs. */
 struct int8_tile {
     const uint8_t *panel;      /* [columns / 4, KERNEL_PANEL, 4] weights + 128 */
@@ -122,9 +129,12 @@ struct kernels {
     /* kernels_int8.c */
     /* The entry that has more than half of the sum of all squares of x [n]; -1: none. */
     int (*peak)(const float *x, int n);
-    /* x [columns] turned and rounded into q; *sum of q.  turned: scratch [columns].  Returns the scale: turned is about
-     * scale * q */
-    float (*int8_round)(const float *x, int columns, float *turned, int8_t *q, int32_t *sum);
+    /* y = x [columns] turned but for a factor, in two steps, as a row's rounding waits for its greatest entry: while it
+     * does, another one is turned. */
+    void (*int8_turn)(const float *x, int columns, float *y, struct int8_turned *);
+    /* y rounded into q, its columns in an order of the level's own; *sum of q.  Returns the scale: x turned is about
+     * scale * q. */
+    float (*int8_round)(const struct int8_turned *, const float *y, int columns, int8_t *q, int32_t *sum);
     void (*int8_panel)(const struct int8_tile *);
     void (*int8_lift)(const int8_t *x, size_t n, uint8_t *y); /* y = x + 128 */
     /* y[i] = (sum[i] + start[i]) * row * column[i] */

@@ -17,16 +17,13 @@
 
 typedef int8_t byte_vector __attribute__((vector_size(LANES)));
 
-/* Lane by lane the greater one. */
-static inline int_vector greater(int_vector a, int_vector b)
+/* Lane by lane the greater size. */
+static inline vector greater_size(vector most, vector x)
 {
-#if defined __AVX512F__
-    return (int_vector)_mm512_max_epi32((__m512i)a, (__m512i)b);
-#elif defined __AVX2__
-    return (int_vector)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#if defined __AVX512DQ__
+    return (vector)_mm512_range_ps((__m512)x, (__m512)most, 11); /* sizes compared, the sign cleared */
 #else
-    int_vector mask = a > b;
-    return (a & mask) | (b & ~mask);
+    return vector_max(most, (vector)((int_vector)x & 0x7fffffff));
 #endif
 }
 
@@ -90,15 +87,25 @@ static inline __attribute__((always_inline)) void mix(int radix, int apart, vect
             }
 }
 
+/* What is seen of a row on the way, lane by lane: sums of squares before it is turned, and the greatest sizes after. */
+struct sight {
+    vector squares[4], most[4]; /* any of the four: none waits for another */
+};
+
 /* One step of turning: in every group of radix * span vectors those span apart are mixed.  y may be x. */
-static inline __attribute__((always_inline)) void turn_step(int radix, const float *x, int vectors, int span, float *y)
+static inline __attribute__((always_inline)) void turn_step(int radix, const float *x, int vectors, int span, float *y,
+                                                            bool first, bool last, struct sight *seen)
 {
+    struct sight sight = {{{0}}, {{0}}};
     for (int group = 0; group < vectors; group += radix * span)
         for (int at = group; at < group + span; at++) {
             vector v[12];
 #pragma GCC unroll 12
             for (int k = 0; k < radix; k++)
                 v[k] = vector_load(x + (size_t)(at + k * span) * LANES);
+#pragma GCC unroll 12
+            for (int k = 0; first && k < radix; k++)
+                sight.squares[k % 4] = vector_madd(v[k], v[k], sight.squares[k % 4]);
             if (radix == 12) {
 #pragma GCC unroll 3
                 for (int k = 0; k < 3; k++)
@@ -110,76 +117,134 @@ static inline __attribute__((always_inline)) void turn_step(int radix, const flo
                 mix(radix, 1, v);
             }
 #pragma GCC unroll 12
+            for (int k = 0; last && k < radix; k++)
+                sight.most[k % 4] = greater_size(sight.most[k % 4], v[k]);
+#pragma GCC unroll 12
             for (int k = 0; k < radix; k++)
                 vector_store(y + (size_t)(at + k * span) * LANES, v[k]);
         }
+    for (int k = 0; k < 4; k++) {
+        if (first)
+            seen->squares[k] = sight.squares[k];
+        if (last)
+            seen->most[k] = sight.most[k];
+    }
+}
+
+/* The step by a radix, `left` being how many vectors of each group are to be mixed after it. */
+static inline __attribute__((always_inline)) void turn_by(int radix, const float *x, int vectors, int span, int left,
+                                                          float *y, struct sight *seen)
+{
+    bool last = left % 2 && left % 3;
+    if (span == 1 && last)
+        turn_step(radix, x, vectors, 1, y, true, true, seen);
+    else if (span == 1)
+        turn_step(radix, x, vectors, 1, y, true, false, seen);
+    else if (last)
+        turn_step(radix, y, vectors, span, y, false, true, seen);
+    else
+        turn_step(radix, y, vectors, span, y, false, false, seen);
 }
 
 /* y = x turned, both so many vectors long: lane by lane a matrix mixes the vectors, all of them where their number is
  * made of twos and threes, in few steps.  Returns what y has to be multiplied by for the matrix to be orthogonal. */
-static float turn(const float *x, int vectors, float *y)
+static float turn(const float *x, int vectors, float *y, struct sight *seen)
 {
     float factor = 1;
-    int left = vectors; /* to be mixed still, of each group */
-    if (vectors == 0)
-        return 1;
-    for (; left % 12 == 0; left /= 12, x = y, factor *= 0.5f)
-        turn_step(12, x, vectors, vectors / left, y);
-    for (; left % 8 == 0; left /= 8, x = y, factor *= 0.353553391f)
-        turn_step(8, x, vectors, vectors / left, y);
-    for (; left % 2 == 0; left /= 2, x = y, factor *= 0.707106781f)
-        turn_step(2, x, vectors, vectors / left, y);
-    for (; left % 3 == 0; left /= 3, x = y)
-        turn_step(3, x, vectors, vectors / left, y);
-    if (x != y)
-        memcpy(y, x, (size_t)vectors * LANES * sizeof *y);
+    int span = 1, left = vectors; /* to be mixed still, of each group */
+    if (!left || (left % 2 && left % 3))
+        turn_step(1, x, vectors, 1, y, true, true, seen);
+    for (; left && left % 12 == 0; span *= 12, factor *= 0.5f)
+        turn_by(12, x, vectors, span, left /= 12, y, seen);
+    for (; left && left % 8 == 0; span *= 8, factor *= 0.353553391f)
+        turn_by(8, x, vectors, span, left /= 8, y, seen);
+    for (; left && left % 2 == 0; span *= 2, factor *= 0.707106781f)
+        turn_by(2, x, vectors, span, left /= 2, y, seen);
+    for (; left && left % 3 == 0; span *= 3)
+        turn_by(3, x, vectors, span, left /= 3, y, seen);
     return factor;
 }
 
 /* The size of the greatest of x [n], as bits, so that what is not finite is greatest. */
-static int32_t greatest_size(const float *x, int n)
+static int32_t greatest_bits(const float *x, int n)
 {
-    int_vector most[2] = {{0}, {0}};
-    int32_t size, out = 0;
-    int i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES)
-        for (int k = 0; k < 2; k++)
-            most[k] = greater(most[k], (int_vector)vector_load(x + i + k * LANES) & 0x7fffffff);
-    for (; i < n; i++) {
-        size = bits_of_float(x[i]) & 0x7fffffff;
+    int32_t out = 0;
+    for (int i = 0; i < n; i++) {
+        int32_t size = bits_of_float(x[i]) & 0x7fffffff;
         out = size > out ? size : out;
     }
-    most[0] = greater(most[0], most[1]);
-#pragma GCC unroll 8
-    for (int half = LANES / 2; half; half /= 2)
-        most[0] = greater(most[0], (int_vector)vector_partner((vector)most[0], half));
-    return most[0][0] > out ? most[0][0] : out;
+    return out;
+}
+
+/* What is said of a row turned.  An entry with more than half of the sum of all squares gives its lane as much: no
+ * vector is turned into another lane. */
+static void say(const struct sight *seen, const float *y, int columns, struct int8_turned *t)
+{
+    const vector *squares = seen->squares, *sizes = seen->most;
+    vector lanes = (squares[0] + squares[1]) + (squares[2] + squares[3]);
+    float sum = vector_sum(lanes), high = vector_greatest(lanes);
+    t->most = vector_greatest(vector_max(vector_max(sizes[0], sizes[1]), vector_max(sizes[2], sizes[3])));
+    for (int i = columns / LANES * LANES; i < columns; i++) {
+        float size = __builtin_fabsf(y[i]), square = y[i] * t->factor * (y[i] * t->factor);
+        t->most = size > t->most ? size : t->most;
+        high = square > high ? square : high;
+        sum += square;
+    }
+    t->peaked = high > 0.4999f * sum;
+    if (!(sum < __builtin_inff())) /* some are not finite, or only their squares */
+        t->most = float_of_bits(greatest_bits(y, columns));
 }
 
 /* The columns after the last whole vector stay as they are, in weights and rows alike. */
-static float int8_round(const float *x, int columns, float *turned, int8_t *q, int32_t *sum)
+static void int8_turn(const float *x, int columns, float *y, struct int8_turned *t)
+{
+    struct sight seen;
+    t->factor = turn(x, columns / LANES, y, &seen);
+    for (int i = columns / LANES * LANES; i < columns; i++)
+        y[i] = x[i] / t->factor;
+    say(&seen, y, columns, t);
+}
+
+/* Four vectors of integers as bytes, in an order of the level's own. */
+static inline void put_bytes(const int_vector *v, int8_t *q)
+{
+#if defined __AVX512BW__
+    __m512i low = _mm512_packs_epi32((__m512i)v[0], (__m512i)v[1]),
+            high = _mm512_packs_epi32((__m512i)v[2], (__m512i)v[3]);
+    _mm512_storeu_si512(q, _mm512_packs_epi16(low, high));
+#elif defined __AVX2__
+    __m256i low = _mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]),
+            high = _mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]);
+    _mm256_storeu_si256((__m256i *)q, _mm256_packs_epi16(low, high));
+#else
+    for (int k = 0; k < 4; k++) {
+        byte_vector bytes = __builtin_convertvector(v[k], byte_vector);
+        memcpy(q + k * LANES, &bytes, sizeof bytes);
+    }
+#endif
+}
+
+static float int8_round(const struct int8_turned *t, const float *x, int n, int8_t *q, int32_t *sum)
 {
     int_vector sums = {0};
     int32_t total = 0;
-    float factor = turn(x, columns / LANES, turned);
-    for (int i = columns / LANES * LANES; i < columns; i++)
-        turned[i] = x[i] / factor;
-    float most = float_of_bits(greatest_size(turned, columns));
-    if (!(most < __builtin_inff())) { /* not finite: what comes of the row must show it */
-        memset(q, 0, (size_t)columns);
-        *sum = 0;
-        return most;
-    }
-    float inverse = most > 1e-35f ? 127 / most : 0; /* below, it might not be finite */
     int i = 0;
-    for (; i + LANES <= columns; i += LANES) {
-        int_vector rounded = nearest(vector_load(turned + i) * inverse);
-        byte_vector bytes = __builtin_convertvector(rounded, byte_vector);
-        memcpy(q + i, &bytes, sizeof bytes);
-        sums += rounded;
+    *sum = 0;
+    if (!(t->most < __builtin_inff())) { /* not finite: what comes of the row must show it */
+        memset(q, 0, (size_t)n);
+        return t->most;
     }
-    for (; i < columns; i++) {
-        int32_t rounded = nearest(vector_set(turned[i] * inverse))[0];
+    float inverse = t->most > 1e-35f ? 127 / t->most : 0; /* below, it might not be finite */
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        int_vector v[4];
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++)
+            v[k] = nearest(vector_load(x + i + k * LANES) * inverse);
+        put_bytes(v, q + i);
+        sums += (v[0] + v[1]) + (v[2] + v[3]);
+    }
+    for (; i < n; i++) {
+        int32_t rounded = nearest(vector_set(x[i] * inverse))[0];
         q[i] = (int8_t)rounded;
         total += rounded;
     }
@@ -187,7 +252,7 @@ static float int8_round(const float *x, int columns, float *turned, int8_t *q, i
     for (int half = LANES / 2; half; half /= 2)
         sums += (int_vector)vector_partner((vector)sums, half);
     *sum = total + sums[0];
-    return most / 127 * factor;
+    return t->most / 127 * t->factor;
 }
 
 #ifdef __AVX512VNNI__
@@ -302,6 +367,7 @@ void NAME(kernels_int8, KERNELS)(struct kernels *kernels);
 void NAME(kernels_int8, KERNELS)(struct kernels *kernels)
 {
     kernels->peak = peak;
+    kernels->int8_turn = int8_turn;
     kernels->int8_round = int8_round;
     kernels->int8_panel = int8_panel;
     kernels->int8_lift = int8_lift;
