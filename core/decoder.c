@@ -415,6 +415,28 @@ int baseline_run(struct baseline *b, struct stream *s, const int32_t *ids, int n
     return 0;
 }
 
+int baseline_borrow(struct baseline *b, struct stream *s, const struct baseline *from, int count, struct error *error)
+{
+    const struct model *m = b->model;
+    const struct device_ops *ops = m->device->ops;
+    size_t kv = (size_t)key_width(m) * sizeof(float);
+    int all = from->count < b->capacity ? from->count : b->capacity;
+    sight_cut(&b->sight, 0);
+    baseline_pictures(b, from->pictures, from->picture_count);
+    int status = sight_add(&b->sight, from->ids, all, b->pictures, b->picture_count, error);
+    b->count = status == 0 ? all : 0;
+    sight_upload(&b->sight, m->device, s);
+    baseline_truncate(b, count);
+    memcpy(b->ids, from->ids, (size_t)b->count * sizeof *b->ids);
+    ops->copy(s, from->embedded, (size_t)b->count * (size_t)m->width * sizeof(float), b->embedded);
+    for (int l = 0; l < m->layers; l++) {
+        size_t own = (size_t)l * (size_t)b->capacity * kv, other = (size_t)l * (size_t)from->capacity * kv;
+        ops->copy(s, (char *)from->key + other, (size_t)b->count * kv, (char *)b->key + own);
+        ops->copy(s, (char *)from->value + other, (size_t)b->count * kv, (char *)b->value + own);
+    }
+    return status;
+}
+
 int baseline_run_again(struct baseline *b, struct stream *s, int first, const struct steering *steering,
                        const atomic_bool *cancelled, struct error *error)
 {

@@ -4,7 +4,7 @@
  * are those that change the model's last states most, for what they cost, as rounding is off by a share of what there
  * is to round (measured: nearly all of the greatest errors are theirs; most stand near the end and cost few rows), and
  * some of the others, spread over all strengths: by how much these move, at most, is the noise floor.  Last, a few
- * probes are repeated as plain passes, which share no step with them. */
+ * probes are repeated as plain passes, which share with them the rows that they cannot change, and no step. */
 #include "core/job.h"
 
 #include <math.h>
@@ -258,24 +258,21 @@ static int plain_new(struct job *j, struct plain *plain, struct error *error)
     return error_set(error, ERROR_MEMORY, "out of memory");
 }
 
-/* The probe's pass in values; first: its first row that is asked about. */
-static int run_plainly(struct job *j, struct baseline *b, const struct steering *steering, int first,
+/* The probe's pass in values, from the first row that it may change on; first: its first row that is asked about. */
+static int run_plainly(struct job *j, struct baseline *b, const struct steering *steering, int start, int first,
                        struct error *error)
 {
     bool direct = j->method.paths == PATHS_DIRECT;
-    int n = j->plan->positions, status = 0;
-    if (!direct || b->count == 0) {
-        baseline_truncate(b, 0);
-        baseline_pictures(b, j->baseline->pictures, j->baseline->picture_count);
-        status = baseline_run(b, j->stream, j->baseline->ids, n, direct ? NULL : steering, &j->cancelled, error);
-    }
-    if (status == 0 && direct)
-        status = baseline_run_again(b, j->stream, first, steering, &j->cancelled, error);
-    return status;
+    int n = j->plan->positions, status = baseline_borrow(b, j->stream, j->baseline, direct ? n : start, error);
+    if (status < 0)
+        return status;
+    if (direct)
+        return baseline_run_again(b, j->stream, first, steering, &j->cancelled, error);
+    return baseline_run(b, j->stream, j->baseline->ids + b->count, n - b->count, steering, &j->cancelled, error);
 }
 
-/* Repeat one probe as a plain pass in f32 values, without differences or shared prefix, and raise *deviation to
- * the greatest over a few targets. */
+/* Repeat one probe as a plain pass in f32 values, without differences, and raise *deviation to the greatest over a few
+ * targets. */
 static int repeat(struct job *j, struct plain *plain, const struct probes *p, int unit, double *deviation,
                   struct error *error)
 {
@@ -285,7 +282,7 @@ static int repeat(struct job *j, struct plain *plain, const struct probes *p, in
     int step = (j->output_count - first + 3) / 4;
     struct steering steering = {plain->factor, j->method.suppression, j->method.first_layer, j->method.last_layer};
     ops->upload(j->stream, p->plan->factor + (size_t)unit * (size_t)n, (size_t)n * sizeof(float), plain->factor);
-    if ((status = run_plainly(j, plain->b, &steering, p->targets.first + first, error)) < 0)
+    if ((status = run_plainly(j, plain->b, &steering, p->plan->start[unit], p->targets.first + first, error)) < 0)
         return status;
     for (int t = first; t < j->output_count; t += step) {
         if ((status = baseline_logits(plain->b, j->stream, p->targets.first + t, logits, error)) < 0)
