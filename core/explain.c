@@ -512,9 +512,10 @@ int job_explain(struct job *j, struct error *error)
     j->probe_rate = j->cost.tokens_per_second;
     if ((status = job_refine(j, error)) < 0)
         return status;
-    if ((status = job_retarget_again(j, error)) < 0)
+    if ((status = job_retarget_again(j, error)) < 0 || (status = job_check(j, error)) < 0)
         return status;
-    return job_check(j, error);
+    job_count_cost(j, 0, 0, false);
+    return 0;
 }
 
 int job_retarget_again(struct job *j, struct error *error)

@@ -197,6 +197,8 @@ static unsigned act_on_text(struct screen *screen, enum action action)
     case ACTION_CHOICE_DOWN:
         return choose_candidate(screen, 1);
     default:
+        if (action == ACTION_KILL_START && view->sampled && !view_is_stale(view))
+            screen_pictures_clear(screen); /* a whole sample goes, as its hint says */
         return view->focus == PLACE_EDITOR ? edit(screen, action) : DIRTY_NONE;
     }
 }

@@ -194,6 +194,25 @@ static void test_former_pictures(void)
     pty_stop(pty);
 }
 
+/* The hint of a sample says what ^U clears: its picture too. */
+static void test_picture_sample(void)
+{
+    char text[600], from[128];
+    const char *source = getenv("srcdir");
+    char *root = realpath(source && *source ? source : "..", NULL);
+    snprintf(text, sizeof text, "image: %s/assets/pictures/cat.png\nA cat hat\n", root ? root : "");
+    free(root);
+    make_file("shown", text, strlen(text));
+    setting(from, sizeof from, "FAKE_SAMPLES", "shown");
+    struct pty *pty = guest_start(&(struct guest){.settings = {from, "FAKE_PROMPT="}});
+    CHECK(pty_wait(pty, "ready"));
+    pty_send(pty, "1");
+    CHECK(pty_wait(pty, "probes in") && pty_wait(pty, " Picture ") && pty_wait(pty, "^U clears"), "%s", pty_screen(pty));
+    pty_send(pty, CONTROL('U'));
+    CHECK(pty_wait_gone(pty, "cat hat") && pty_wait_gone(pty, " Picture "), "%s", pty_screen(pty));
+    pty_stop(pty);
+}
+
 static void test_file(void)
 {
     static char large[(1 << 20) + 2];
@@ -240,6 +259,7 @@ int main(void)
     test_erasing();
     test_former();
     test_former_pictures();
+    test_picture_sample();
     test_file();
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
