@@ -9,14 +9,10 @@
 
 enum {
     TILE_COLUMNS = 512, /* of the vocabulary */
-    TILE_ROWS = 256,
-    ROUND = 64, /* tiles of the vocabulary whose sums are kept apart at once */
+    TILE_ROWS = 252,    /* a multiple of KERNEL_PRODUCT_ROWS */
+    EXPANDED = 5120,    /* floats, of whole columns: they stay in the first-level cache for the product */
+    ROUND = 64,         /* tiles of the vocabulary whose sums are kept apart at once */
 };
-
-static int most(int a, int b)
-{
-    return a > b ? a : b;
-}
 
 /* -- logits -------------------------------------------------------------------------------------------------------- */
 
@@ -49,12 +45,12 @@ struct lse_call {
     struct stream *stream;
     const struct head *head;
     const float *whole; /* the head's weight, or NULL: expanded tile by tile */
-    const float *dh;
+    const float *laid;  /* h and dh, one behind the other, laid out for products */
     const double *lse;
     const int32_t *target;
     int targets, rows;
-    const float *stack; /* [targets + first, width] of h and the first rows of dh, for one product of both */
-    int first;
+    int first;          /* rows of dh that are multiplied together with h */
+    int expanded;       /* columns of the vocabulary expanded at once */
     int round;           /* the first tile of this round */
     struct lse_sum *sum; /* [ROUND, rows] */
     char *memory;        /* every member's buffers, member_bytes each */
@@ -63,28 +59,24 @@ struct lse_call {
 
 /* A member's buffers. */
 struct buffers {
-    float *weight;                   /* [TILE_COLUMNS, width] */
-    float *few;                      /* [PRODUCT_ROWS, width] */
-    float *product;                  /* [TILE_ROWS, TILE_COLUMNS], of rows behind the first */
-    float *logit;                    /* [targets + first or more, TILE_COLUMNS]; see struct lse_tile */
-    float *scaled, *share;           /* [targets, TILE_COLUMNS] */
-    struct lse_tile *tile;           /* [targets] */
+    float *weight;         /* [expanded, width] */
+    float *product;        /* [TILE_ROWS, TILE_COLUMNS], of rows behind the first */
+    float *logit;          /* [targets + first, TILE_COLUMNS]; see struct lse_tile */
+    float *scaled, *share; /* [targets, TILE_COLUMNS] */
+    struct lse_tile *tile; /* [targets] */
 };
 
 /* Lay a member's buffers out from memory on; returns the bytes they take. */
 static size_t buffers_lay(const struct lse_call *call, char *memory, struct buffers *b)
 {
-    bool more = call->rows > call->first;
-    size_t few = more ? (size_t)PRODUCT_ROWS * call->head->width : 0;
-    size_t product = more ? (size_t)TILE_ROWS * TILE_COLUMNS : 0;
-    size_t logits = (size_t)most(call->targets + call->first, PRODUCT_ROWS) * TILE_COLUMNS;
+    size_t product = call->rows > call->first ? (size_t)TILE_ROWS * TILE_COLUMNS : 0;
+    size_t logits = (size_t)(call->targets + call->first) * TILE_COLUMNS;
     size_t plane = (size_t)call->targets * TILE_COLUMNS;
-    size_t weights = call->whole ? 0 : (size_t)TILE_COLUMNS * call->head->width;
-    size_t floats = weights + few + product + logits + 2 * plane;
+    size_t weights = call->whole ? 0 : (size_t)call->expanded * call->head->width;
+    size_t floats = weights + product + logits + 2 * plane;
     if (memory) {
         b->weight = (float *)memory;
-        b->few = b->weight + weights;
-        b->product = b->few + few;
+        b->product = b->weight + weights;
         b->logit = b->product + product;
         b->scaled = b->logit + logits;
         b->share = b->scaled + plane;
@@ -106,48 +98,42 @@ static void tile_targets(const struct lse_call *call, int first, int count, cons
     }
 }
 
+/* y [rows, TILE_COLUMNS] = rows `row` and following, of h and dh, times columns first .. first + count - 1 of the
+ * vocabulary. */
+static void tile_product(const struct lse_call *call, int first, int count, int row, int rows, float *expanded,
+                         float *y)
+{
+    int width = call->head->width, step = call->whole ? count : call->expanded;
+    const float *x = call->laid + (size_t)row * kernel_laid(width);
+    for (int column = 0; column < count; column += step) {
+        int n = least(step, count - column);
+        const float *w = call->whole ? call->whole + (size_t)first * width : expanded;
+        if (!call->whole)
+            host_weight_expand(call->head->weight, first + column, n, expanded);
+        call->stream->kernels->multiply(w, n, width, x, rows, y + column, TILE_COLUMNS);
+    }
+}
+
 static void lse_task(void *context, size_t i, int member)
 {
     const struct lse_call *call = context;
-    int width = call->head->width, first = (call->round + (int)i) * TILE_COLUMNS;
-    int count = least(TILE_COLUMNS, call->head->vocabulary - first);
+    int first = (call->round + (int)i) * TILE_COLUMNS, count = least(TILE_COLUMNS, call->head->vocabulary - first);
     struct lse_sum *sum = call->sum + i * call->rows;
     struct buffers b = {0};
     buffers_lay(call, call->memory + (size_t)member * call->member_bytes, &b);
-    if (!call->whole)
-        host_weight_expand(call->head->weight, first, count, b.weight);
-    const float *w = call->whole ? call->whole + (size_t)first * width : b.weight;
-    host_product(call->stream, w, count, width, call->stack, most(call->targets + call->first, PRODUCT_ROWS), b.logit,
-                 TILE_COLUMNS);
+    tile_product(call, first, count, 0, call->targets + call->first, b.weight, b.logit);
     tile_targets(call, first, count, &b);
     memset(sum, 0, (size_t)call->rows * sizeof *sum);
     float *product = b.logit + (size_t)call->targets * TILE_COLUMNS;
     for (int row = 0, n = call->first; row < call->rows; row += n, n = least(TILE_ROWS, call->rows - row)) {
         if (row > 0) {
-            const float *dh = host_fill(call->dh + (size_t)row * width, n, width, b.few);
             product = b.product;
-            host_product(call->stream, w, count, width, dh, most(n, PRODUCT_ROWS), product, TILE_COLUMNS);
+            tile_product(call, first, count, call->targets + row, n, b.weight, product);
         }
         for (int r = 0; r < n; r++)
             call->stream->kernels->lse_row(&b.tile[call->target[row + r]], product + (size_t)r * TILE_COLUMNS,
                                            &sum[row + r]);
     }
-}
-
-/* h [targets, width] and the first rows of dh, filled up with zeros to as many as a product needs.  NULL: the stream is
- * marked. */
-static const float *stack(struct stream *stream, const struct lse_call *call, const float *h)
-{
-    size_t width = (size_t)call->head->width, targets = (size_t)call->targets * width,
-           rows = (size_t)call->first * width;
-    size_t whole = (size_t)most(call->targets + call->first, PRODUCT_ROWS) * width;
-    float *out = host_scratch(stream, SCRATCH_STACK, whole * sizeof *out);
-    if (!out)
-        return NULL;
-    memcpy(out, h, targets * sizeof *out);
-    memcpy(out + targets, call->dh, rows * sizeof *out);
-    memset(out + targets + rows, 0, (whole - targets - rows) * sizeof *out);
-    return out;
 }
 
 static void sum_add(struct lse_sum *sum, const struct lse_sum *part)
@@ -170,16 +156,22 @@ void host_lse_delta(struct stream *stream, const struct head *head, enum precisi
 {
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
-    struct lse_call call = {.stream = stream, .head = head, .dh = dh, .lse = lse, .target = target, .targets = targets,
-                            .rows = rows, .first = least(rows, TILE_ROWS)};
+    int all = targets + rows, width = head->width;
+    struct lse_call call = {.stream = stream, .head = head, .lse = lse, .target = target, .targets = targets,
+                            .rows = rows, .first = least(rows, TILE_ROWS - targets % KERNEL_PRODUCT_ROWS),
+                            .expanded = EXPANDED / width / 4 * 4};
+    call.expanded = call.expanded < 4 ? 4 : least(call.expanded, TILE_COLUMNS);
     struct buffers b = {0};
     call.whole = host_weight_kept(stream, head->weight);
     call.member_bytes = buffers_lay(&call, NULL, &b);
     call.memory = host_scratch(stream, SCRATCH_TILES, team_size(stream->team) * call.member_bytes);
     call.sum = host_scratch(stream, SCRATCH_SUMS, (size_t)(ROUND + 1) * rows * sizeof *call.sum);
-    call.stack = stack(stream, &call, h);
-    if (!call.memory || !call.sum || !call.stack)
+    float *laid = host_scratch(stream, SCRATCH_LAID, (size_t)all * kernel_laid(width) * sizeof *laid);
+    if (!call.memory || !call.sum || !laid)
         return;
+    stream->kernels->lay(h, targets, width, 0, all, laid);
+    stream->kernels->lay(dh, rows, width, targets, all, laid);
+    call.laid = laid;
     struct lse_sum *total = call.sum + (size_t)ROUND * rows;
     memset(total, 0, (size_t)rows * sizeof *total);
     int tiles = (head->vocabulary + TILE_COLUMNS - 1) / TILE_COLUMNS;

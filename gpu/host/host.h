@@ -39,7 +39,7 @@ enum scratch {
     SCRATCH_INT8,    /* every member's rounded rows */
     SCRATCH_BF16,    /* the same in bf16 */
     SCRATCH_TILES,   /* every member's buffers for a tile of the vocabulary */
-    SCRATCH_STACK,   /* states and changes side by side */
+    SCRATCH_LAID,    /* rows laid out for products */
     SCRATCH_SUMS,    /* sums of every row over the vocabulary */
     SCRATCH_PANELS,  /* the baseline's keys in panels */
     SCRATCH_FACTORS, /* factors as the attention kernel wants them */

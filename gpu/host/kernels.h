@@ -1,8 +1,8 @@
 /* kernels.h: the hot loops, compiled several times for different x86-64 levels and chosen at run time.
  *
- * kernels_rows.c, kernels_attend.c, kernels_int8.c, kernels_head.c and dtype.c are compiled once for each level, where
- * KERNELS is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial and take plain
- * memory; x and y of the elementwise ones may be the same array. */
+ * kernels_rows.c, kernels_product.c, kernels_attend.c, kernels_int8.c, kernels_head.c and dtype.c are compiled once for
+ * each level, where KERNELS is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial
+ * and take plain memory; x and y of the elementwise ones may be the same array. */
 #ifndef GPU_HOST_KERNELS_H
 #define GPU_HOST_KERNELS_H
 
@@ -16,6 +16,15 @@ enum { KERNEL_ATTEND_ROWS = 6 };
 
 /* Products of 8-bit integers: rows multiplied at once. */
 enum { KERNEL_INT8_ROWS = 6 };
+
+/* Products in f32: rows that are laid out together. */
+enum { KERNEL_PRODUCT_ROWS = 6 };
+
+/* Floats that a row of so many columns takes when it is laid out for a product: whole vectors of any level. */
+static inline size_t kernel_laid(int columns)
+{
+    return ((size_t)columns + 15) / 16 * 16;
+}
 
 /* The first key that the query at a position sees, and one past the last. */
 static inline int attend_first(const struct attention *a, int position)
@@ -117,6 +126,16 @@ struct kernels {
 
     /* y = x, each entry the nearest bf16; what is not a number stays none */
     void (*bf16_round)(const float *x, size_t n, uint16_t *y);
+
+    /* kernels_product.c */
+    /* x [rows, columns] laid out for multiply(), as rows first .. first + rows - 1 of `all`.  laid: for all rows,
+     * kernel_laid(columns) floats each, 64-byte aligned.  KERNEL_PRODUCT_ROWS rows are a block, of which there are a
+     * vector of each row, then the next one of each; so a block, at its first row times kernel_laid(columns), can be
+     * multiplied by itself. */
+    void (*lay)(const float *x, int rows, int columns, int first, int all, float *laid);
+    /* y [rows, outputs], rows `stride` floats apart, = x [rows, columns] . w^T, x laid out, w [outputs, columns]; the
+     * bits of an element of y depend on its row of x and its row of w alone */
+    void (*multiply)(const float *w, int outputs, int columns, const float *laid, int rows, float *y, size_t stride);
 
     /* kernels_attend.c */
     /* key + dkey [count, dim], rows of both `stride` floats apart, dkey NULL: 0, into columns column .. column + count
