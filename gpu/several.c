@@ -1,9 +1,9 @@
 /* several.c: several devices of one kind behind one.
  *
  * A stream lives on one member: wide ones, which run the baseline, on the first; ordinary ones, which run probes, where
- * the fewest are.  Weights are on every member.  The memory of the whole is the first member's; what a stream elsewhere
- * reads of it is copied there first, once after each time it was written.  So the baseline travels once to every
- * member, layer by layer as the probes come by, and everything else stays where it is made.
+ * the fewest are.  Weights are on every member.  The memory of the whole is the first member's, with replicas on the
+ * others: so the baseline travels once to every member, layer by layer as the probes come by, and everything else stays
+ * where it is made.
  *
  * Nothing here computes, and nothing knows what kind of devices these are. */
 #include "gpu/several.h"
@@ -13,26 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A piece of the whole's memory, and its copies. */
-struct block {
-    char *data;
-    size_t bytes;
-    unsigned version; /* how often it was written */
-    struct {
-        void *data;       /* NULL: there is none */
-        unsigned version; /* what it is a copy of */
-    } copy[SEVERAL_MOST];
-};
+#include "gpu/replicas.h"
 
 struct several {
     struct device device; /* first: a struct device * of this device points here */
     struct device_info info;
     struct device *member[SEVERAL_MOST];
     int count;
+    struct replicas whole;
     pthread_mutex_t lock;      /* all below */
     int streams[SEVERAL_MOST]; /* ordinary ones there are */
-    struct block **block;      /* [blocks] by address */
-    size_t blocks, room;
 };
 
 /* `inner` and `part` are the members' own streams and weights, of which only their devices know what they are. */
@@ -64,84 +54,14 @@ static bool ready(const struct stream *s)
 
 /* -- memory -------------------------------------------------------------------------------------------------------- */
 
-/* How many blocks begin at or before p. */
-static size_t blocks_before(const struct several *all, const void *p)
-{
-    size_t low = 0, high = all->blocks;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if ((uintptr_t)all->block[middle]->data <= (uintptr_t)p)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The block that p points into; NULL: p is memory of a member. */
-static struct block *find(const struct several *all, const void *p)
-{
-    size_t i = blocks_before(all, p);
-    struct block *block = i > 0 ? all->block[i - 1] : NULL;
-    return block && (uintptr_t)p - (uintptr_t)block->data < block->bytes ? block : NULL;
-}
-
-static bool list_block(struct several *all, struct block *block)
-{
-    if (all->blocks == all->room) {
-        size_t room = all->room ? 2 * all->room : 64;
-        struct block **more = realloc(all->block, room * sizeof(struct block *));
-        if (!more)
-            return false;
-        all->block = more;
-        all->room = room;
-    }
-    size_t at = blocks_before(all, block->data);
-    memmove(all->block + at + 1, all->block + at, (all->blocks - at) * sizeof(struct block *));
-    all->block[at] = block;
-    all->blocks++;
-    return true;
-}
-
 static void *several_alloc(struct device *device, size_t bytes, struct error *error)
 {
-    struct several *all = (struct several *)device;
-    struct device *home = all->member[0];
-    struct block *block = calloc(1, sizeof *block);
-    void *data = home->ops->alloc(home, bytes, error);
-    bool listed = false;
-    if (block && data) {
-        block->data = data;
-        block->bytes = bytes ? bytes : 1;
-        pthread_mutex_lock(&all->lock);
-        listed = list_block(all, block);
-        pthread_mutex_unlock(&all->lock);
-    }
-    if (listed)
-        return data;
-    if (data) {
-        error_set(error, ERROR_MEMORY, "no memory for %zu bytes", bytes);
-        home->ops->free(home, data);
-    }
-    free(block);
-    return NULL;
+    return replicas_alloc(&((struct several *)device)->whole, bytes, error);
 }
 
 static void several_release(struct device *device, void *memory)
 {
-    struct several *all = (struct several *)device;
-    if (!memory)
-        return;
-    pthread_mutex_lock(&all->lock);
-    struct block *block = find(all, memory);
-    size_t at = blocks_before(all, memory);
-    memmove(all->block + at - 1, all->block + at, (all->blocks - at) * sizeof(struct block *));
-    all->blocks--;
-    pthread_mutex_unlock(&all->lock);
-    for (int i = 1; i < all->count; i++)
-        all->member[i]->ops->free(all->member[i], block->copy[i].data);
-    all->member[0]->ops->free(all->member[0], memory);
-    free(block);
+    replicas_free(&((struct several *)device)->whole, memory);
 }
 
 static size_t several_memory(struct device *device)
@@ -161,57 +81,23 @@ static size_t several_used(struct device *device)
     return 0;
 }
 
-/* Bring the stream's copy of a block up to date, waiting for it: others of the same member may read it next.  The home
- * block is not written meanwhile, as its writer has finished.  NULL: the stream is marked. */
-static void *renew_copy(struct stream *s, struct block *block)
-{
-    struct device *member = s->all->member[s->member];
-    struct error error = {0};
-    void **copy = &block->copy[s->member].data;
-    if (*copy && block->copy[s->member].version == block->version)
-        return *copy;
-    if (!*copy && !(*copy = s->ops->alloc(member, block->bytes, &error))) {
-        fail(s, &error);
-        return NULL;
-    }
-    s->ops->copy(s->inner, block->data, block->bytes, *copy);
-    if (s->ops->stream_finish(s->inner, &error) < 0) {
-        fail(s, &error);
-        return NULL;
-    }
-    block->copy[s->member].version = block->version;
-    return *copy;
-}
-
 /* Where the stream's member finds what p points to, for reading.  NULL stays NULL. */
 static const void *here(struct stream *s, const void *p)
 {
-    struct several *all = s->all;
-    if (!p || s->member == 0 || !ready(s))
+    struct error error = {0};
+    if (!ready(s))
         return p;
-    pthread_mutex_lock(&all->lock);
-    struct block *block = find(all, p);
-    const char *copy = block ? renew_copy(s, block) : NULL;
-    pthread_mutex_unlock(&all->lock);
-    return copy ? copy + ((const char *)p - block->data) : p;
-}
-
-/* Note that what p points to is written; whether it is the whole's. */
-static bool note_written(struct several *all, const void *p)
-{
-    pthread_mutex_lock(&all->lock);
-    struct block *block = find(all, p);
-    if (block)
-        block->version++;
-    pthread_mutex_unlock(&all->lock);
-    return block;
+    const void *own = replicas_read(&s->all->whole, p, s->member, s->inner, &error);
+    if (error.code)
+        fail(s, &error);
+    return own;
 }
 
 /* p, which the stream's member is about to write. */
 static void *written(struct stream *s, void *p)
 {
     struct error error;
-    if (note_written(s->all, p) && s->member != 0) {
+    if (replicas_note(&s->all->whole, p) && s->member != 0) {
         error_set(&error, ERROR_DEVICE, "a stream of device %d writes memory of device 0", s->member);
         fail(s, &error);
     }
@@ -225,8 +111,8 @@ static void several_close(struct device *device)
     struct several *all = (struct several *)device;
     for (int i = 0; i < all->count; i++)
         all->member[i]->ops->close(all->member[i]);
+    replicas_end(&all->whole);
     pthread_mutex_destroy(&all->lock);
-    free(all->block);
     free(all);
 }
 
@@ -319,7 +205,7 @@ static void several_download(struct stream *s, const void *device, size_t bytes,
 static void several_copy(struct stream *s, const void *from, size_t bytes, void *to)
 {
     from = here(s, from);
-    note_written(s->all, to);
+    replicas_note(&s->all->whole, to);
     if (ready(s))
         s->ops->copy(s->inner, from, bytes, to);
 }
@@ -620,6 +506,7 @@ int several_open(struct device *const *members, int count, struct device **devic
     for (int i = 0; i < count; i++)
         all->member[i] = members[i];
     pthread_mutex_init(&all->lock, NULL);
+    replicas_init(&all->whole, all->member, count);
     describe(all);
     *device = &all->device;
     return 0;
