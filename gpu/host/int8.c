@@ -18,6 +18,7 @@ struct int8_weight {
     int outputs, columns, padded; /* padded columns: a multiple of 4 */
     float *scale;                 /* [outputs padded to whole panels] */
     uint8_t *data;
+    int32_t *soon_at; /* of struct int8_tile: the lines of its y, where rows of all outputs are written */
     struct int8_onednn *onednn;
 };
 
@@ -42,6 +43,7 @@ void int8_weight_free(struct int8_weight *w)
         return;
     free(w->scale);
     free(w->data);
+    free(w->soon_at);
     int8_onednn_free(w->onednn);
     free(w);
 }
@@ -112,6 +114,19 @@ static bool round_outputs(struct rounding *c)
     return packed;
 }
 
+/* Where a tile's y has its lines, one for every 4 columns, at an even pace. */
+static int32_t *lines_new(int columns, int outputs)
+{
+    enum { LINE = 64, ROW_LINES = KERNEL_PANEL * (int)sizeof(float) / LINE, LINES = KERNEL_INT8_ROWS * ROW_LINES };
+    int count = columns / 4;
+    int32_t *at = malloc((size_t)count * sizeof *at);
+    for (int i = 0; at && i < count; i++) {
+        int line = (int)((int64_t)i * LINES / count);
+        at[i] = line / ROW_LINES * outputs * (int)sizeof(float) + line % ROW_LINES * LINE;
+    }
+    return at;
+}
+
 struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *from, enum int8_form form)
 {
     struct int8_weight *w = calloc(1, sizeof *w);
@@ -120,11 +135,13 @@ struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *
     call.row =
         host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * member_floats(columns) * sizeof(float));
     if (w && call.row) {
-        *w = (struct int8_weight){from, outputs, columns, (int)padded_columns(columns), NULL, NULL, NULL};
+        *w = (struct int8_weight){.from = from, .outputs = outputs, .columns = columns};
+        w->padded = (int)padded_columns(columns);
         w->scale = calloc(panels_of(outputs) * KERNEL_PANEL, sizeof *w->scale);
+        w->soon_at = lines_new(w->padded, outputs);
         if (form == INT8_ONEDNN)
             w->onednn = int8_onednn_new(outputs, w->padded);
-        if (w->scale && (w->onednn || form == INT8_OWN) && round_outputs(&call))
+        if (w->scale && w->soon_at && (w->onednn || form == INT8_OWN) && round_outputs(&call))
             return w;
     }
     host_stream_fail(stream, ERROR_MEMORY, "no memory for a weight of %d x %d in 8 bits", outputs, columns);
@@ -151,13 +168,15 @@ static void multiply_panel(const struct kernels *kernels, const struct int8_weig
     int first = (int)p * KERNEL_PANEL, n = least(w->outputs - first, KERNEL_PANEL);
     int tiles = (rows + KERNEL_INT8_ROWS - 1) / KERNEL_INT8_ROWS;
     struct int8_tile tile = {.panel = w->data + p * bytes, .column_scale = w->scale + first, .columns = w->padded};
-    tile.fetch_step = 4 * KERNEL_PANEL / tiles;
+    tile.fetch_step = (size_t)(4 * KERNEL_PANEL / tiles);
+    tile.soon_at = w->soon_at;
     for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
         int count = least(rows - r, KERNEL_INT8_ROWS);
         bool whole = count == KERNEL_INT8_ROWS && n == KERNEL_PANEL;
         tile.x = x->q + (size_t)r * w->padded;
         tile.start = x->start + r;
         tile.scale = x->scale + r;
+        tile.soon = dy + (size_t)r * stride;
         tile.y = whole ? dy + (size_t)r * stride : out;
         tile.stride = whole ? stride : KERNEL_PANEL;
         tile.fetch = next + bytes / (size_t)tiles * (size_t)(r / KERNEL_INT8_ROWS);

@@ -81,9 +81,12 @@ struct int8_tile {
     const float *column_scale; /* and of an output [KERNEL_PANEL]; their product turns a sum into */
     float *y;                  /* [KERNEL_INT8_ROWS, KERNEL_PANEL], a row every `stride` floats */
     size_t stride;
-    int columns;          /* a multiple of 4 */
-    int fetch_step;       /* so many bytes for every 4 columns, from `fetch` on, are asked for: of what is read next */
-    const uint8_t *fetch;
+    int columns;               /* a multiple of 4 */
+    /* For every 4 columns two lines are asked for, which need not be there: of what is read next, fetch_step bytes on
+     * from `fetch` each time, and of what is written or read when the tile is done, at soon + soon_at[columns / 4]. */
+    const void *fetch, *soon;
+    size_t fetch_step;
+    const int32_t *soon_at;
 };
 
 /* A target's part in the change of the log-sum-exp over some columns of the vocabulary. */

@@ -298,18 +298,20 @@ static float int8_round(const struct int8_turned *t, const float *x, int n, int8
 static void int8_panel(const struct int8_tile *tile)
 {
     const uint8_t *panel = tile->panel, *fetch = tile->fetch;
-    size_t k = 0, end = (size_t)tile->columns, step = (size_t)tile->fetch_step;
-    const int8_t *x0 = tile->x, *x1 = x0 + end, *x2 = x1 + end, *x3 = x2 + end, *x4 = x3 + end, *x5 = x4 + end;
+    size_t k, line, row = (size_t)tile->columns;
+    const int8_t *x0 = tile->x, *x1 = x0 + row, *x2 = x1 + row, *x3 = x2 + row, *x4 = x3 + row, *x5 = x4 + row;
     __asm__ volatile("mov %c[start](%[tile]), %[k]\n\t"
                      ROWS(START)
                      "xor %[k], %[k]\n\t"
                      "1:\n\t" LOAD("panel")
+                     "movslq (%[soon_at],%[k]), %[line]\n\t"
                      "prefetcht1 (%[fetch])\n\t"
-                     "add %[step], %[fetch]\n\t"
+                     "prefetcht1 (%[soon],%[line])\n\t"
+                     "add %c[fetch_step](%[tile]), %[fetch]\n\t"
                      "add $256, %[panel]\n\t"
                      ROWS(SUMS)
                      "add $4, %[k]\n\t"
-                     "cmp %[end], %[k]\n\t"
+                     "cmp %c[columns](%[tile]), %k[k]\n\t"
                      "jb 1b\n\t"
                      "mov %c[y](%[tile]), %[x0]\n\t"
                      "mov %c[stride](%[tile]), %[x1]\n\t"
@@ -317,10 +319,11 @@ static void int8_panel(const struct int8_tile *tile)
                      "mov %c[scale](%[tile]), %[x3]\n\t"
                      LOAD("x2")
                      ROWS(STORE)
-                     : [panel] "+r"(panel), [fetch] "+r"(fetch), [k] "+r"(k), [x0] "+r"(x0), [x1] "+r"(x1),
-                       [x2] "+r"(x2), [x3] "+r"(x3)
-                     : [tile] "r"(tile), [x4] "r"(x4), [x5] "r"(x5), [end] "r"(end), [step] "r"(step), MEMBER(start),
-                       MEMBER(y), MEMBER(stride), MEMBER(column_scale), MEMBER(scale)
+                     : [panel] "+r"(panel), [fetch] "+r"(fetch), [k] "=&r"(k), [line] "=&r"(line), [x0] "+r"(x0),
+                       [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3)
+                     : [tile] "r"(tile), [x4] "r"(x4), [x5] "r"(x5), [soon] "r"(tile->soon),
+                       [soon_at] "r"(tile->soon_at), MEMBER(columns), MEMBER(fetch_step), MEMBER(start), MEMBER(y),
+                       MEMBER(stride), MEMBER(column_scale), MEMBER(scale)
                      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19",
                        "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm28", "xmm29", "xmm30", "xmm31");
