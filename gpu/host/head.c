@@ -10,7 +10,6 @@
 enum {
     TILE_COLUMNS = 512, /* of the vocabulary */
     TILE_ROWS = 252,    /* a multiple of KERNEL_PRODUCT_ROWS */
-    EXPANDED = 5120,    /* floats, of whole columns: they stay in the first-level cache for the product */
     ROUND = 64,         /* tiles of the vocabulary whose sums are kept apart at once */
 };
 
@@ -159,8 +158,7 @@ void host_lse_delta(struct stream *stream, const struct head *head, enum precisi
     int all = targets + rows, width = head->width;
     struct lse_call call = {.stream = stream, .head = head, .lse = lse, .target = target, .targets = targets,
                             .rows = rows, .first = least(rows, TILE_ROWS - targets % KERNEL_PRODUCT_ROWS),
-                            .expanded = EXPANDED / width / 4 * 4};
-    call.expanded = call.expanded < 4 ? 4 : least(call.expanded, TILE_COLUMNS);
+                            .expanded = host_weight_few(head->weight)};
     struct buffers b = {0};
     call.whole = host_weight_kept(stream, head->weight);
     call.member_bytes = buffers_lay(&call, NULL, &b);

@@ -102,6 +102,8 @@ void host_weight_free(struct device *, struct weight *);
 const float *host_weight_kept(struct stream *, const struct weight *);
 /* Rows first .. first + count - 1 in f32 [count, columns], written to out. Thread: any. */
 void host_weight_expand(const struct weight *, int first, int count, float *out);
+/* How many rows are best expanded at once where few rows are multiplied by them. */
+int host_weight_few(const struct weight *);
 /* Column `column` of all rows in f32 [rows]. Thread: any. */
 void host_weight_column(const struct weight *, int column, float *out);
 

@@ -15,7 +15,8 @@
 
 enum {
     TILE_ROWS = 256,         /* rows expanded at once by one thread */
-    VECTOR_ROWS = 64,        /* the same where x is a single row: the product is bound by memory, not arithmetic */
+    VECTOR_ROWS = 64,        /* of a task where x is a single row */
+    FEW_FLOATS = 5120,       /* expanded at once for few rows of x: they stay in the first-level cache */
     WORTH_SHARING = 1 << 19, /* multiplications, some 150 microseconds: less is done before the team is awake */
 };
 
@@ -120,6 +121,12 @@ int host_weight_columns(const struct weight *w)
 void host_weight_expand(const struct weight *w, int first, int count, float *out)
 {
     w->type->expand(w->stored + (size_t)first * w->row_bytes, out, (size_t)count * w->columns);
+}
+
+int host_weight_few(const struct weight *w)
+{
+    int rows = FEW_FLOATS / w->columns / 4 * 4;
+    return rows < 4 ? 4 : rows;
 }
 
 void host_weight_column(const struct weight *w, int column, float *out)
@@ -242,7 +249,8 @@ struct product {
     const struct weight *w;
     const float *whole; /* the kept copy, or NULL: then rows are expanded into scratch, a part of it for each member */
     float *scratch;
-    int tile; /* output columns of a task */
+    int tile; /* output columns of a task, */
+    int step; /* of which so many are expanded and multiplied at once */
     const float *x, *bias;
     int rows;
     float *y;
@@ -252,16 +260,17 @@ static void product_tile(void *context, size_t i, int member)
 {
     const struct product *p = context;
     int first = (int)i * p->tile, count = least(p->tile, p->w->rows - first), columns = p->w->columns;
-    const float *w = p->whole ? p->whole + (size_t)first * columns : NULL;
-    if (!w) {
-        float *own = p->scratch + (size_t)member * p->tile * columns;
-        host_weight_expand(p->w, first, count, own);
-        w = own;
+    float *expanded = p->scratch + (size_t)member * p->step * columns;
+    for (int end = first + count, at = first; at < end; at += p->step) {
+        int n = least(p->step, end - at);
+        const float *w = p->whole ? p->whole + (size_t)at * columns : expanded;
+        if (!p->whole)
+            host_weight_expand(p->w, at, n, expanded);
+        if (p->rows == 1)
+            p->stream->kernels->product(w, n, columns, p->x, p->y + at);
+        else
+            host_product(p->stream, w, n, columns, p->x, p->rows, p->y + at, p->w->rows);
     }
-    if (p->rows == 1)
-        p->stream->kernels->product(w, count, columns, p->x, p->y + first);
-    else
-        host_product(p->stream, w, count, columns, p->x, p->rows, p->y + first, p->w->rows);
     for (int r = 0; p->bias && r < p->rows; r++)
         p->stream->kernels->add(p->bias + first, 1.0f, (size_t)count, p->y + (size_t)r * p->w->rows + first);
 }
@@ -285,9 +294,10 @@ static void product(struct stream *stream, const struct weight *w, const float *
     bool from_stored = rows == 1 && w->type->block > 1; /* fewer bytes to read, which counts more than expanding them */
     p.whole = from_stored ? NULL : host_weight_kept(stream, w);
     p.tile = product_tile_rows(stream, w, p.whole, rows);
+    p.step = rows == 1 && !p.whole ? least(host_weight_few(w), p.tile) : p.tile;
     if (!p.whole)
         p.scratch = host_scratch(stream, SCRATCH_WEIGHT,
-                                 (size_t)team_size(stream->team) * p.tile * w->columns * sizeof *p.scratch);
+                                 (size_t)team_size(stream->team) * p.step * w->columns * sizeof *p.scratch);
     bool small = (size_t)w->rows * w->columns * rows < WORTH_SHARING;
     if (p.whole || p.scratch)
         team_run(small ? NULL : stream->team, (size_t)tiles(w->rows, p.tile), product_tile, &p);
