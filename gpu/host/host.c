@@ -203,7 +203,7 @@ int host_open(int threads, const char *level, struct device **device, struct err
 
     host->device.ops = &host_ops;
     host->kernels = kernels;
-    host->product_in_pieces = host_product_in_pieces();
+    host->onednn_alike = host_onednn_alike();
     host->int8_form = level ? INT8_OWN : INT8_BY_TIME;
     pthread_mutex_init(&host->lock, NULL);
     struct device_info *info = &host->info;

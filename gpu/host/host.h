@@ -26,7 +26,7 @@ struct host_device {
     struct team *team;    /* of info.threads members */
     pthread_mutex_t lock; /* guards kept and int8_form */
     enum int8_form int8_form; /* BY_TIME: not found out yet */
-    bool product_in_pieces; /* see host_product_in_pieces() */
+    bool onednn_alike;    /* see host_onednn_alike() */
     size_t keep_limit;    /* bytes that expanded weights may take: see host_keep_weights() */
     size_t kept;          /* bytes promised to weights so far */
 };
@@ -120,17 +120,8 @@ void host_feed_delta(struct stream *, const struct feed *, enum precision, const
                      int rows, float *dy);
 /* Whether products of differences are offered in a precision; if not, the stream is marked. */
 bool host_precision_offered(struct stream *, enum precision);
-/* y [rows, count] (rows of y are `stride` apart) = x [rows, columns] . w^T, w [count, columns] f32, in the calling
- * thread.  Thread: any, also from a team's pieces. */
-void host_product(struct stream *, const float *w, int count, int columns, const float *x, int rows, float *y,
-                  int stride);
-/* Whether this processor's f32 products must be formed in pieces, for rows to have the same bits in all of them. */
-bool host_product_in_pieces(void);
-/* A product of so many rows gives each the bits that it has in any larger one (oneDNN forms those of fewer rows in
- * another order: measured at all numbers of rows up to 600). */
-enum { PRODUCT_ROWS = 16 };
-/* x [rows, columns], where it has as many rows; else room [PRODUCT_ROWS, columns], x in it and zeros behind. */
-const float *host_fill(const float *x, int rows, int columns, float *room);
+/* Whether oneDNN's f32 products, of 16 rows or more, give a row the same bits here whatever the rows beside it. */
+bool host_onednn_alike(void);
 
 /* -- rows.c: device_ops that go row by row ------------------------------------------------------------------------- */
 

@@ -16,7 +16,8 @@
 enum {
     TILE_ROWS = 256,         /* rows expanded at once by one thread */
     VECTOR_ROWS = 64,        /* of a task where x is a single row */
-    FEW_FLOATS = 5120,       /* expanded at once for few rows of x: they stay in the first-level cache */
+    FEW_ROWS = 96,           /* of x, if not more, */
+    FEW_FLOATS = 5120,       /* so much is expanded at once: it stays in the first-level cache */
     WORTH_SHARING = 1 << 19, /* multiplications, some 150 microseconds: less is done before the team is awake */
 };
 
@@ -195,53 +196,21 @@ void host_embed(struct stream *stream, const struct weight *w, const int32_t *id
 
 /* -- products ------------------------------------------------------------------------------------------------------ */
 
-bool host_product_in_pieces(void)
+bool host_onednn_alike(void)
 {
     /* the instruction sets are bits, of which a greater one has a lesser one's too */
-    return ((unsigned)dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
+    return ((unsigned)dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
 }
 
-/* Without AVX-512 oneDNN takes six rows at a time and sums one to three that are left over in another order; it cuts
- * more than 144 rows as it likes, and more than 263 it may give to another kernel.  So no piece is larger than
- * PIECE_ROWS or has rows left over: where the last one had, it reaches back to some that are done already, which get
- * the same bits again.  How many rows the piece at *first takes, of a product of rows, 4 or more. */
-static int piece(int rows, int *first)
+/* y [rows, count] (rows of y are `stride` apart) = x [rows, columns] . w^T, w [count, columns], by oneDNN. */
+static void product_onednn(struct stream *stream, const float *w, int count, int columns, const float *x, int rows,
+                           float *y, int stride)
 {
-    enum { PIECE_ROWS = 96 };
-    int n = least(rows - *first, PIECE_ROWS), over = n % 6;
-    if (over == 0 || over > 3)
-        return n;
-    if (*first == 0)
-        return n - over;
-    *first -= 4 - over;
-    return n + 4 - over;
-}
-
-void host_product(struct stream *stream, const float *w, int count, int columns, const float *x, int rows, float *y,
-                  int stride)
-{
-    bool pieces = stream->device->product_in_pieces && rows > 3;
-    dnnl_status_t status = dnnl_success;
     omp_set_num_threads(1); /* of the calling thread: oneDNN goes by it, and would share the work out once more */
-    for (int first = 0, n = rows; first < rows && status == dnnl_success; first += n) {
-        if (pieces)
-            n = piece(rows, &first);
-        status = dnnl_sgemm('N', 'T', n, count, columns, 1.0f, x + (size_t)first * columns, columns, w, columns, 0.0f,
-                            y + (size_t)first * stride, stride);
-    }
+    dnnl_status_t status = dnnl_sgemm('N', 'T', rows, count, columns, 1.0f, x, columns, w, columns, 0.0f, y, stride);
     if (status != dnnl_success)
         host_stream_fail(stream, status == dnnl_out_of_memory ? ERROR_MEMORY : ERROR_DEVICE,
                          "a product of %d x %d x %d failed in oneDNN (status %d)", rows, count, columns, (int)status);
-}
-
-const float *host_fill(const float *x, int rows, int columns, float *room)
-{
-    if (rows >= PRODUCT_ROWS)
-        return x;
-    size_t filled = (size_t)rows * columns;
-    memcpy(room, x, filled * sizeof *room);
-    memset(room + filled, 0, ((size_t)PRODUCT_ROWS * columns - filled) * sizeof *room);
-    return room;
 }
 
 struct product {
@@ -252,6 +221,7 @@ struct product {
     int tile; /* output columns of a task, */
     int step; /* of which so many are expanded and multiplied at once */
     const float *x, *bias;
+    const float *laid; /* x laid out for our own kernel; NULL: oneDNN's, or for one row kernels->product() */
     int rows;
     float *y;
 };
@@ -260,19 +230,22 @@ static void product_tile(void *context, size_t i, int member)
 {
     const struct product *p = context;
     int first = (int)i * p->tile, count = least(p->tile, p->w->rows - first), columns = p->w->columns;
-    float *expanded = p->scratch + (size_t)member * p->step * columns;
+    const struct kernels *kernels = p->stream->kernels;
+    float *expanded = p->whole ? NULL : p->scratch + (size_t)member * p->step * columns;
     for (int end = first + count, at = first; at < end; at += p->step) {
         int n = least(p->step, end - at);
         const float *w = p->whole ? p->whole + (size_t)at * columns : expanded;
         if (!p->whole)
             host_weight_expand(p->w, at, n, expanded);
-        if (p->rows == 1)
-            p->stream->kernels->product(w, n, columns, p->x, p->y + at);
+        if (p->laid)
+            kernels->multiply(w, n, columns, p->laid, p->rows, p->y + at, (size_t)p->w->rows);
+        else if (p->rows == 1)
+            kernels->product(w, n, columns, p->x, p->y + at);
         else
-            host_product(p->stream, w, n, columns, p->x, p->rows, p->y + at, p->w->rows);
+            product_onednn(p->stream, w, n, columns, p->x, p->rows, p->y + at, p->w->rows);
     }
     for (int r = 0; p->bias && r < p->rows; r++)
-        p->stream->kernels->add(p->bias + first, 1.0f, (size_t)count, p->y + (size_t)r * p->w->rows + first);
+        kernels->add(p->bias + first, 1.0f, (size_t)count, p->y + (size_t)r * p->w->rows + first);
 }
 
 /* How many output columns a task takes: in one thread and with a kept copy all of them; shared out, a few tasks for
@@ -285,16 +258,18 @@ static int product_tile_rows(const struct stream *stream, const struct weight *w
     return whole ? share : least(share, TILE_ROWS);
 }
 
-static void product(struct stream *stream, const struct weight *w, const float *bias, const float *x, int rows,
-                    float *y)
+/* laid: x laid out, or NULL */
+static void product(struct stream *stream, const struct weight *w, const float *bias, const float *x,
+                    const float *laid, int rows, float *y)
 {
     if (rows == 0)
         return;
-    struct product p = {.stream = stream, .w = w, .x = x, .bias = bias, .rows = rows, .y = y};
+    struct product p = {.stream = stream, .w = w, .x = x, .laid = laid, .bias = bias, .rows = rows, .y = y};
     bool from_stored = rows == 1 && w->type->block > 1; /* fewer bytes to read, which counts more than expanding them */
     p.whole = from_stored ? NULL : host_weight_kept(stream, w);
     p.tile = product_tile_rows(stream, w, p.whole, rows);
-    p.step = rows == 1 && !p.whole ? least(host_weight_few(w), p.tile) : p.tile;
+    bool few = rows == 1 || (laid && rows <= FEW_ROWS); /* more rows would be read too often */
+    p.step = few && !p.whole ? least(host_weight_few(w), p.tile) : p.tile;
     if (!p.whole)
         p.scratch = host_scratch(stream, SCRATCH_WEIGHT,
                                  (size_t)team_size(stream->team) * p.step * w->columns * sizeof *p.scratch);
@@ -306,22 +281,42 @@ static void product(struct stream *stream, const struct weight *w, const float *
 void host_linear(struct stream *stream, const struct weight *w, const float *bias, const float *x, int rows, float *y)
 {
     if (!stream->failure.code)
-        product(stream, w, bias, x, rows, y);
+        product(stream, w, bias, x, NULL, rows, y);
 }
 
-/* Products of differences in f32, by the bit rule. */
-static void product_alike(struct stream *stream, const struct weight *w, const float *dx, int rows, float *dy)
+/* Products of so many rows give each the bits that it has in any larger one, where oneDNN has kernels for AVX-512
+ * (those of fewer rows are formed in another order: measured at all numbers of rows up to 600). */
+enum { ALIKE_ROWS = 16 };
+
+/* Fewer than ALIKE_ROWS rows, and zeros behind them. */
+static void product_filled(struct stream *stream, const struct weight *w, const float *dx, int rows, float *dy)
 {
-    if (rows >= PRODUCT_ROWS) {
-        product(stream, w, NULL, dx, rows, dy);
-        return;
-    }
-    size_t in = (size_t)PRODUCT_ROWS * w->columns, out = (size_t)PRODUCT_ROWS * w->rows;
+    size_t in = (size_t)ALIKE_ROWS * w->columns, out = (size_t)ALIKE_ROWS * w->rows, used = (size_t)rows * w->columns;
     float *room = host_scratch(stream, SCRATCH_FEW, (in + out) * sizeof *room);
     if (!room)
         return;
-    product(stream, w, NULL, host_fill(dx, rows, w->columns, room), PRODUCT_ROWS, room + in);
+    memcpy(room, dx, used * sizeof *room);
+    memset(room + used, 0, (in - used) * sizeof *room);
+    product(stream, w, NULL, room, NULL, ALIKE_ROWS, room + in);
     memcpy(dy, room + in, (size_t)rows * w->rows * sizeof *dy);
+}
+
+/* Products of differences in f32, by the bit rule.  oneDNN's for AVX-512 take 0.92 of the time of our own kernel's with
+ * many rows; before AVX-512 its kernels sum a row in an order that depends on the rows beside it. */
+static void product_alike(struct stream *stream, const struct weight *w, const float *dx, int rows, float *dy)
+{
+    if (stream->device->onednn_alike) {
+        if (rows < ALIKE_ROWS)
+            product_filled(stream, w, dx, rows, dy);
+        else
+            product(stream, w, NULL, dx, NULL, rows, dy);
+        return;
+    }
+    float *laid = host_scratch(stream, SCRATCH_LAID, (size_t)rows * kernel_laid(w->columns) * sizeof *laid);
+    if (!laid)
+        return;
+    stream->kernels->lay(dx, rows, w->columns, 0, rows, laid);
+    product(stream, w, NULL, dx, laid, rows, dy);
 }
 
 bool host_precision_offered(struct stream *stream, enum precision precision)
