@@ -99,6 +99,31 @@ static inline void put16_sum(quanta16 v, float d, float m, float *restrict dst)
     put(v, d, 1, m, dst);
 }
 
+/* 32 values d v + m, where sum, else d v, v: the low nibbles of 16 bytes, then the high ones, each less `offset`;
+ * halves: d, and m behind it */
+static inline __attribute__((always_inline)) void put_nibbles(const uint8_t *halves, int sum, const uint8_t *nibbles,
+                                                              int offset, float *restrict dst)
+{
+#if defined __AVX512F__ /* what each of 16 nibbles stands for is looked up by the low bits of a lane */
+    const __m512 numbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    uint32_t bits = load_u16(halves);
+    if (sum)
+        memcpy(&bits, halves, sizeof bits);
+    __m128 dm = _mm_cvtph_ps(_mm_cvtsi32_si128((int)bits));
+    __m512 list = (numbers - (float)offset) * _mm512_broadcastss_ps(dm);
+    if (sum)
+        list += _mm512_broadcastss_ps(_mm_movehdup_ps(dm));
+    __m512i v = _mm512_cvtepu8_epi32((__m128i)load16(nibbles));
+    _mm512_storeu_ps(dst, _mm512_permutexvar_ps(v, list));
+    _mm512_storeu_ps(dst + 16, _mm512_permutexvar_ps(_mm512_srli_epi32(v, 4), list));
+#else
+    float d = load_half(halves), m = sum ? load_half(halves + 2) : 0;
+    bytes16 q = load16(nibbles);
+    put((quanta16)(q & 15) - (int8_t)offset, d, sum, m, dst);
+    put((quanta16)(q >> 4) - (int8_t)offset, d, sum, m, dst + 16);
+#endif
+}
+
 /* -- plain numbers ------------------------------------------------------------------------------------------------- */
 
 static void expand_f32(const void *src, float *dst, size_t n)
@@ -132,24 +157,16 @@ static void expand_bf16(const void *src, float *restrict dst, size_t n)
 static void expand_q4_0(const void *src, float *restrict dst, size_t n)
 {
     const uint8_t *block = src;
-    for (; n; n -= 32, block += 18, dst += 32) {
-        bytes16 q = load16(block + 2);
-        float d = load_half(block);
-        put16((quanta16)(q & 15) - 8, d, dst);
-        put16((quanta16)(q >> 4) - 8, d, dst + 16);
-    }
+    for (; n; n -= 32, block += 18, dst += 32)
+        put_nibbles(block, 0, block + 2, 8, dst);
 }
 
 /* Q4_1: half d, half m; nibbles as Q4_0.  d v + m */
 static void expand_q4_1(const void *src, float *restrict dst, size_t n)
 {
     const uint8_t *block = src;
-    for (; n; n -= 32, block += 20, dst += 32) {
-        bytes16 q = load16(block + 4);
-        float d = load_half(block), m = load_half(block + 2);
-        put16_sum((quanta16)(q & 15), d, m, dst);
-        put16_sum((quanta16)(q >> 4), d, m, dst + 16);
-    }
+    for (; n; n -= 32, block += 20, dst += 32)
+        put_nibbles(block, 1, block + 4, 0, dst);
 }
 
 /* v of Q5_0 and Q5_1: 4 bytes of fifth bits, then nibbles as Q4_0.
