@@ -103,9 +103,11 @@ static inline __attribute__((always_inline)) void turn_step(int radix, const flo
 #pragma GCC unroll 12
             for (int k = 0; k < radix; k++)
                 v[k] = vector_load(x + (size_t)(at + k * span) * LANES);
+            if (first) {
 #pragma GCC unroll 12
-            for (int k = 0; first && k < radix; k++)
-                sight.squares[k % 4] = vector_madd(v[k], v[k], sight.squares[k % 4]);
+                for (int k = 0; k < radix; k++)
+                    sight.squares[k % 4] = vector_madd(v[k], v[k], sight.squares[k % 4]);
+            }
             if (radix == 12) {
 #pragma GCC unroll 3
                 for (int k = 0; k < 3; k++)
@@ -116,9 +118,11 @@ static inline __attribute__((always_inline)) void turn_step(int radix, const flo
             } else {
                 mix(radix, 1, v);
             }
+            if (last) {
 #pragma GCC unroll 12
-            for (int k = 0; last && k < radix; k++)
-                sight.most[k % 4] = greater_size(sight.most[k % 4], v[k]);
+                for (int k = 0; k < radix; k++)
+                    sight.most[k % 4] = greater_size(sight.most[k % 4], v[k]);
+            }
 #pragma GCC unroll 12
             for (int k = 0; k < radix; k++)
                 vector_store(y + (size_t)(at + k * span) * LANES, v[k]);
