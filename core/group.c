@@ -66,7 +66,7 @@ static void multiply(struct lane *lane, int n, const struct weight *const *w, co
     const struct device_ops *ops = lane->all->model->device->ops;
     enum precision precision = lane->all->probes->precision;
     if (ops->linears_delta)
-        ops->linears_delta(lane->stream, n, w, precision, dh, rows, dy);
+        ops->linears_delta(lane->stream, n, w, precision, dh, rows, false, dy);
     for (int i = 0; !ops->linears_delta && i < n; i++)
         ops->linear_delta(lane->stream, w[i], precision, dh, rows, dy[i]);
 }
@@ -146,8 +146,19 @@ static void attend(struct lane *lane, const struct group *g, int l, const struct
                                  own ? lane->dk : NULL, own ? lane->dv : NULL, lane->da);
 }
 
-/* The feed-forward half of a change rows->dx of x: into lane->dfeed. */
-static void feed(struct lane *lane, int l, const struct activations *a, const float *x, const struct rows *rows)
+/* Whether the device adds a branch's change to rows->dx as it is formed: nothing stands between, and the device gains by
+ * it, which none does but in 8 bits. */
+static bool joins_at_once(const struct lane *lane, const struct norm *post)
+{
+    const struct model *m = lane->all->model;
+    const struct device_ops *ops = m->device->ops;
+    return !post->weight && m->residual_scale == 1 && ops->linears_delta && ops->feed_delta &&
+           lane->all->probes->precision == PRECISION_INT8;
+}
+
+/* The feed-forward half of a change rows->dx of x: into lane->dfeed, or onto rows->dx. */
+static void feed(struct lane *lane, int l, const struct activations *a, const float *x, const struct rows *rows,
+                 bool onto)
 {
     const struct model *m = lane->all->model;
     const struct device_ops *ops = m->device->ops;
@@ -158,8 +169,8 @@ static void feed(struct lane *lane, int l, const struct activations *a, const fl
     const struct weight *up = a->up ? layer->up.weight : NULL;
     float *dup = up ? lane->dup : NULL;
     if (ops->feed_delta) {
-        struct feed feed = {m->activation, layer->gate.weight, up, layer->down.weight, a->gate, a->up};
-        ops->feed_delta(s, &feed, precision, rows->position, dh, rows->count, lane->dfeed);
+        struct feed feed = {m->activation, layer->gate.weight, up, layer->down.weight, a->gate, a->up, onto};
+        ops->feed_delta(s, &feed, precision, rows->position, dh, rows->count, onto ? rows->dx : lane->dfeed);
         return;
     }
     ops->linear_delta(s, layer->gate.weight, precision, dh, rows->count, lane->dgate);
@@ -179,20 +190,36 @@ static void join(struct lane *lane, const struct norm *post, const float *branch
     m->device->ops->add(lane->stream, dy, m->residual_scale, (size_t)rows->count * (size_t)m->width, rows->dx);
 }
 
+/* The attention's change lane->da through its last matrix, and onto rows->dx. */
+static void output(struct lane *lane, int l, const struct activations *a, const struct rows *rows)
+{
+    const struct device_ops *ops = lane->all->model->device->ops;
+    const struct layer *layer = &lane->all->model->layer[l];
+    const struct weight *w = layer->output.weight;
+    enum precision precision = lane->all->probes->precision;
+    float *dx = rows->dx;
+    if (joins_at_once(lane, &layer->attention_post)) {
+        ops->linears_delta(lane->stream, 1, &w, precision, lane->da, rows->count, true, &dx);
+        return;
+    }
+    ops->linear_delta(lane->stream, w, precision, lane->da, rows->count, lane->dy);
+    join(lane, &layer->attention_post, a->attention_branch, rows, lane->dy);
+}
+
 static void through(struct lane *lane, const struct group *g, int l, const struct activations *a,
                     const struct rows *rows, bool first, bool last)
 {
     const struct model *m = lane->all->model;
     const struct layer *layer = &m->layer[l];
+    bool onto = !m->parallel && joins_at_once(lane, &layer->ffn_post);
     attend(lane, g, l, a, rows, first, last);
     if (m->parallel)
-        feed(lane, l, a, a->input, rows);
-    m->device->ops->linear_delta(lane->stream, layer->output.weight, lane->all->probes->precision, lane->da,
-                                 rows->count, lane->dy);
-    join(lane, &layer->attention_post, a->attention_branch, rows, lane->dy);
+        feed(lane, l, a, a->input, rows, false);
+    output(lane, l, a, rows);
     if (!m->parallel)
-        feed(lane, l, a, a->middle, rows);
-    join(lane, &layer->ffn_post, a->ffn_branch, rows, lane->dfeed);
+        feed(lane, l, a, a->middle, rows, onto);
+    if (!onto)
+        join(lane, &layer->ffn_post, a->ffn_branch, rows, lane->dfeed);
 }
 
 /* In the last layer only rows that predict a target go on.  They end as the group's first rows: behind each block lie

@@ -125,6 +125,7 @@ struct feed {
     enum activation activation;
     const struct weight *gate, *up, *down; /* up NULL: none */
     const float *gate_value, *up_value;    /* the baseline's, [positions, gate.rows] */
+    bool onto;                             /* see linears_delta */
 };
 
 /* An operation's arguments come in the order: stream, what it is, what it reads, what it writes. */
@@ -200,10 +201,11 @@ struct device_ops {
                        const float *dgate, const float *dup, int rows, int width, float *dy);
     /* The next two say to the bit what operations one by one would, with less to read, round and write in between; NULL
      * where a device gains nothing by them. */
-    /* dy[i] = what linear_delta by w[i] says, for n <= LINEARS weights of as many columns. */
+    /* dy[i] = what linear_delta by w[i] says, for n <= LINEARS weights of as many columns; onto: that is added to dy[i]
+     * (a row may then differ by rounding from what linear_delta and add say). */
     void (*linears_delta)(struct stream *, int n, const struct weight *const *w, enum precision, const float *dx,
-                          int rows, float *const *dy);
-    /* dy = what linear_delta by gate and up (if any), gate_delta and linear_delta by down say. */
+                          int rows, bool onto, float *const *dy);
+    /* dy = what linear_delta by gate and up (if any), gate_delta and linear_delta by down say; dy may be dx. */
     void (*feed_delta)(struct stream *, const struct feed *, enum precision, const int32_t *position, const float *dx,
                        int rows, float *dy);
     /* to[i] = from[index[i]], rows of width columns.  index [n] host. */

@@ -35,6 +35,7 @@ struct host_device {
 enum scratch {
     SCRATCH_WEIGHT,  /* every member's expanded tile of a weight */
     SCRATCH_FEW,     /* rows of a product that are too few */
+    SCRATCH_ONTO,    /* what is added to what is there */
     SCRATCH_FEED,    /* what the gate of the feed-forward half is made of */
     SCRATCH_INT8,    /* every member's rounded rows */
     SCRATCH_BF16,    /* the same in bf16 */
@@ -104,8 +105,8 @@ const float *host_weight_kept(struct stream *, const struct weight *);
 void host_weight_expand(const struct weight *, int first, int count, float *out);
 /* How many rows are best expanded at once where few rows are multiplied by them. */
 int host_weight_few(const struct weight *);
-/* Column `column` of all rows in f32 [rows]. Thread: any. */
-void host_weight_column(const struct weight *, int column, float *out);
+/* Column `column` of rows first .. first + count - 1 in f32 [count]. Thread: any. */
+void host_weight_column(const struct weight *, int column, int first, int count, float *out);
 
 int host_weight_rows(const struct weight *);
 int host_weight_columns(const struct weight *);
@@ -115,7 +116,7 @@ void host_linear(struct stream *, const struct weight *, const float *bias, cons
 void host_linear_delta(struct stream *, const struct weight *, enum precision, const float *dx, int rows, float *dy);
 void host_weight_prepare(struct stream *, const struct weight *w, enum precision);
 void host_linears_delta(struct stream *, int n, const struct weight *const *w, enum precision, const float *dx,
-                        int rows, float *const *dy);
+                        int rows, bool onto, float *const *dy);
 void host_feed_delta(struct stream *, const struct feed *, enum precision, const int32_t *position, const float *dx,
                      int rows, float *dy);
 /* Whether products of differences are offered in a precision; if not, the stream is marked. */

@@ -158,34 +158,6 @@ struct rounded {
     int32_t *start; /* -128 times the row's sum */
 };
 
-/* The outputs of panel p for the rows, `stride` floats from row to row; next: where the panel that comes after begins,
- * so that it is in the second-level cache by then. */
-static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const uint8_t *next,
-                           const struct rounded *x, int rows, float *dy, size_t stride)
-{
-    float out[KERNEL_INT8_ROWS * KERNEL_PANEL];
-    size_t bytes = KERNEL_PANEL * (size_t)w->padded;
-    int first = (int)p * KERNEL_PANEL, n = least(w->outputs - first, KERNEL_PANEL);
-    int tiles = (rows + KERNEL_INT8_ROWS - 1) / KERNEL_INT8_ROWS;
-    struct int8_tile tile = {.panel = w->data + p * bytes, .column_scale = w->scale + first, .columns = w->padded};
-    tile.fetch_step = (size_t)(4 * KERNEL_PANEL / tiles);
-    tile.soon_at = w->soon_at;
-    for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
-        int count = least(rows - r, KERNEL_INT8_ROWS);
-        bool whole = count == KERNEL_INT8_ROWS && n == KERNEL_PANEL;
-        tile.x = x->q + (size_t)r * w->padded;
-        tile.start = x->start + r;
-        tile.scale = x->scale + r;
-        tile.soon = dy + (size_t)r * stride;
-        tile.y = whole ? dy + (size_t)r * stride : out;
-        tile.stride = whole ? stride : KERNEL_PANEL;
-        tile.fetch = next + bytes / (size_t)tiles * (size_t)(r / KERNEL_INT8_ROWS);
-        kernels->int8_panel(&tile);
-        for (int i = 0; !whole && i < count; i++)
-            memcpy(dy + (size_t)(r + i) * stride, out + i * KERNEL_PANEL, (size_t)n * sizeof *out);
-    }
-}
-
 /* -- peaks ---------------------------------------------------------------------------------------------------------
  * A few rows are one entry and little else: where a model parks attention it has no use for, one channel changes by
  * hundreds of times what the others do.  Rounding would be relative to that one, in the row and, through the weight's
@@ -211,22 +183,27 @@ static const float *take_peaks(const struct kernels *kernels, const float *x, in
     return x;
 }
 
-static void add_peaks(const struct kernels *kernels, const struct int8_weight *w, const struct peak *peak, int count,
-                      float *column, float *dy)
+/* A part of a weight's column, as long as it is asked for. */
+struct column {
+    int at;
+    float part[KERNEL_PANEL];
+};
+
+/* What a peak adds to outputs first .. first + n - 1 of its row. */
+static void add_peak(const struct kernels *kernels, const struct int8_weight *w, const struct peak *peak, int first,
+                     int n, struct column *column, float *out)
 {
-    for (int i = 0; i < count; i++) {
-        if (i == 0 || peak[i].column != peak[i - 1].column)
-            host_weight_column(w->from, peak[i].column, column);
-        kernels->add(column, peak[i].value, (size_t)w->outputs, dy + (size_t)peak[i].row * w->outputs);
-    }
+    if (column->at != peak->column)
+        host_weight_column(w->from, peak->column, first, n, column->part);
+    column->at = peak->column;
+    kernels->add(column->part, peak->value, (size_t)n, out);
 }
 
 /* -- products ------------------------------------------------------------------------------------------------------ */
 
-/* A member's buffers for rows of so many columns, and products of them with so many outputs. */
+/* A member's buffers for rows of so many columns. */
 struct buffers {
     float *turned[2], *without; /* [columns]; turned: of even rows and of odd */
-    float *column;              /* [outputs] */
     struct int8_turned turn[2];
     struct rounded x;
     struct peak *peak; /* [PEAKS * ROWS_AT_ONCE] */
@@ -236,17 +213,16 @@ struct buffers {
 };
 
 /* Lay a member's buffers out from memory on (NULL: only count); returns the bytes they take. */
-static size_t buffers_lay(int columns, int outputs, size_t onednn, char *memory, struct buffers *b)
+static size_t buffers_lay(int columns, size_t onednn, char *memory, struct buffers *b)
 {
-    size_t floats = 3 * (size_t)columns + (size_t)outputs + 2 * ROWS_AT_ONCE;
+    size_t floats = 3 * (size_t)columns + 2 * ROWS_AT_ONCE;
     size_t peaks = PEAKS * ROWS_AT_ONCE * sizeof(struct peak), bytes = ROWS_AT_ONCE * padded_columns(columns);
     size_t own = (floats * sizeof(float) + peaks + bytes + 63) / 64 * 64;
     if (memory) {
         b->turned[0] = (float *)memory;
         b->turned[1] = b->turned[0] + columns;
         b->without = b->turned[1] + columns;
-        b->column = b->without + columns;
-        b->x.scale = b->column + outputs;
+        b->x.scale = b->without + columns;
         b->x.start = (int32_t *)(b->x.scale + ROWS_AT_ONCE);
         b->peak = (struct peak *)(b->x.start + ROWS_AT_ONCE);
         b->x.q = (int8_t *)(b->peak + PEAKS * ROWS_AT_ONCE);
@@ -290,19 +266,73 @@ static void round_end(const struct kernels *kernels, int columns, int rows, stru
     }
 }
 
-/* The rounded rows times all of a weight; next: the one that comes after, if that is known. */
+static void put_row(const struct kernels *kernels, const float *x, int n, bool onto, float *y)
+{
+    if (onto)
+        kernels->sum(x, y, (size_t)n, y);
+    else
+        memcpy(y, x, (size_t)n * sizeof *x);
+}
+
+/* The outputs of panel p for the rows, `stride` floats from row to row, or onto what is there; next: where the panel
+ * that comes after begins, so that it is in the second-level cache by then. */
+static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const uint8_t *next,
+                           const struct buffers *b, int rows, bool onto, float *dy, size_t stride)
+{
+    const struct rounded *x = &b->x;
+    const struct peak *peak = b->peak, *peaks_end = peak + b->peaks;
+    struct column column = {.at = -1};
+    float out[KERNEL_INT8_ROWS * KERNEL_PANEL];
+    size_t bytes = KERNEL_PANEL * (size_t)w->padded;
+    int first = (int)p * KERNEL_PANEL, n = least(w->outputs - first, KERNEL_PANEL);
+    int tiles = (rows + KERNEL_INT8_ROWS - 1) / KERNEL_INT8_ROWS;
+    struct int8_tile tile = {.panel = w->data + p * bytes, .column_scale = w->scale + first, .columns = w->padded};
+    tile.fetch_step = (size_t)(4 * KERNEL_PANEL / tiles);
+    tile.soon_at = w->soon_at;
+    for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
+        int count = least(rows - r, KERNEL_INT8_ROWS);
+        bool peaked = peak < peaks_end && peak->row < r + count;
+        bool whole = count == KERNEL_INT8_ROWS && n == KERNEL_PANEL && !peaked;
+        tile.x = x->q + (size_t)r * w->padded;
+        tile.start = x->start + r;
+        tile.scale = x->scale + r;
+        tile.soon = dy + (size_t)r * stride;
+        tile.y = whole ? dy + (size_t)r * stride : out;
+        tile.stride = whole ? stride : KERNEL_PANEL;
+        tile.onto = whole && onto;
+        tile.fetch = next + bytes / (size_t)tiles * (size_t)(r / KERNEL_INT8_ROWS);
+        kernels->int8_panel(&tile);
+        for (; peak < peaks_end && peak->row < r + count; peak++)
+            add_peak(kernels, w, peak, first, n, &column, out + (peak->row - r) * KERNEL_PANEL);
+        for (int i = 0; !whole && i < count; i++)
+            put_row(kernels, out + i * KERNEL_PANEL, n, onto, dy + (size_t)(r + i) * stride);
+    }
+}
+
+/* What all peaks add to the outputs of panel p. */
+static void add_peaks(const struct kernels *kernels, const struct int8_weight *w, size_t p, const struct buffers *b,
+                      float *dy)
+{
+    int first = (int)p * KERNEL_PANEL, n = least(w->outputs - first, KERNEL_PANEL);
+    struct column column = {.at = -1};
+    for (const struct peak *peak = b->peak; peak < b->peak + b->peaks; peak++)
+        add_peak(kernels, w, peak, first, n, &column, dy + (size_t)peak->row * w->outputs);
+}
+
+/* The rounded rows times all of a weight, or onto what is there; next: the one that comes after, if that is known. */
 static void multiply(const struct kernels *kernels, const struct int8_weight *w, const struct int8_weight *next,
-                     const struct buffers *b, int rows, float *dy)
+                     const struct buffers *b, int rows, bool onto, float *dy)
 {
     size_t panels = panels_of(w->outputs), bytes = KERNEL_PANEL * (size_t)w->padded;
-    if (w->onednn && !int8_onednn_multiply(w->onednn, kernels, b->x.q, b->x.scale, w->scale, rows, b->onednn, dy))
+    if (w->onednn && !int8_onednn_multiply(w->onednn, kernels, b->x.q, b->x.scale, w->scale, rows, b->onednn, onto, dy))
         host_stream_fail(b->stream, ERROR_DEVICE, "a product of %d x %d in 8 bits failed in oneDNN", w->outputs,
                          w->columns);
     for (size_t p = 0; w->data && p < panels; p++) {
         const uint8_t *after = p + 1 < panels ? w->data + (p + 1) * bytes : next ? next->data : w->data;
-        multiply_panel(kernels, w, p, after, &b->x, rows, dy + p * KERNEL_PANEL, (size_t)w->outputs);
+        multiply_panel(kernels, w, p, after, b, rows, onto, dy + p * KERNEL_PANEL, (size_t)w->outputs);
     }
-    add_peaks(kernels, w, b->peak, b->peaks, b->column, dy);
+    for (size_t p = 0; w->onednn && p < panels; p++)
+        add_peaks(kernels, w, p, b, dy + p * KERNEL_PANEL);
 }
 
 struct int8_call {
@@ -311,9 +341,9 @@ struct int8_call {
     const struct int8_weight *const *w;
     const float *dx;
     int rows;
+    bool onto;
     float *const *dy;
-    int outputs; /* most of a weight, */
-    size_t onednn; /* and most that oneDNN asks for one */
+    size_t onednn; /* most that oneDNN asks for a weight */
     char *memory;
     size_t size; /* of a member's */
 };
@@ -323,13 +353,13 @@ static void int8_piece(void *context, size_t piece, int member)
     const struct int8_call *c = context;
     int columns = c->w[0]->columns, first = (int)piece * ROWS_AT_ONCE, rows = least(c->rows - first, ROWS_AT_ONCE);
     struct buffers b;
-    buffers_lay(columns, c->outputs, c->onednn, c->memory + (size_t)member * c->size, &b);
+    buffers_lay(columns, c->onednn, c->memory + (size_t)member * c->size, &b);
     b.stream = c->stream;
     for (int r = 0; r < rows; r++)
         round_row(c->stream->kernels, c->dx + (size_t)(first + r) * columns, columns, r, &b);
     round_end(c->stream->kernels, columns, rows, &b);
     for (int i = 0; i < c->count; i++)
-        multiply(c->stream->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows,
+        multiply(c->stream->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows, c->onto,
                  c->dy[i] + (size_t)first * c->w[i]->outputs);
 }
 
@@ -339,14 +369,12 @@ static size_t pieces_of(int rows)
 }
 
 void int8_products(struct stream *stream, int n, const struct int8_weight *const *w, const float *dx, int rows,
-                   float *const *dy)
+                   bool onto, float *const *dy)
 {
-    struct int8_call call = {stream, n, w, dx, rows, dy, 0, 0, NULL, 0};
-    for (int i = 0; i < n; i++) {
-        call.outputs = w[i]->outputs > call.outputs ? w[i]->outputs : call.outputs;
+    struct int8_call call = {stream, n, w, dx, rows, onto, dy, 0, NULL, 0};
+    for (int i = 0; i < n; i++)
         call.onednn = greatest(call.onednn, int8_onednn_scratch(w[i]->onednn));
-    }
-    call.size = buffers_lay(w[0]->columns, call.outputs, call.onednn, NULL, NULL);
+    call.size = buffers_lay(w[0]->columns, call.onednn, NULL, NULL);
     call.memory = host_scratch(stream, SCRATCH_INT8, (size_t)team_size(stream->team) * call.size);
     if (call.memory)
         team_run(stream->team, pieces_of(rows), int8_piece, &call);
@@ -371,9 +399,9 @@ static size_t feed_lay(const struct int8_feed *feed, char *memory, struct buffer
 {
     size_t onednn =
         greatest(int8_onednn_scratch(feed->gate->onednn), feed->up ? int8_onednn_scratch(feed->up->onednn) : 0);
-    size_t bytes = buffers_lay(feed->gate->columns, feed->gate->outputs, onednn, memory, in);
+    size_t bytes = buffers_lay(feed->gate->columns, onednn, memory, in);
     onednn = int8_onednn_scratch(feed->down->onednn);
-    return bytes + buffers_lay(feed->down->columns, feed->down->outputs, onednn, memory ? memory + bytes : NULL, out);
+    return bytes + buffers_lay(feed->down->columns, onednn, memory ? memory + bytes : NULL, out);
 }
 
 static void feed_piece(void *context, size_t piece, int member)
@@ -390,9 +418,9 @@ static void feed_piece(void *context, size_t piece, int member)
     for (int r = 0; r < rows; r++)
         round_row(kernels, c->dx + (size_t)(first + r) * columns, columns, r, &in);
     round_end(kernels, columns, rows, &in);
-    multiply(kernels, feed->gate, feed->up ? feed->up : feed->down, &in, rows, dgate);
+    multiply(kernels, feed->gate, feed->up ? feed->up : feed->down, &in, rows, false, dgate);
     if (feed->up)
-        multiply(kernels, feed->up, feed->down, &in, rows, dup);
+        multiply(kernels, feed->up, feed->down, &in, rows, false, dup);
     for (int r = 0; r < rows; r++) {
         size_t at = (size_t)c->position[first + r] * width;
         float *row = dgate + (size_t)r * width;
@@ -401,7 +429,7 @@ static void feed_piece(void *context, size_t piece, int member)
         round_row(kernels, row, width, r, &out);
     }
     round_end(kernels, width, rows, &out);
-    multiply(kernels, feed->down, NULL, &out, rows, c->dy + (size_t)first * feed->down->outputs);
+    multiply(kernels, feed->down, NULL, &out, rows, feed->onto, c->dy + (size_t)first * feed->down->outputs);
 }
 
 void int8_feed(struct stream *stream, const struct int8_feed *feed, const int32_t *position, const float *dx, int rows,

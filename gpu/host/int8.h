@@ -16,9 +16,9 @@ enum int8_form int8_choose(struct stream *, const struct weight *);
 struct int8_weight *int8_weight_new(struct stream *, const struct weight *, enum int8_form form);
 void int8_weight_free(struct int8_weight *); /* NULL ok */
 
-/* dy[i] [rows, outputs of w[i]] = dx [rows, columns] . w[i]^T for n weights of as many columns; every row of dx is
- * rounded once, with a scale of its own. */
-void int8_products(struct stream *, int n, const struct int8_weight *const *w, const float *dx, int rows,
+/* dy[i] [rows, outputs of w[i]] = dx [rows, columns] . w[i]^T, or onto dy[i], for n weights of as many columns; every
+ * row of dx is rounded once, with a scale of its own. */
+void int8_products(struct stream *, int n, const struct int8_weight *const *w, const float *dx, int rows, bool onto,
                    float *const *dy);
 
 /* struct feed of device.h, its weights rounded. */
@@ -26,6 +26,7 @@ struct int8_feed {
     enum activation activation;
     const struct int8_weight *gate, *up, *down; /* up NULL: none */
     const float *gate_value, *up_value;
+    bool onto;
 };
 
 /* feed_delta of device.h, a block of rows at a time: its products and the gate while all of it is in the cache. */

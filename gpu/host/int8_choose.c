@@ -30,7 +30,7 @@ static double time_form(struct stream *stream, const struct weight *from, enum i
     double least = INFINITY;
     for (int i = 0; w && i < TIMES; i++) {
         double start = now();
-        int8_products(stream, 1, (const struct int8_weight *const *)&w, dx, ROWS, &dy);
+        int8_products(stream, 1, (const struct int8_weight *const *)&w, dx, ROWS, false, &dy);
         least = fmin(least, now() - start);
     }
     int8_weight_free(w);

@@ -82,6 +82,7 @@ struct int8_tile {
     float *y;                  /* [KERNEL_INT8_ROWS, KERNEL_PANEL], a row every `stride` floats */
     size_t stride;
     int columns;               /* a multiple of 4 */
+    int onto;                  /* not 0: added to y */
     /* For every 4 columns two lines are asked for, which need not be there: of what is read next, fetch_step bytes on
      * from `fetch` each time, and of what is written or read when the tile is done, at soon + soon_at[columns / 4]. */
     const void *fetch, *soon;
@@ -159,8 +160,9 @@ struct kernels {
     float (*int8_round)(const struct int8_turned *, const float *y, int columns, int8_t *q, int32_t *sum);
     void (*int8_panel)(const struct int8_tile *);
     void (*int8_lift)(const int8_t *x, size_t n, uint8_t *y); /* y = x + 128 */
-    /* y[i] = (sum[i] + start[i]) * row * column[i] */
-    void (*int8_scale)(const int32_t *sum, const int32_t *start, float row, const float *column, int n, float *y);
+    /* y[i] = (sum[i] + start[i]) * row * column[i]; onto: y[i] += that */
+    void (*int8_scale)(const int32_t *sum, const int32_t *start, float row, const float *column, int n, bool onto,
+                       float *y);
 
     /* kernels_head.c */
     void (*cap)(float divisor, float softcap, size_t n, float *logit);

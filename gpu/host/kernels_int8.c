@@ -284,9 +284,19 @@ static float int8_round(const struct int8_turned *t, const float *x, int n, int8
     "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\t"                                                                           \
     "vmulps %%zmm25, %%zmm" #a ", %%zmm" #a "\n\t"
 /* Behind the loop x0 is y, x1 its stride, x3 the rows' scales. */
+#define ADD(r, a, b, c, d)                                                                                             \
+    "vbroadcastss " #r "*4(%[x3]), %%zmm24\n\t"                                                                        \
+    SCALE(a, 28) SCALE(b, 29) SCALE(c, 30) SCALE(d, 31)                                                                \
+    "vaddps (%[x0]), %%zmm" #a ", %%zmm" #a "\n\t"                                                                     \
+    "vaddps 64(%[x0]), %%zmm" #b ", %%zmm" #b "\n\t"                                                                   \
+    "vaddps 128(%[x0]), %%zmm" #c ", %%zmm" #c "\n\t"                                                                  \
+    "vaddps 192(%[x0]), %%zmm" #d ", %%zmm" #d "\n\t"                                                                  \
+    PUT(a, b, c, d)
 #define STORE(r, a, b, c, d)                                                                                           \
     "vbroadcastss " #r "*4(%[x3]), %%zmm24\n\t"                                                                        \
     SCALE(a, 28) SCALE(b, 29) SCALE(c, 30) SCALE(d, 31)                                                                \
+    PUT(a, b, c, d)
+#define PUT(a, b, c, d)                                                                                                \
     "vmovups %%zmm" #a ", (%[x0])\n\t"                                                                                 \
     "vmovups %%zmm" #b ", 64(%[x0])\n\t"                                                                               \
     "vmovups %%zmm" #c ", 128(%[x0])\n\t"                                                                              \
@@ -322,12 +332,18 @@ static void int8_panel(const struct int8_tile *tile)
                      "mov %c[column_scale](%[tile]), %[x2]\n\t"
                      "mov %c[scale](%[tile]), %[x3]\n\t"
                      LOAD("x2")
+                     "cmpl $0, %c[onto](%[tile])\n\t"
+                     "jne 2f\n\t"
                      ROWS(STORE)
+                     "jmp 3f\n\t"
+                     "2:\n\t"
+                     ROWS(ADD)
+                     "3:\n\t"
                      : [panel] "+r"(panel), [fetch] "+r"(fetch), [k] "=&r"(k), [line] "=&r"(line), [x0] "+r"(x0),
                        [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3)
                      : [tile] "r"(tile), [x4] "r"(x4), [x5] "r"(x5), [soon] "r"(tile->soon),
-                       [soon_at] "r"(tile->soon_at), MEMBER(columns), MEMBER(fetch_step), MEMBER(start), MEMBER(y),
-                       MEMBER(stride), MEMBER(column_scale), MEMBER(scale)
+                       [soon_at] "r"(tile->soon_at), MEMBER(columns), MEMBER(onto), MEMBER(fetch_step), MEMBER(start),
+                       MEMBER(y), MEMBER(stride), MEMBER(column_scale), MEMBER(scale)
                      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19",
                        "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm28", "xmm29", "xmm30", "xmm31");
@@ -347,8 +363,10 @@ static void int8_panel(const struct int8_tile *tile)
             for (int n = 0; n < KERNEL_PANEL; n++)
                 for (int i = 0; i < 4; i++)
                     sum[n] += tile->panel[k * KERNEL_PANEL + 4 * n + i] * x[k + i];
-        for (int n = 0; n < KERNEL_PANEL; n++)
-            y[n] = (float)sum[n] * (tile->scale[r] * tile->column_scale[n]);
+        for (int n = 0; n < KERNEL_PANEL; n++) {
+            float value = (float)sum[n] * (tile->scale[r] * tile->column_scale[n]);
+            y[n] = tile->onto ? y[n] + value : value;
+        }
     }
 }
 
@@ -363,11 +381,18 @@ static void int8_lift(const int8_t *x, size_t n, uint8_t *y)
         y[i] = (uint8_t)(x[i] + 128);
 }
 
-static void int8_scale(const int32_t *sum, const int32_t *start, float row, const float *column, int n, float *y)
+static void int8_scale(const int32_t *sum, const int32_t *start, float row, const float *column, int n, bool onto,
+                       float *y)
 {
+    if (onto) {
 #pragma GCC ivdep
-    for (int i = 0; i < n; i++)
-        y[i] = (float)(sum[i] + start[i]) * (row * column[i]);
+        for (int i = 0; i < n; i++)
+            y[i] += (float)(sum[i] + start[i]) * (row * column[i]);
+    } else {
+#pragma GCC ivdep
+        for (int i = 0; i < n; i++)
+            y[i] = (float)(sum[i] + start[i]) * (row * column[i]);
+    }
 }
 
 void NAME(kernels_int8, KERNELS)(struct kernels *kernels);

@@ -130,18 +130,18 @@ int host_weight_few(const struct weight *w)
     return rows < 4 ? 4 : rows;
 }
 
-void host_weight_column(const struct weight *w, int column, float *out)
+void host_weight_column(const struct weight *w, int column, int first, int count, float *out)
 {
     enum { MOST_BLOCK = 256 };
     float block[MOST_BLOCK];
     const float *whole = w->plain ? w->plain : atomic_load_explicit(&w->copy->data, memory_order_acquire);
     const uint8_t *stored = w->stored + (size_t)(column / w->type->block) * w->type->bytes;
-    for (int r = 0; r < w->rows; r++) {
+    for (int r = 0; r < count; r++) {
         if (whole) {
-            out[r] = whole[(size_t)r * w->columns + column];
+            out[r] = whole[(size_t)(first + r) * w->columns + column];
             continue;
         }
-        w->type->expand(stored + (size_t)r * w->row_bytes, block, (size_t)w->type->block);
+        w->type->expand(stored + (size_t)(first + r) * w->row_bytes, block, (size_t)w->type->block);
         out[r] = block[column % w->type->block];
     }
 }
@@ -360,8 +360,18 @@ static void product_bf16(struct stream *stream, const struct weight *w, const fl
         bf16_product(stream, weight, dx, rows, dy);
 }
 
+static void product_onto(struct stream *stream, const struct weight *w, enum precision precision, const float *dx,
+                         int rows, float *dy)
+{
+    float *room = host_scratch(stream, SCRATCH_ONTO, (size_t)rows * w->rows * sizeof *room);
+    if (!room)
+        return;
+    host_linear_delta(stream, w, precision, dx, rows, room);
+    host_add(stream, room, 1.0f, (size_t)rows * w->rows, dy);
+}
+
 void host_linears_delta(struct stream *stream, int n, const struct weight *const *w, enum precision precision,
-                        const float *dx, int rows, float *const *dy)
+                        const float *dx, int rows, bool onto, float *const *dy)
 {
     const struct int8_weight *weight[LINEARS];
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
@@ -370,18 +380,20 @@ void host_linears_delta(struct stream *stream, int n, const struct weight *const
     for (int i = 0; i < n; i++)
         if (int8)
             weight[i] = rounded(stream, w[i], PRECISION_INT8);
+        else if (onto)
+            product_onto(stream, w[i], precision, dx, rows, dy[i]);
         else if (precision == PRECISION_BF16)
             product_bf16(stream, w[i], dx, rows, dy[i]);
         else
             product_alike(stream, w[i], dx, rows, dy[i]);
     if (int8 && !stream->failure.code)
-        int8_products(stream, n, weight, dx, rows, dy);
+        int8_products(stream, n, weight, dx, rows, onto, dy);
 }
 
 void host_linear_delta(struct stream *stream, const struct weight *w, enum precision precision, const float *dx,
                        int rows, float *dy)
 {
-    host_linears_delta(stream, 1, &w, precision, dx, rows, &dy);
+    host_linears_delta(stream, 1, &w, precision, dx, rows, false, &dy);
 }
 
 void host_feed_delta(struct stream *stream, const struct feed *feed, enum precision precision, const int32_t *position,
@@ -396,7 +408,8 @@ void host_feed_delta(struct stream *stream, const struct feed *feed, enum precis
                                   up ? rounded(stream, up, PRECISION_INT8) : NULL,
                                   rounded(stream, down, PRECISION_INT8),
                                   feed->gate_value,
-                                  feed->up_value};
+                                  feed->up_value,
+                                  feed->onto};
         if (small.gate && (small.up || !up) && small.down)
             int8_feed(stream, &small, position, dx, rows, dy);
         return;
@@ -411,5 +424,5 @@ void host_feed_delta(struct stream *stream, const struct feed *feed, enum precis
         host_linear_delta(stream, up, precision, dx, rows, dup);
     host_gate_delta(stream, feed->activation, feed->gate_value, feed->up_value, position, dgate, dup, rows, gate->rows,
                     dgate);
-    host_linear_delta(stream, down, precision, dgate, rows, dy);
+    host_linears_delta(stream, 1, &down, precision, dgate, rows, feed->onto, &dy);
 }

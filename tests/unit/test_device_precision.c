@@ -158,6 +158,22 @@ static void compare(struct bench *b, enum precision precision, const char *what,
     free(y);
 }
 
+/* The same where rounding may differ: by a millionth of a row's greatest. */
+static void compare_rows(struct bench *b, enum precision precision, const char *what, const float *want,
+                         const float *got, int rows, int width)
+{
+    float *x = bench_get(b, want, (size_t)rows * width), *y = bench_get(b, got, (size_t)rows * width);
+    for (int r = 0; r < rows; r++) {
+        double most = greatest(x + (size_t)r * width, width), off = 0;
+        for (int i = 0; i < width; i++)
+            off = fmax(off, fabs((double)x[(size_t)r * width + i] - y[(size_t)r * width + i]));
+        CHECK(off <= 1e-6 * most, "%s: %s: %s, %d x %d, row %d: off by %g of %g", b->name, names[precision], what, rows,
+              width, r, off, most);
+    }
+    free(x);
+    free(y);
+}
+
 static void check_feed(struct bench *b, enum precision precision, int ffn, int width, int rows, bool with_up)
 {
     enum { POSITIONS = 7 };
@@ -181,9 +197,13 @@ static void check_feed(struct bench *b, enum precision precision, int ffn, int w
         b->ops->linear_delta(b->stream, up, precision, dx, rows, dup);
     b->ops->gate_delta(b->stream, ACTIVATION_SILU, g, u, where, dgate, dup, rows, ffn, dgate);
     b->ops->linear_delta(b->stream, down, precision, dgate, rows, apart);
-    struct feed feed = {ACTIVATION_SILU, gate, up, down, g, u};
+    struct feed feed = {ACTIVATION_SILU, gate, up, down, g, u, false};
     b->ops->feed_delta(b->stream, &feed, precision, where, dx, rows, together);
     compare(b, precision, "a feed", apart, together, (size_t)rows * width);
+    feed.onto = true;
+    b->ops->add(b->stream, dx, 1, (size_t)rows * width, apart);
+    b->ops->feed_delta(b->stream, &feed, precision, where, dx, rows, dx);
+    compare_rows(b, precision, "a feed onto its own rows", apart, dx, rows, width);
     bench_clear(b);
     b->ops->weight_free(b->device, gate);
     b->ops->weight_free(b->device, up);
@@ -230,9 +250,14 @@ static void check_linears(struct bench *b, enum precision precision, int columns
         together[i] = bench_output(b, (size_t)rows * outputs[i]);
         b->ops->linear_delta(b->stream, w[i], precision, dx, rows, apart[i]);
     }
-    b->ops->linears_delta(b->stream, 3, (const struct weight *const *)w, precision, dx, rows, together);
+    b->ops->linears_delta(b->stream, 3, (const struct weight *const *)w, precision, dx, rows, false, together);
     for (int i = 0; i < 3; i++)
         compare(b, precision, "one of three products", apart[i], together[i], (size_t)rows * outputs[i]);
+    b->ops->linears_delta(b->stream, 3, (const struct weight *const *)w, precision, dx, rows, true, together);
+    for (int i = 0; i < 3; i++) {
+        b->ops->add(b->stream, apart[i], 1, (size_t)rows * outputs[i], apart[i]);
+        compare_rows(b, precision, "a product onto another", apart[i], together[i], rows, outputs[i]);
+    }
     bench_clear(b);
     for (int i = 0; i < 3; i++) {
         b->ops->weight_free(b->device, w[i]);
