@@ -82,6 +82,8 @@ static void round_panel(void *context, size_t panel, int member)
     int columns = c->to->columns, first = (int)panel * KERNEL_PANEL;
     float *row = c->row + (size_t)member * member_floats(columns);
     int8_t *q = (int8_t *)(row + 2 * columns);
+    size_t bytes = KERNEL_PANEL * (size_t)c->to->padded; /* of which not all may be there */
+    memset((c->plain ? (uint8_t *)c->plain : c->to->data) + panel * bytes, c->plain ? 0 : 128, bytes);
     for (int n = first; n < c->to->outputs && n < first + KERNEL_PANEL; n++) {
         host_weight_expand(c->from, n, 1, row);
         int32_t sum;
@@ -103,7 +105,6 @@ static bool round_outputs(struct rounding *c)
     int8_t *data = host_memory_new(bytes);
     if (!data)
         return false;
-    memset(data, w->onednn ? 0 : 128, bytes);
     if (w->onednn)
         c->plain = data;
     else
