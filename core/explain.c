@@ -483,7 +483,9 @@ static int recall(struct job *j, struct error *error)
 static int run_probes(struct job *j, struct error *error)
 {
     bool few = (size_t)j->cost.probes_total * 4 < j->unit_count;
-    int status = few ? 0 : job_preview(j, error);
+    int status = few ? 0 : job_measure_last(j, error);
+    if (status == 0 && !few)
+        status = job_preview(j, error);
     if (status == 0)
         status = job_run_probes(j, NULL, 0, error);
     if (status == 0 && few)

@@ -149,7 +149,9 @@ int job_follow_direct(struct job *, double generating, struct error *);
 double job_direct_relevance(const struct job *, int unit, int t, int choice);
 /* Of all units for another token, from kept states: relevance [unit_count], NAN where not known. */
 int job_retarget_direct(struct job *, int t, int32_t id, float *relevance, struct error *);
-/* preview.c: estimates for all units, and the plan's probes in the order of what they promise. */
+/* preview.c: the last units' probes, which cost few rows. */
+int job_measure_last(struct job *, struct error *);
+/* Estimates for all units, and the plan's probes in the order of what they promise. */
 int job_preview(struct job *, struct error *);
 /* refine.c: f32 values in place of the estimates of the strongest units and of some others; the greatest deviation is
  * the noise floor. */

@@ -19,7 +19,7 @@ import accuracy
 
 ROOT = os.path.join(accuracy.HERE, "..", "..")
 
-REAL, PROCESSORS, PROBES, STRONGEST = 1, 2, 3, 4  # of an event, behind its kind
+REAL, PROCESSORS, STRONGEST = 1, 2, 4  # of an event, behind its kind
 
 
 def joined(path, words, count):
@@ -53,8 +53,8 @@ def first(events, kind, clock):
 
 
 def preview(events):
-    """The event that ends the preview: the last before a probe."""
-    return [event for event in events if event[PROBES] == 0][-1]
+    """The event that ends the preview."""
+    return [event for event in events if event[0] == "direct"][-1]
 
 
 def main():

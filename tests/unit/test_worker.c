@@ -179,8 +179,8 @@ static void test_retarget(void)
     worker_free(w);
 }
 
-/* As read_all(), and a copy of what is shown when the preview is there and no probe has been run; malloced [units,
- * outputs, 1 + CANDIDATES], NAN where nothing is. */
+/* As read_all(), and a copy of what direct paths have said when the preview is there; malloced [units, outputs,
+ * 1 + CANDIDATES], NAN where nothing is.  Only some of the last units are measured by then. */
 static double *read_preview(struct worker *w, struct explanation *e)
 {
     enum event_kind kind = EVENT_PROMPT;
@@ -192,16 +192,19 @@ static double *read_preview(struct worker *w, struct explanation *e)
         while (worker_next(w, e, &kind)) {
             if (kind == EVENT_UNITS) /* to be answered before the probes, by what is known then */
                 worker_retarget(w, 0, e->output[0].candidates[3].id);
-            if (kind != EVENT_DIRECT || e->cost.probes > 0)
+            if (kind != EVENT_DIRECT)
                 continue;
             free(preview);
             double *value = preview = malloc(e->unit_count * e->output_count * (1 + CANDIDATES) * sizeof *preview);
             for (size_t u = 0; u < e->unit_count; u++)
                 for (size_t t = 0; t < e->output_count; t++)
                     for (int c = 0; c <= CANDIDATES; c++)
-                        *value++ = explanation_knows(e, u, t) ? explanation_relevance(e, u, t, c) : NAN;
-            for (size_t u = 0; u < e->unit_count; u++)
-                CHECK(!e->measured[u] && !e->estimated[u], "unit %zu", u);
+                        *value++ = !explanation_knows(e, u, t) ? NAN
+                                   : e->measured[u]            ? explanation_direct(e, u, t, c)
+                                                               : explanation_relevance(e, u, t, c);
+            for (size_t u = 1; u < e->unit_count; u++)
+                CHECK(!e->measured[u - 1] || e->measured[u], "unit %zu and not the next", u - 1);
+            CHECK(!e->measured[e->unit_count / 2], "half of the units");
         }
     }
     return preview;
@@ -262,7 +265,7 @@ static void test_direct(void)
     struct explanation *wanted = run(&direct, EVENT_DONE), *e = explanation_new();
     struct worker *w = new_worker();
     enum event_kind kind = EVENT_PROMPT;
-    size_t early = 0, last = 0, rows = 0, tokens = 0;
+    size_t early = 0, last = 0, rows = 0, seen = 0, tokens = 0;
     for (worker_submit(w, &all); kind != EVENT_DONE && kind != EVENT_FAILED;) {
         if (!worker_next(w, e, &kind)) {
             CHECK(poll(&(struct pollfd){worker_fd(w), POLLIN, 0}, 1, 60000) > 0, "no event for a minute");
@@ -274,8 +277,9 @@ static void test_direct(void)
             last = e->direct_count;
             early += !e->relevance && e->unit_count >= e->token_count && explanation_knows(e, e->token_count - 1, 0);
             CHECK(e->direct_count <= tokens, "%zu tokens said, %zu measured", tokens, e->direct_count);
-            rows = e->cost.probes == 0 ? (size_t)e->cost.rows : rows;
+            rows += (size_t)e->cost.rows - seen;
         }
+        seen = (size_t)e->cost.rows;
     }
     CHECK(e->complete && e->direct_count == e->output_count, "%zu of %zu tokens", e->direct_count, e->output_count);
     if (early == 0)
