@@ -17,7 +17,8 @@ enum {
     STRONGEST = 5, /* units that end as f32 values, with those that may be as strong as one of them */
     RIVALS = 16,   /* at most so many such */
     LOUDEST = 12,  /* units that change the last states most */
-    OTHERS = 2,    /* and so many of the rest */
+    OTHERS = 2,    /* and so many of the rest, each the cheapest */
+    ALIKE = 3,     /* of so many before and behind it in their order */
     BEGIN = 2 * STRONGEST + 1, /* the strongest, and those of which too little is known */
     FIRST = BEGIN + LOUDEST + OTHERS,
     STATES = 4, /* of a unit that are looked at */
@@ -129,6 +130,16 @@ static int choose_loudest(const struct job *j, int *unit, int *count, struct err
     return status;
 }
 
+/* Of the units ranked as near to `at` as ALIKE the one that has the fewest rows. */
+static int cheapest(const struct job *j, const struct ranked *ranked, int count, int at)
+{
+    int best = at;
+    for (int i = at - ALIKE < 0 ? 0 : at - ALIKE; i < count && i <= at + ALIKE; i++)
+        if (probes_row_count(j->probes, ranked[i].unit) < probes_row_count(j->probes, ranked[best].unit))
+            best = i;
+    return ranked[best].unit;
+}
+
 /* And beside these [*count] some others, spread over all strengths. */
 static int choose_others(const struct job *j, int *unit, int *count, struct error *error)
 {
@@ -139,9 +150,11 @@ static int choose_others(const struct job *j, int *unit, int *count, struct erro
     for (int i = 0; i < n; i++)
         if (!j->probes->exact[ranked[i].unit] && !among(unit, *count, ranked[i].unit))
             ranked[rest++] = ranked[i];
-    int wanted = rest < OTHERS ? rest : OTHERS;
-    for (int i = 0; i < wanted; i++)
-        unit[(*count)++] = ranked[(2 * i + 1) * rest / (2 * wanted)].unit;
+    for (int i = 0; i < OTHERS && i < rest; i++) {
+        int other = cheapest(j, ranked, rest, (2 * i + 1) * rest / (2 * OTHERS));
+        if (!among(unit, *count, other))
+            unit[(*count)++] = other;
+    }
     free(ranked);
     return 0;
 }
