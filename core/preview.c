@@ -76,7 +76,8 @@ static int measure_some(struct job *j, struct error *error)
 int job_measure_last(struct job *j, struct error *error)
 {
     int count = 0, rows = 0;
-    if (j->method.paths == PATHS_DIRECT || j->plan->units <= FEW_UNITS)
+    /* Within a budget estimates of all units come first. */
+    if (j->method.paths == PATHS_DIRECT || j->plan->units <= FEW_UNITS || j->request->budget > 0)
         return 0;
     int *unit = malloc(((size_t)j->plan->units + 1) * sizeof *unit);
     if (!unit)

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -111,10 +112,10 @@ def started(*arguments):
 
 
 def read_until(terminal, wanted):
-    """What is said on the terminal until the wanted bytes are, or nobody writes to it any more."""
+    """What is said on the terminal until what the pattern wants is, or nobody writes to it any more."""
     said = b""
     try:
-        while wanted not in said and (chunk := os.read(terminal, 4096)):
+        while not re.search(wanted, said) and (chunk := os.read(terminal, 4096)):
             said += chunk
     except OSError:
         pass
@@ -139,7 +140,7 @@ def big_model():
 
 def cancelled():
     process, terminal = started("explain", "-m", big_model(), "-p", LONG, "--units", "token", "--format", "json")
-    said = read_until(terminal, b"probes ")
+    said = read_until(terminal, rb"probes ([4-9]\d|\d{3}) of")  # the last units, then estimates, then more
     process.send_signal(signal.SIGINT)
     before = time.monotonic()
     out, rest = finish(process, terminal)
