@@ -120,6 +120,18 @@ struct device_info {
 
 enum { LINEARS = 3 }; /* products formed together at most */
 
+enum { PACK_BLOCK = 32 }; /* columns that share a scale where rows are packed in 8 bits */
+
+/* The bytes of a packed row, a multiple of 4: f32 and bf16 as they are; in 8 bits a byte a column, filled up to whole
+ * blocks, then an f32 scale a block. */
+static inline size_t packed_bytes(enum precision precision, int width)
+{
+    size_t n = (size_t)width, blocks = (n + PACK_BLOCK - 1) / PACK_BLOCK;
+    return precision == PRECISION_INT8 ? blocks * (PACK_BLOCK + sizeof(float))
+         : precision == PRECISION_BF16 ? (n + 1) / 2 * 4
+                                       : n * sizeof(float);
+}
+
 /* The feed-forward half of a layer: down(activation(gate x) * up x), or without up. */
 struct feed {
     enum activation activation;
@@ -208,6 +220,11 @@ struct device_ops {
     /* dy = what linear_delta by gate and up (if any), gate_delta and linear_delta by down say; dy may be dx. */
     void (*feed_delta)(struct stream *, const struct feed *, enum precision, const int32_t *position, const float *dx,
                        int rows, float *dy);
+    /* Put rows [rows, width] away in less room, and take them out again: packed [rows, packed_bytes(precision, width)],
+     * aligned to 4 bytes.  bf16: rounded to nearest, ties to even.  8 bits: a block's scale is its greatest size / 127, the
+     * bytes are the nearest multiples; a block of zeros gives zeros.  What padding holds is zero. */
+    void (*pack)(struct stream *, enum precision, const float *x, int rows, int width, void *packed);
+    void (*unpack)(struct stream *, enum precision, const void *packed, int rows, int width, float *x);
     /* to[i] = from[index[i]], rows of width columns.  index [n] host. */
     void (*gather)(struct stream *, const float *from, const int32_t *index, int n, int width, float *to);
     /* For row r with target t = target[r] (host):
