@@ -398,6 +398,23 @@ static void several_gate_delta(struct stream *s, enum activation activation, con
         s->ops->gate_delta(s->inner, activation, gate, up, position, dgate, dup, rows, width, dy);
 }
 
+static void several_pack(struct stream *s, enum precision precision, const float *x, int rows, int width, void *packed)
+{
+    x = here(s, x);
+    packed = written(s, packed);
+    if (ready(s))
+        s->ops->pack(s->inner, precision, x, rows, width, packed);
+}
+
+static void several_unpack(struct stream *s, enum precision precision, const void *packed, int rows, int width,
+                           float *x)
+{
+    packed = here(s, packed);
+    x = written(s, x);
+    if (ready(s))
+        s->ops->unpack(s->inner, precision, packed, rows, width, x);
+}
+
 static void several_gather(struct stream *s, const float *from, const int32_t *index, int n, int width, float *to)
 {
     from = here(s, from);
@@ -457,12 +474,14 @@ static const struct device_ops several_ops = {
     .linear_delta = several_linear_delta,
     .attend_delta = several_attend_delta,
     .gate_delta = several_gate_delta,
+    .pack = several_pack,
+    .unpack = several_unpack,
     .gather = several_gather,
     .lse_delta = several_lse_delta,
     .logit_delta = several_logit_delta,
 };
 /* All but weight_prepare, linears_delta and feed_delta, which no card has. */
-_Static_assert(sizeof several_ops == 33 * sizeof(void (*)(void)), "an operation of device.h is missing here");
+_Static_assert(sizeof several_ops == 35 * sizeof(void (*)(void)), "an operation of device.h is missing here");
 
 /* What all members can do. */
 static void describe(struct several *all)

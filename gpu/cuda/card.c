@@ -68,6 +68,23 @@ static void card_gather(struct stream *stream, const float *from, const int32_t 
         card_check(stream, kernel_gather(stream->cuda, from, staged, n, width, to), "gathering rows");
 }
 
+static void card_pack(struct stream *stream, enum precision precision, const float *x, int rows, int width, void *packed)
+{
+    if (precision == PRECISION_F32)
+        card_copy(stream, x, (size_t)rows * packed_bytes(precision, width), packed);
+    else if (card_stream_ready(stream))
+        card_check(stream, kernel_pack(stream->cuda, precision, x, rows, width, packed), "packing rows");
+}
+
+static void card_unpack(struct stream *stream, enum precision precision, const void *packed, int rows, int width,
+                        float *x)
+{
+    if (precision == PRECISION_F32)
+        card_copy(stream, packed, (size_t)rows * packed_bytes(precision, width), x);
+    else if (card_stream_ready(stream))
+        card_check(stream, kernel_unpack(stream->cuda, precision, packed, rows, width, x), "unpacking rows");
+}
+
 /* -- memory -------------------------------------------------------------------------------------------------------- */
 
 static void *card_alloc(struct device *device, size_t bytes, struct error *error)
@@ -153,6 +170,8 @@ static const struct device_ops card_ops = {
     .linear_delta = card_linear_delta,
     .attend_delta = card_attend_delta,
     .gate_delta = card_gate_delta,
+    .pack = card_pack,
+    .unpack = card_unpack,
     .gather = card_gather,
     .lse_delta = card_lse_delta,
     .logit_delta = card_logit_delta,

@@ -60,6 +60,9 @@ cudaError_t kernel_add(cudaStream_t, const float *x, float scale, size_t n, floa
 cudaError_t kernel_add_bias(cudaStream_t, const float *bias, int rows, int columns, float *y);
 /* to[i] = from[index[i]], rows of width columns */
 cudaError_t kernel_gather(cudaStream_t, const float *from, const int32_t *index, int n, int width, float *to);
+/* 8 bits or bf16 */
+cudaError_t kernel_pack(cudaStream_t, enum precision, const float *x, int rows, int width, void *packed);
+cudaError_t kernel_unpack(cudaStream_t, enum precision, const void *packed, int rows, int width, float *x);
 
 /* -- kernels_attend.cu --------------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,12 @@
-/* kernels_rows.cu: what goes over the columns of rows: norms, RoPE, gates and their differences, sums, gathering.
+/* kernels_rows.cu: what goes over the columns of rows: norms, RoPE, gates and their differences, sums, gathering,
+ * packing.
  *
  * Differences are formed without cancellation where there is a way: a norm's from the difference of its sums of
  * squares, so that a small change keeps its digits. */
 #include "gpu/cuda/kernels.h"
+
+#include <cuda_bf16.h>
+#include <float.h>
 
 #include "gpu/cuda/launch.cuh"
 
@@ -229,5 +233,80 @@ cudaError_t kernel_gather(cudaStream_t stream, const float *from, const int32_t 
     if (elements == 0)
         return cudaSuccess;
     LAUNCH(gather_kernel, blocks_for(elements, ROW_THREADS), ROW_THREADS, 0, stream, from, index, width, elements, to);
+    return cudaGetLastError();
+}
+
+/* -- packing ------------------------------------------------------------------------------------------------------- */
+
+static_assert(PACK_BLOCK == warp_lanes, "a warp takes a block of columns");
+
+/* n: columns of all rows, with their padding. */
+__global__ void pack8_kernel(const float *x, int width, int blocks, size_t n, int8_t *packed)
+{
+    size_t bytes = (size_t)blocks * (PACK_BLOCK + sizeof(float));
+    for (size_t k = first_element(); k < n; k += element_stride()) {
+        size_t row = k / PACK_BLOCK / blocks, column = k % ((size_t)blocks * PACK_BLOCK);
+        float value = column < (size_t)width ? x[row * width + column] : 0.0f;
+        float most = warp_join<greatest_value>(fabsf(value));
+        int8_t *to = packed + row * bytes;
+        to[column] = (int8_t)rintf(value * fminf(127.0f / most, FLT_MAX)); /* finite in a block of zeros */
+        if (column % PACK_BLOCK == 0)
+            ((float *)(to + (size_t)blocks * PACK_BLOCK))[column / PACK_BLOCK] = most / 127.0f;
+    }
+}
+
+__global__ void unpack8_kernel(const int8_t *packed, int width, int blocks, size_t n, float *x)
+{
+    size_t bytes = (size_t)blocks * (PACK_BLOCK + sizeof(float));
+    for (size_t k = first_element(); k < n; k += element_stride()) {
+        size_t column = k % width;
+        const int8_t *from = packed + k / width * bytes;
+        x[k] = (float)from[column] * ((const float *)(from + (size_t)blocks * PACK_BLOCK))[column / PACK_BLOCK];
+    }
+}
+
+/* padded: the width, made even. */
+__global__ void pack16_kernel(const float *x, int width, int padded, size_t n, __nv_bfloat16 *packed)
+{
+    for (size_t k = first_element(); k < n; k += element_stride()) {
+        size_t row = k / padded, column = k % padded;
+        packed[k] = __float2bfloat16_rn(column < (size_t)width ? x[row * width + column] : 0.0f);
+    }
+}
+
+__global__ void unpack16_kernel(const __nv_bfloat16 *packed, int width, int padded, size_t n, float *x)
+{
+    for (size_t k = first_element(); k < n; k += element_stride())
+        x[k] = __bfloat162float(packed[k / width * padded + k % width]);
+}
+
+cudaError_t kernel_pack(cudaStream_t stream, enum precision precision, const float *x, int rows, int width,
+                        void *packed)
+{
+    int blocks = (width + PACK_BLOCK - 1) / PACK_BLOCK, padded = width + width % 2;
+    size_t n = (size_t)rows * (precision == PRECISION_INT8 ? blocks * PACK_BLOCK : padded);
+    if (n == 0)
+        return cudaSuccess;
+    if (precision == PRECISION_INT8)
+        LAUNCH(pack8_kernel, blocks_for(n, ROW_THREADS), ROW_THREADS, 0, stream, x, width, blocks, n, (int8_t *)packed);
+    else
+        LAUNCH(pack16_kernel, blocks_for(n, ROW_THREADS), ROW_THREADS, 0, stream, x, width, padded, n,
+               (__nv_bfloat16 *)packed);
+    return cudaGetLastError();
+}
+
+cudaError_t kernel_unpack(cudaStream_t stream, enum precision precision, const void *packed, int rows, int width,
+                          float *x)
+{
+    int blocks = (width + PACK_BLOCK - 1) / PACK_BLOCK, padded = width + width % 2;
+    size_t n = (size_t)rows * width;
+    if (n == 0)
+        return cudaSuccess;
+    if (precision == PRECISION_INT8)
+        LAUNCH(unpack8_kernel, blocks_for(n, ROW_THREADS), ROW_THREADS, 0, stream, (const int8_t *)packed, width,
+               blocks, n, x);
+    else
+        LAUNCH(unpack16_kernel, blocks_for(n, ROW_THREADS), ROW_THREADS, 0, stream, (const __nv_bfloat16 *)packed,
+               width, padded, n, x);
     return cudaGetLastError();
 }

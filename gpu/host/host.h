@@ -136,6 +136,11 @@ void host_gate_delta(struct stream *, enum activation, const float *gate, const 
 void host_add(struct stream *, const float *x, float scale, size_t n, float *y);
 void host_gather(struct stream *, const float *from, const int32_t *index, int n, int width, float *to);
 
+/* -- pack.c -------------------------------------------------------------------------------------------------------- */
+
+void host_pack(struct stream *, enum precision, const float *x, int rows, int width, void *packed);
+void host_unpack(struct stream *, enum precision, const void *packed, int rows, int width, float *x);
+
 /* -- attend.c ------------------------------------------------------------------------------------------------------ */
 
 void host_attend(struct stream *, const struct attention *, const float *factor, int first, const float *x, int rows,

@@ -1,7 +1,7 @@
 /* kernels.h: the hot loops, compiled several times for different x86-64 levels and chosen at run time.
  *
- * kernels_rows.c, kernels_product.c, kernels_attend.c, kernels_int8.c, kernels_head.c and dtype.c are compiled once for
- * each level, where KERNELS is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial
+ * kernels_rows.c, kernels_pack.c, kernels_product.c, kernels_attend.c, kernels_int8.c, kernels_head.c and dtype.c are
+ * compiled once for each level, where KERNELS is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial
  * and take plain memory; x and y of the elementwise ones may be the same array. */
 #ifndef GPU_HOST_KERNELS_H
 #define GPU_HOST_KERNELS_H
@@ -130,6 +130,10 @@ struct kernels {
 
     /* y = x, each entry the nearest bf16; what is not a number stays none */
     void (*bf16_round)(const float *x, size_t n, uint16_t *y);
+
+    /* kernels_pack.c: rows as device.h packs them in 8 bits */
+    void (*pack8)(const float *x, size_t rows, int width, void *packed);
+    void (*unpack8)(const void *packed, size_t rows, int width, float *x);
 
     /* kernels_product.c */
     /* x [rows, columns] laid out for multiply(), as rows first .. first + rows - 1 of `all`.  laid: for all rows,

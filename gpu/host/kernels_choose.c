@@ -10,6 +10,7 @@
     void kernels_head_##which(struct kernels *);                                                                       \
     void kernels_int8_##which(struct kernels *);                                                                       \
     void kernels_product_##which(struct kernels *);                                                                    \
+    void kernels_pack_##which(struct kernels *);                                                                       \
     const struct dtype_info *dtype_info_##which(uint32_t type);                                                        \
     static void fill_##which(struct kernels *kernels)                                                                  \
     {                                                                                                                  \
@@ -19,6 +20,7 @@
         kernels_head_##which(kernels);                                                                                 \
         kernels_int8_##which(kernels);                                                                                 \
         kernels_product_##which(kernels);                                                                              \
+        kernels_pack_##which(kernels);                                                                                 \
         kernels->dtype = dtype_info_##which;                                                                           \
     }
 

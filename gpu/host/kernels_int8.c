@@ -17,29 +17,6 @@
 
 typedef int8_t byte_vector __attribute__((vector_size(LANES)));
 
-/* Lane by lane the greater size. */
-static inline vector greater_size(vector most, vector x)
-{
-#if defined __AVX512DQ__
-    return (vector)_mm512_range_ps((__m512)x, (__m512)most, 11); /* sizes compared, the sign cleared */
-#else
-    return vector_max(most, (vector)((int_vector)x & 0x7fffffff));
-#endif
-}
-
-/* To the nearest integers, even where two are as near; sizes below 2^22. */
-static inline int_vector nearest(vector x)
-{
-#if defined __AVX512F__
-    return (int_vector)_mm512_cvtps_epi32((__m512)x);
-#elif defined __AVX2__
-    return (int_vector)_mm256_cvtps_epi32((__m256)x);
-#else
-    const float shifter = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
-    return (int_vector)(x + shifter) - bits_of_float(shifter);
-#endif
-}
-
 static int peak(const float *x, int n)
 {
     vector sums[2] = {{0}, {0}}, mosts[2] = {{0}, {0}};
@@ -121,7 +98,7 @@ static inline __attribute__((always_inline)) void turn_step(int radix, const flo
             if (last) {
 #pragma GCC unroll 12
                 for (int k = 0; k < radix; k++)
-                    sight.most[k % 4] = greater_size(sight.most[k % 4], v[k]);
+                    sight.most[k % 4] = vector_greater_size(sight.most[k % 4], v[k]);
             }
 #pragma GCC unroll 12
             for (int k = 0; k < radix; k++)
@@ -243,12 +220,12 @@ static float int8_round(const struct int8_turned *t, const float *x, int n, int8
         int_vector v[4];
 #pragma GCC unroll 4
         for (int k = 0; k < 4; k++)
-            v[k] = nearest(vector_load(x + i + k * LANES) * inverse);
+            v[k] = vector_nearest(vector_load(x + i + k * LANES) * inverse);
         put_bytes(v, q + i);
         sums += (v[0] + v[1]) + (v[2] + v[3]);
     }
     for (; i < n; i++) {
-        int32_t rounded = nearest(vector_set(x[i] * inverse))[0];
+        int32_t rounded = vector_nearest(vector_set(x[i] * inverse))[0];
         q[i] = (int8_t)rounded;
         total += rounded;
     }

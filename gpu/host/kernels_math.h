@@ -94,6 +94,16 @@ static inline vector vector_min(vector a, vector b)
 #endif
 }
 
+/* Lane by lane the greater size, that is without the sign; most is none below 0. */
+static inline vector vector_greater_size(vector most, vector x)
+{
+#if defined __AVX512DQ__
+    return (vector)_mm512_range_ps((__m512)x, (__m512)most, 11); /* sizes compared, the sign cleared */
+#else
+    return vector_max(most, (vector)((int_vector)x & 0x7fffffff));
+#endif
+}
+
 /* Every lane's partner, that many lanes away. */
 static inline vector vector_partner(vector v, int away)
 {
@@ -161,6 +171,19 @@ static inline int32_t bits_of_float(float x)
     int32_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
+}
+
+/* To the nearest integers, even where two are as near; sizes below 2^22. */
+static inline int_vector vector_nearest(vector x)
+{
+#if defined __AVX512F__
+    return (int_vector)_mm512_cvtps_epi32((__m512)x);
+#elif defined __AVX2__
+    return (int_vector)_mm256_cvtps_epi32((__m256)x);
+#else
+    const float shifter = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
+    return (int_vector)(x + shifter) - bits_of_float(shifter);
+#endif
 }
 
 /* exp(x) = scale (1 + rest) for -87 <= x <= 88.3; scale is a power of two, |rest| < 0.42. */

@@ -128,6 +128,27 @@ static void run_norm(struct task *t)
     t->model->ops->norm_delta(t->stream, &norm, t->model->base, t->position, t->x, ROWS, t->y);
 }
 
+/* Keys or values: rows are narrow there. */
+static void run_pack(struct task *t)
+{
+    t->model->ops->pack(t->stream, PRECISION_INT8, t->x, ROWS, KV_HEADS * HEAD_DIM, t->z);
+}
+
+static void run_unpack(struct task *t)
+{
+    t->model->ops->unpack(t->stream, PRECISION_INT8, t->z, ROWS, KV_HEADS * HEAD_DIM, t->y);
+}
+
+static void run_pack_bf16(struct task *t)
+{
+    t->model->ops->pack(t->stream, PRECISION_BF16, t->x, ROWS, KV_HEADS * HEAD_DIM, t->z);
+}
+
+static void run_unpack_bf16(struct task *t)
+{
+    t->model->ops->unpack(t->stream, PRECISION_BF16, t->z, ROWS, KV_HEADS * HEAD_DIM, t->y);
+}
+
 static void run_lse(struct task *t)
 {
     static const double lse[1] = {11};
@@ -163,6 +184,10 @@ static const struct operation {
      "GFLOP/s", true},
     {"gate_delta 1024 x 1536", run_gate, 1e-9 * ROWS * HIDDEN, "G elements/s", true},
     {"norm_delta 1024 x 576", run_norm, 1e-9 * ROWS * WIDTH, "G elements/s", true},
+    {"pack 1024 x 192 in 8 bits", run_pack, 1e-9 * ROWS * KV_HEADS * HEAD_DIM, "G elements/s", true},
+    {"unpack 1024 x 192 in 8 bits", run_unpack, 1e-9 * ROWS * KV_HEADS * HEAD_DIM, "G elements/s", true},
+    {"pack 1024 x 192 in bf16", run_pack_bf16, 1e-9 * ROWS * KV_HEADS * HEAD_DIM, "G elements/s", true},
+    {"unpack 1024 x 192 in bf16", run_unpack_bf16, 1e-9 * ROWS * KV_HEADS * HEAD_DIM, "G elements/s", true},
     {"lse_delta 128 x 576 x 49152", run_lse, 2e-9 * TARGET_ROWS * WIDTH * VOCABULARY, "GFLOP/s", true},
     {"linear 1 x 576 x 49152, Q8_0", run_vector, 1e-9 * WIDTH * VOCABULARY / 32 * 34, "GB/s stored", false},
     {"linear 1 x 576 x 49152, Q4_1", run_packed, 1e-9 * WIDTH * VOCABULARY / 32 * 20, "GB/s stored", false},

@@ -50,7 +50,7 @@ if [ $? = 77 ]; then
 fi
 command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 
-for test in rows weight precision attend head streams; do
+for test in rows pack weight precision attend head streams; do
     try "$test" "tests/unit/test_device_$test" "$device"
 done
 try "explanations" env CARD=./atmanscope DEVICE="$device" "$source/tests/parity/test_cuda.py"
@@ -63,7 +63,7 @@ fi
 
 if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck initcheck synccheck; do
-        for test in rows weight precision head; do
+        for test in rows pack weight precision head; do
             try "$tool, $test" compute-sanitizer --tool "$tool" --error-exitcode 1 "tests/unit/test_device_$test" "$device"
         done
     done

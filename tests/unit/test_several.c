@@ -147,6 +147,8 @@ static void *run_job(void *argument)
     ops->gather(s, x->base, target, 1, WIDTH, dh);
     ops->copy(s, dh, WIDTH * sizeof *dh, dx + WIDTH);
     ops->copy(s, x->output, WIDTH * sizeof *dh, dx + 2 * WIDTH);
+    ops->pack(s, PRECISION_INT8, x->base, 2, WIDTH, du);
+    ops->unpack(s, PRECISION_INT8, du, 2, WIDTH, dx + 3 * WIDTH);
     ops->lse_delta(s, &head, PRECISION_F32, x->base, 1, lse, dx, target, ROWS, job->dlse);
     ops->logit_delta(s, &head, x->base, dx, target, ROWS, wanted, 1, job->dlogit);
     ops->copy(s, dx, ROWS * WIDTH * sizeof *dx, change);
