@@ -251,7 +251,7 @@ __global__ void pack8_kernel(const float *x, int width, int blocks, size_t n, in
         int8_t *to = packed + row * bytes;
         to[column] = (int8_t)rintf(value * fminf(127.0f / most, FLT_MAX)); /* finite in a block of zeros */
         if (column % PACK_BLOCK == 0)
-            ((float *)(to + (size_t)blocks * PACK_BLOCK))[column / PACK_BLOCK] = most / 127.0f;
+            ((float *)(to + (size_t)blocks * PACK_BLOCK))[column / PACK_BLOCK] = most * (1 / 127.0f);
     }
 }
 

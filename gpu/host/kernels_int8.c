@@ -17,6 +17,16 @@
 
 typedef int8_t byte_vector __attribute__((vector_size(LANES)));
 
+/* Lane by lane the greater size. */
+static inline vector greater_size(vector most, vector x)
+{
+#if defined __AVX512DQ__
+    return (vector)_mm512_range_ps((__m512)x, (__m512)most, 11); /* sizes compared, the sign cleared */
+#else
+    return vector_max(most, (vector)((int_vector)x & 0x7fffffff));
+#endif
+}
+
 static int peak(const float *x, int n)
 {
     vector sums[2] = {{0}, {0}}, mosts[2] = {{0}, {0}};
@@ -98,7 +108,7 @@ static inline __attribute__((always_inline)) void turn_step(int radix, const flo
             if (last) {
 #pragma GCC unroll 12
                 for (int k = 0; k < radix; k++)
-                    sight.most[k % 4] = vector_greater_size(sight.most[k % 4], v[k]);
+                    sight.most[k % 4] = greater_size(sight.most[k % 4], v[k]);
             }
 #pragma GCC unroll 12
             for (int k = 0; k < radix; k++)

@@ -94,16 +94,6 @@ static inline vector vector_min(vector a, vector b)
 #endif
 }
 
-/* Lane by lane the greater size, that is without the sign; most is none below 0. */
-static inline vector vector_greater_size(vector most, vector x)
-{
-#if defined __AVX512DQ__
-    return (vector)_mm512_range_ps((__m512)x, (__m512)most, 11); /* sizes compared, the sign cleared */
-#else
-    return vector_max(most, (vector)((int_vector)x & 0x7fffffff));
-#endif
-}
-
 /* Every lane's partner, that many lanes away. */
 static inline vector vector_partner(vector v, int away)
 {

@@ -332,7 +332,7 @@ static void bf16_round(const float *x, size_t n, uint16_t *y)
 #pragma GCC ivdep
     for (size_t i = 0; i < n; i++) {
         uint32_t bits = (uint32_t)bits_of_float(x[i]), even = bits >> 16 & 1;
-        bool number = (bits & 0x7fffffff) <= 0x7f800000;
+        bool number = x[i] == x[i];
         y[i] = (uint16_t)((number ? bits + 0x7fff + even : bits | 0x400000) >> 16);
     }
 }

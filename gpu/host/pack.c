@@ -12,7 +12,7 @@ struct call {
     enum precision precision;
     const void *from;
     void *to;
-    size_t rows, width, step;     /* step: rows of a task */
+    size_t rows, width, step;    /* step: rows of a task */
     size_t from_bytes, to_bytes; /* of a row */
     void (*run)(const struct call *, const void *from, size_t rows, void *to);
 };
