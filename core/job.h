@@ -109,8 +109,12 @@ int job_feed(struct job *, struct baseline *, int at, const int32_t *ids, int n,
 int job_explain(struct job *, struct error *);
 /* Run the probes of units [count] (NULL: of all that are not measured), post what they say, and wait for the end. */
 int job_run_probes(struct job *, const int *units, int count, struct error *);
-/* The same of other probes, which the watch reports; cancelled and the deadline are filled in. */
+/* run.c: run probes that the watch reports, all that are not measured where it names none, and wait for the end;
+ * cancelled and the deadline are filled in. */
 int job_watch_probes(struct job *, struct probes *, struct probe_watch *, struct error *);
+/* A few units in the order of one group for each lane, as even as may be: malloced [count], NULL: no memory.
+ * *most: the rows of the largest group. */
+int *job_share_out(const struct job *, const int *units, int count, int *most);
 /* Units for the output tokens before token t, as far as there are none yet. */
 int job_add_output_units(struct job *, int t, struct error *);
 /* What probes are asked about output tokens first .. end - 1: into [end - first, WANTED]. */
