@@ -123,6 +123,8 @@ struct request {
     const struct zoom *zooms; /* where units are cut finer, as units_zoom() has it */
     size_t zoom_count;
     bool fresh;               /* measure also what is known from the request before */
+    bool resume;              /* keep, as far as there is memory, what the next request's probes can go on from: of a
+                               * longer output, of a prompt that begins alike */
     enum map_kind map;
     struct method method;    /* of MAP_ATMAN */
     double budget;           /* seconds for the probes; 0: no limit */

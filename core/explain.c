@@ -273,7 +273,7 @@ static double expect(const struct job *j)
     double rows = 0, rate = j->probe_rate > 0 ? j->probe_rate : 2 * j->pass_rate;
     for (size_t u = 0; u < j->unit_count; u++)
         if (!atomic_load(&j->probes->measured[u]))
-            rows += (double)j->prompt.token_count + j->output_count - 1 - j->units[u].first;
+            rows += probes_row_count(j->probes, (int)u);
     return rate > 0 ? rows / rate : 0;
 }
 
@@ -325,7 +325,11 @@ static int make_probes(struct job *j, struct error *error)
         (status = job_make_lanes(j, positions, error)) < 0)
         return status;
     job_make_states(j);
-    return probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, job_precision(j), &j->probes, error);
+    status = probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, job_precision(j), &j->probes, error);
+    if (status == 0 && j->budget.past > 0 && job_resumes(j))
+        status = past_new(j->engine->model, j->method.first_layer, (int)j->unit_count, j->budget.past,
+                          &j->probes->past, error);
+    return status;
 }
 
 /* What the explanation before this one knows of its units: told at once, and not measured again. */
@@ -357,11 +361,22 @@ static int recall(struct job *j, struct error *error)
     return status;
 }
 
-/* All units that are not measured yet, those that promise most first.  Where few are left, estimates of all would cost
- * more than they are worth: they come last, for who asks what is direct. */
+/* Whether most rows of all probes need not be run any more. */
+static bool is_little_left(const struct job *j)
+{
+    int64_t left = 0, all = 0;
+    for (int u = 0; u < (int)j->unit_count; u++) {
+        all += j->plan->positions - j->plan->start[u];
+        left += atomic_load(&j->probes->measured[u]) ? 0 : probes_row_count(j->probes, u);
+    }
+    return left * 8 < all;
+}
+
+/* All units that are not measured yet, those that promise most first.  Where little is left to run, estimates of all
+ * would cost more than they are worth: they come last, for who asks what is direct. */
 static int run_probes(struct job *j, struct error *error)
 {
-    bool few = (size_t)j->cost.probes_total * 4 < j->unit_count;
+    bool few = is_little_left(j);
     int status = few ? 0 : job_measure_last(j, error);
     if (status == 0 && !few)
         status = job_preview(j, error);

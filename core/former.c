@@ -31,17 +31,34 @@ void former_clear(struct former *f)
 }
 
 /* Final states, changes, factors. */
-static size_t bytes_of(const struct probes *p)
+static size_t state_bytes(const struct probes *p)
 {
     size_t cells = (size_t)p->plan->units * (size_t)p->targets.count, wanted = (size_t)p->targets.wanted_count;
     return cells * ((size_t)p->baseline->model->width * sizeof(float) + (1 + wanted) * sizeof(double)) +
            (size_t)p->plan->units * (size_t)p->plan->positions * sizeof(float);
 }
 
+size_t former_bytes(const struct former *f)
+{
+    return f->bytes + (f->probes && f->probes->past ? past_bytes(f->probes->past) : 0);
+}
+
+void former_shrink(struct former *f, size_t bytes)
+{
+    if (f->probes && f->probes->past)
+        past_shrink(f->probes->past, bytes);
+}
+
+/* Whether a baseline's positions are turned as in sequences that are longer than the model was first trained on. */
+static bool is_far(const struct baseline *b)
+{
+    return b->capacity > b->model->near_context;
+}
+
 void former_keep(struct former *f, struct job *j)
 {
     int prompt = (int)j->prompt.token_count, count = prompt + j->output_count - 1;
-    size_t bytes = j->probes ? bytes_of(j->probes) + j->direct.bytes : 0;
+    size_t bytes = j->probes ? state_bytes(j->probes) + j->direct.bytes : 0;
     if (!j->probes || bytes > MOST_BYTES)
         return;
     int32_t *ids = malloc((size_t)count * sizeof *ids);
@@ -56,6 +73,7 @@ void former_keep(struct former *f, struct job *j)
                          .ids = ids,
                          .count = count,
                          .bytes = bytes,
+                         .far = is_far(j->baseline),
                          .wanted = j->wanted,
                          .noise_floor = j->noise_floor,
                          .direct = j->direct};
@@ -78,21 +96,27 @@ static bool same_method(const struct method *a, const struct method *b)
            a->last_layer == b->last_layer; /* all else is in the plans' factors */
 }
 
-/* How many of the job's output tokens, from the first on, the former probes were asked about, after the same tokens. */
-static int shared_targets(const struct former *f, const struct job *j)
+/* How many positions, from the first on, say the same in both. */
+static int shared_positions(const struct former *f, const struct job *j)
 {
-    const struct targets *then = &f->probes->targets, *now = &j->probes->targets;
     int positions = j->plan->positions, prompt = (int)j->prompt.token_count, same = 0;
     while (same < f->count && same < positions &&
            f->ids[same] == (same < prompt ? j->ids[same] : j->output[same - prompt].id))
         same++;
-    if (!same_method(&f->probes->method, &j->probes->method) || now->first < then->first)
+    if (!same_method(&f->probes->method, &j->probes->method) || f->far != is_far(j->baseline))
         return 0;
     /* The minimum of a row may be that of a later key. */
     if (j->method.suppression == SUPPRESS_ROW_MIN && (same < positions || f->plan->positions != positions))
         return 0;
+    return same;
+}
+
+/* How many of the job's output tokens, from the first on, the former probes were asked about, after the same tokens. */
+static int shared_targets(const struct former *f, const struct job *j, int same)
+{
+    const struct targets *then = &f->probes->targets, *now = &j->probes->targets;
     int end = then->first + then->count < same ? then->first + then->count : same;
-    return end > now->first ? end - now->first : 0;
+    return now->first >= then->first && end > now->first ? end - now->first : 0;
 }
 
 struct key {
@@ -256,20 +280,30 @@ static int recall_all(const struct former *f, struct job *j, struct error *error
     return status;
 }
 
+/* Let the job's probes go on from the rows of the first `same` positions. */
+static void take_past(struct former *f, struct probes *now, int same)
+{
+    struct past *past = f->probes->past;
+    for (int u = 0; past && now->past && u < now->plan->units; u++)
+        if (f->from[u] >= 0)
+            past_take(now->past, u, now->plan->start[u], same, past, f->from[u]);
+}
+
 int former_recall(struct former *f, struct job *j, struct error *error)
 {
-    int status = 0;
-    f->shared = f->plan ? shared_targets(f, j) : 0;
-    if (f->shared > 0) {
-        bool moved = j->probes->targets.first != f->probes->targets.first;
+    int status = 0, same = f->plan ? shared_positions(f, j) : 0;
+    f->shared = same > 0 ? shared_targets(f, j, same) : 0;
+    if (same > 0 && !(f->from = match(f, j->plan, same)))
+        status = error_set(error, ERROR_MEMORY, "out of memory");
+    if (status == 0 && same > 0)
+        take_past(f, j->probes, same);
+    if (status == 0 && f->shared > 0) {
         j->recalled = calloc(j->unit_count + 1, sizeof *j->recalled);
-        f->from = match(f, j->plan, j->probes->targets.first + f->shared);
-        status = j->recalled && f->from ? recall_all(f, j, error) : error_set(error, ERROR_MEMORY, "out of memory");
-        if (moved) /* output that is now the prompt's end: its tokens have other numbers */
-            direct_clear(&f->direct);
-    } else {
-        direct_clear(&f->direct);
+        status = j->recalled ? recall_all(f, j, error) : error_set(error, ERROR_MEMORY, "out of memory");
     }
+    /* Of output that is now the prompt's end the tokens have other numbers. */
+    if (f->shared == 0 || j->probes->targets.first != f->probes->targets.first)
+        direct_clear(&f->direct);
     drop(f);
     return status;
 }

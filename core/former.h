@@ -4,7 +4,8 @@
  * probe is the same where the tokens, the keys that it turns up or down and the method are the same, whatever unit it
  * is of; its change of the final states then stands for the positions up to which that holds.  So a unit that was only
  * cut out of other words, or that stood there before as a token, is not measured again, and of a longer output the
- * tokens known before keep their values until its probes have run. */
+ * tokens known before keep their values until its probes have run.  Where the sequences only begin with the same tokens,
+ * the probes of what both have go on from what the former ones left (past.h). */
 #ifndef CORE_FORMER_H
 #define CORE_FORMER_H
 
@@ -17,7 +18,8 @@ struct former {
     struct probes *probes;
     int32_t *ids; /* [count] as the decoder was fed them */
     int count;
-    size_t bytes;    /* of memory, about */
+    size_t bytes;    /* of memory, about, but for the rows that its probes left */
+    bool far;        /* positions were turned as in long sequences */
     int32_t *wanted; /* what its probes were asked about */
     double noise_floor;
     struct direct direct; /* what direct paths did */
@@ -30,10 +32,15 @@ struct former {
  * that it is not kept beside what comes. */
 void former_keep(struct former *, struct job *);
 void former_clear(struct former *);
+/* Bytes of memory in all, about. */
+size_t former_bytes(const struct former *);
+/* Leave so many bytes at most of the rows that its probes left. */
+void former_shrink(struct former *, size_t bytes);
 /* Whether a prompt begins with the tokens that it was about. */
 bool former_is_of(const struct former *, const int32_t *ids, int count);
-/* Let the job's probes, which have not run, know all that the former ones say of them, with the noise floor.  Then
- * nothing is left of it but what direct paths did.  Sets job->recalled where there was anything. */
+/* Let the job's probes, which have not run, know all that the former ones say of them, with the noise floor, and have
+ * what these left to go on from.  Then nothing is left of it but what direct paths did.  Sets job->recalled where there
+ * was anything. */
 int former_recall(struct former *, struct job *, struct error *);
 /* What was measured together with output token t on direct paths, if all of that is about the job's tokens; else NULL.
  */

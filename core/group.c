@@ -17,13 +17,25 @@ static int least(int a, int b)
 
 void group_add(struct group *g, const struct probes *p, int unit)
 {
-    int start = probes_first_row(p, unit), first = probes_first_target_row(p, unit), end = probes_end_row(p);
+    int begin = probes_first_row(p, unit), first = probes_first_target_row(p, unit), end = probes_end_row(p);
+    int start = probes_are_direct(p) ? begin : p->plan->start[unit];
     g->unit[g->count] = unit;
-    g->span[g->count] = (struct probe_span){g->rows, start, end - start, g->rows, start};
+    g->span[g->count] = (struct probe_span){g->rows, begin, end - begin, g->rows, start};
     g->target_span[g->count] = (struct probe_span){g->target_rows, first, end - first, g->rows, start};
-    g->rows += end - start;
+    g->resumed |= begin > start;
+    g->rows += end - begin;
     g->target_rows += end - first;
     g->count++;
+}
+
+int group_begin(struct lane *lane, const struct group *g, struct error *error)
+{
+    struct probes *p = lane->all->probes;
+    int status = 0;
+    for (int i = 0; p->past && g->target_rows > 0 && status == 0 && i < g->count; i++)
+        status = past_begin(p->past, lane->stream, g->unit[i], p->precision, g->span[i].key_position,
+                            g->span[i].query_position, probes_end_row(p), error);
+    return status;
 }
 
 void group_upload(struct lane *lane, const struct group *g)
@@ -126,6 +138,55 @@ static int cut_spans(const struct probe_span *from, int count, const struct rows
     return n;
 }
 
+/* -- keys and values of the rows before ---------------------------------------------------------------------------- */
+
+/* Put away what the group's rows make of keys or values in layer l: rows [g->rows]. */
+static void put_away(struct lane *lane, const struct group *g, int l, enum past_part part, const float *rows)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    int width = m->kv_heads * m->head_dim;
+    m->device->ops->pack(lane->stream, p->precision, rows, g->rows, width, lane->packed);
+    for (int i = 0; i < g->count; i++) {
+        const struct probe_span *span = &g->span[i];
+        past_write(p->past, lane->stream, g->unit[i], p->precision, l, part, span->query_position, span->query_count,
+                   (const char *)lane->packed + (size_t)span->query_row * packed_bytes(p->precision, width));
+    }
+}
+
+/* Keys and values of all rows of a probe, the group's i-th: to lane->keys and values, from row `at` on. */
+static void bring_back(struct lane *lane, const struct group *g, int i, int l, int at)
+{
+    const struct probes *p = lane->all->probes;
+    const struct model *m = lane->all->model;
+    const struct probe_span *span = &g->span[i];
+    size_t width = (size_t)(m->kv_heads * m->head_dim), kept = (size_t)(span->query_position - span->key_position);
+    size_t from = (size_t)span->query_row * width, bytes = (size_t)span->query_count * width * sizeof(float);
+    float *keys = lane->keys + (size_t)at * width, *values = lane->values + (size_t)at * width;
+    if (kept > 0)
+        past_read(p->past, lane->stream, g->unit[i], p->precision, l, span->query_position, keys, values);
+    m->device->ops->copy(lane->stream, lane->dk + from, bytes, keys + kept * width);
+    m->device->ops->copy(lane->stream, lane->dv + from, bytes, values + kept * width);
+}
+
+/* The same of the group's probes from the i-th on, as many of the spans' as there is room for, which then say where.
+ * Returns how many. */
+static int bring_some_back(struct lane *lane, const struct group *g, int i, int l, struct probe_span *span, int count)
+{
+    int rows = 0, n = 0;
+    for (; n < count; n++) {
+        int more = lane->all->probes->plan->positions - span[n].key_position;
+        if (rows + more > lane->all->room.rows)
+            break;
+        span[n].key_row = rows;
+        bring_back(lane, g, i + n, l, rows);
+        rows += more;
+    }
+    return n;
+}
+
+/* -- a layer ------------------------------------------------------------------------------------------------------- */
+
 /* What changes in the attention's output, before its last matrix: into lane->da.  In the first touched layer queries,
  * keys and values are still the baseline's. */
 static void attend(struct lane *lane, const struct group *g, int l, const struct activations *a,
@@ -134,16 +195,20 @@ static void attend(struct lane *lane, const struct group *g, int l, const struct
     const struct probes *p = lane->all->probes;
     const struct model *m = lane->all->model;
     struct probe_span span[GROUP_PROBES];
+    size_t positions = (size_t)p->plan->positions;
     int probe = 0, count = cut_spans(last ? g->target_span : g->span, g->count, rows, span, &probe);
     struct attention attention = baseline_attention(p->baseline, l, p->plan->positions);
     attention.suppression = p->method.suppression;
-    if (l > p->method.last_layer)
-        probe = GROUP_PROBES; /* ones */
+    const float *factor = lane->factor + (size_t)(l > p->method.last_layer ? GROUP_PROBES /* ones */ : probe) * positions;
     const float *dq = first ? NULL : lane->dq + (size_t)rows->first * (size_t)(m->heads * m->head_dim);
-    bool own = !first && !probes_are_direct(p);
-    m->device->ops->attend_delta(lane->stream, &attention, count, span,
-                                 lane->factor + (size_t)probe * (size_t)p->plan->positions, a->query, a->attended, dq,
-                                 own ? lane->dk : NULL, own ? lane->dv : NULL, lane->da);
+    bool own = !first && !probes_are_direct(p), again = own && g->resumed;
+    const float *dk = again ? lane->keys : own ? lane->dk : NULL, *dv = again ? lane->values : own ? lane->dv : NULL;
+    for (int at = 0, n = count; at < count; at += n) {
+        if (again)
+            n = bring_some_back(lane, g, probe + at, l, span + at, count - at);
+        m->device->ops->attend_delta(lane->stream, &attention, n, span + at, factor + (size_t)at * positions, a->query,
+                                     a->attended, dq, dk, dv, lane->da);
+    }
 }
 
 /* Whether the device adds a branch's change to rows->dx as it is formed: nothing stands between, and the device gains by
@@ -250,6 +315,10 @@ void group_layer(struct lane *lane, const struct group *g, int l, const struct a
             m->device->ops->copy(lane->stream, lane->zero, (size_t)rows.count * d * sizeof(float), rows.dx);
         else
             project(lane, l, a, &rows, !last, !probes_are_direct(all->probes));
+    }
+    if (all->probes->past && !first) {
+        put_away(lane, g, l, PAST_KEYS, lane->dk);
+        put_away(lane, g, l, PAST_VALUES, lane->dv);
     }
     for (int at = 0; at < (last ? g->target_rows : g->rows); at += all->block) {
         struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d,

@@ -126,6 +126,9 @@ enum precision job_precision(const struct job *);
  * limit is too low for it. */
 int job_make_room(struct job *, int positions, int targets, struct error *);
 int job_make_lanes(struct job *, int positions, struct error *);
+/* Whether rows are kept for the next explanation's probes: it is asked for, and what later keys are does not matter to
+ * them. */
+bool job_resumes(const struct job *);
 /* Before the explanation's probes take their memory: let go what the former ones left where the user's limit has not
  * the room for both. */
 void job_make_states(struct job *);

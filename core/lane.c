@@ -30,6 +30,30 @@ size_t lanes_bytes(const struct model *m, int capacity, const struct lanes_room 
     return (size_t)room->count * (floats * sizeof(float) + (size_t)room->rows * host);
 }
 
+static size_t packed_most(int width)
+{
+    size_t bytes = packed_bytes(PRECISION_F32, width), low = packed_bytes(PRECISION_INT8, width);
+    return bytes > low ? bytes : low;
+}
+
+size_t lanes_past_bytes(const struct model *m, const struct lanes_room *room)
+{
+    int kv = m->kv_heads * m->head_dim;
+    return (size_t)room->count * (size_t)room->rows * (2 * (size_t)kv * sizeof(float) + packed_most(kv));
+}
+
+int lane_make_past(struct lane *lane, struct error *error)
+{
+    int kv = lane->all->model->kv_heads * lane->all->model->head_dim;
+    size_t rows = (size_t)lane->all->room.rows;
+    lane->keys = pool_floats(&lane->pool, rows, (size_t)kv);
+    lane->values = pool_floats(&lane->pool, rows, (size_t)kv);
+    lane->packed = pool_floats(&lane->pool, rows, packed_most(kv) / sizeof(float));
+    if (lane->pool.status < 0 && error)
+        *error = lane->pool.error;
+    return lane->pool.status;
+}
+
 struct lanes_room lanes_like(const struct model *m, int capacity)
 {
     const struct device_info *info = m->device->ops->info(m->device);

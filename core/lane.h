@@ -23,7 +23,8 @@ struct group {
     struct probe_span span[GROUP_PROBES];        /* queries: all rows; on direct paths those that predict a target */
     struct probe_span target_span[GROUP_PROBES]; /* queries: rows that predict a target */
     int rows, target_rows;
-    size_t at; /* its first row among the lane's */
+    bool resumed; /* some probe goes on from rows that are in probes->past */
+    size_t at;    /* its first row among the lane's */
 };
 
 /* One lane's thread, stream and memory. */
@@ -36,6 +37,8 @@ struct lane {
     float *dx;                 /* [parked, width] of all rows on their way */
     float *dq;                 /* [rows, heads * head_dim] of a group */
     float *dk, *dv;            /* [rows, kv_heads * head_dim] of a group */
+    float *keys, *values;      /* the same of a few probes that go on, with those before; NULL: none did so far */
+    void *packed;              /* [rows] of either, with them */
     float *dt, *dh, *dy, *dfeed; /* [block, width] */
     float *zero;               /* [block, width] */
     float *da;                 /* [block, heads * head_dim] */
@@ -76,9 +79,16 @@ struct lanes {
     struct error error;
 };
 
+/* Room for what probes->past has, which the lane keeps; asked for by the lane itself. */
+int lane_make_past(struct lane *, struct error *);
+/* The bytes that this takes of all lanes. */
+size_t lanes_past_bytes(const struct model *, const struct lanes_room *);
+
 /* -- group.c ------------------------------------------------------------------------------------------------------- */
 
 void group_add(struct group *, const struct probes *, int unit);
+/* Before its first layer. */
+int group_begin(struct lane *, const struct group *, struct error *);
 /* Bring what the group's rows are to the device. */
 void group_upload(struct lane *, const struct group *);
 /* The group's rows from layer l to the next; activations: the layer's. */

@@ -53,6 +53,7 @@ void probes_free(struct probes *p)
     if (!p)
         return;
     pool_free(&p->pool);
+    past_free(p->past);
     pthread_mutex_destroy(&p->results);
     free(p->dlse);
     free(p->dlogit);
@@ -79,15 +80,24 @@ int probes_end_row(const struct probes *p)
     return probes_are_direct(p) ? p->targets.first + p->targets.count : p->plan->positions;
 }
 
+/* Where a probe begins or goes on: a target of which nothing is known needs its row even if `past` has that. */
+static int begin_row(const struct probes *p, int unit)
+{
+    int start = p->plan->start[unit], needed = p->targets.first + p->known[unit];
+    int there = p->past ? past_end(p->past, unit, p->precision) : 0;
+    there = there < needed ? there : needed;
+    return there > start ? there : start;
+}
+
 int probes_first_target_row(const struct probes *p, int unit)
 {
-    int start = p->plan->start[unit], first = p->targets.first, end = probes_end_row(p);
+    int start = begin_row(p, unit), first = p->targets.first, end = probes_end_row(p);
     return start < first ? first : start < end ? start : end;
 }
 
 int probes_first_row(const struct probes *p, int unit)
 {
-    return probes_are_direct(p) ? probes_first_target_row(p, unit) : p->plan->start[unit];
+    return probes_are_direct(p) ? probes_first_target_row(p, unit) : begin_row(p, unit);
 }
 
 int probes_row_count(const struct probes *p, int unit)
@@ -297,6 +307,8 @@ static void report_group(struct lane *lane, const struct group *g)
     struct lanes *all = lane->all;
     pthread_mutex_lock(&all->lock);
     for (int i = 0; i < g->count; i++) {
+        if (all->probes->past && g->target_rows > 0)
+            past_done(all->probes->past, g->unit[i], all->probes->precision, probes_end_row(all->probes));
         all->probes->exact[g->unit[i]] = all->probes->precision == PRECISION_F32;
         atomic_store(&all->probes->measured[g->unit[i]], true);
     }
@@ -327,6 +339,8 @@ static int wave_run(struct lane *lane, struct error *error)
 {
     struct lanes *all = lane->all;
     int first = all->probes->method.first_layer, status = 0;
+    for (int i = 0; status == 0 && i < lane->wave_count; i++)
+        status = group_begin(lane, &lane->wave[i], error);
     for (int l = all->walker ? 0 : first; status == 0 && l < all->model->layers; l++) {
         const struct activations *a;
         if ((status = meet(all, l, &a, error)) == 0 && l >= first)
@@ -361,6 +375,9 @@ static int lane_prepare(struct lane *lane, struct error *error)
         lane->host.dlogit = room;
         lane->host.wanted = wanted;
     }
+    int status = p->past && !lane->keys ? lane_make_past(lane, error) : 0;
+    if (status < 0)
+        return status;
     if (p->method.last_layer < all->model->layers - 1) {
         float *host = malloc(ones * sizeof *host);
         if (!host)
@@ -368,12 +385,10 @@ static int lane_prepare(struct lane *lane, struct error *error)
         for (size_t i = 0; i < ones; i++)
             host[i] = 1;
         ops->upload(lane->stream, host, ones * sizeof *host, lane->factor + ones);
-        int status = ops->stream_finish(lane->stream, error);
+        status = ops->stream_finish(lane->stream, error);
         free(host);
-        if (status < 0)
-            return status;
     }
-    return 0;
+    return status;
 }
 
 static void *lane_main(void *argument)

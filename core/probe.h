@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "core/decoder.h"
+#include "core/past.h"
 #include "core/plan.h"
 
 /* What the probes are asked about: the log-probabilities of some tokens after some positions. */
@@ -40,6 +41,7 @@ struct probes {
     int *known;            /* [units] of one that is not measured: it may be read of the targets before this one, which
                             * another run left */
     bool *exact;           /* [units] whether what may be read was formed in f32 */
+    struct past *past;     /* their changed keys and values, from which they go on and which they leave; NULL: none */
 };
 
 int probes_new(const struct baseline *, struct stream *, const struct plan *, const struct method *,
@@ -50,8 +52,8 @@ void probes_free(struct probes *); /* NULL ok */
 int probes_first_target(const struct probes *, int unit);
 /* Whether they go by direct paths: their rows are then those that predict a target. */
 bool probes_are_direct(const struct probes *);
-/* The position of a probe's first row, for none before it changes; and of its first that predicts a target; the
- * end where there is none.  The end: the position behind all rows. */
+/* The position of a probe's first row in a run, for none before it changes, and those that `past` has need not be run
+ * again; and of its first that predicts a target; the end where there is none.  The end: the position behind all rows. */
 int probes_first_row(const struct probes *, int unit);
 int probes_first_target_row(const struct probes *, int unit);
 int probes_end_row(const struct probes *);

@@ -5,7 +5,8 @@
 static bool suits(const struct job *j, const struct task *task)
 {
     const struct task *made = &j->task;
-    if (!j->baseline || j->baseline->capacity < task->positions || (task->probes && !made->probes))
+    if (!j->baseline || j->baseline->capacity < task->positions || (task->probes && !made->probes) ||
+        (task->resume && !made->resume))
         return false;
     return task->limit == 0 || (int64_t)task->units * (task->targets + task->positions) <=
                                    (int64_t)made->units * (made->targets + made->positions);
@@ -26,6 +27,12 @@ static int plan_budget(struct job *j, struct task *task, struct error *error)
     return status;
 }
 
+bool job_resumes(const struct job *j)
+{
+    const struct method *m = &j->request->method;
+    return j->request->resume && m->paths != PATHS_DIRECT && m->suppression != SUPPRESS_ROW_MIN;
+}
+
 int job_make_room(struct job *j, int positions, int targets, struct error *error)
 {
     const struct engine *e = j->engine;
@@ -33,6 +40,7 @@ int job_make_room(struct job *j, int positions, int targets, struct error *error
                         .targets = targets,
                         .units = (int)j->unit_count + targets,
                         .probes = j->request->explain && j->request->map == MAP_ATMAN,
+                        .resume = job_resumes(j),
                         .copied = atomic_load(&e->rounded) ? e->precision : PRECISION_F32,
                         .limit = e->memory};
     j->cost.limit_bytes = j->budget.limit;
@@ -43,11 +51,12 @@ int job_make_room(struct job *j, int positions, int targets, struct error *error
     j->lanes = NULL;
     j->baseline = NULL;
     task.used = e->device->ops->used(e->device);
-    if (task.used > j->former.bytes) /* it makes way where it must: job_make_states() */
-        task.used -= j->former.bytes;
+    if (task.used > former_bytes(&j->former)) /* it makes way where it must: job_make_states() */
+        task.used -= former_bytes(&j->former);
     int status = plan_budget(j, &task, error);
     if (status < 0)
         return status;
+    former_shrink(&j->former, j->budget.past);
     j->task = task;
     j->cost.limit_bytes = j->budget.limit;
     return baseline_new(e->model, j->budget.capacity, j->budget.keep, &j->baseline, error);
@@ -67,6 +76,7 @@ int job_make_lanes(struct job *j, int positions, struct error *error)
 void job_make_states(struct job *j)
 {
     const struct engine *e = j->engine;
+    former_shrink(&j->former, j->budget.past);
     size_t used = e->device->ops->used(e->device), cells = j->unit_count * (size_t)j->output_count;
     size_t states = cells * ((size_t)e->model->width * sizeof(float) + (1 + WANTED) * sizeof(double));
     if (used > 0 && e->memory > 0 && used + states > e->memory)

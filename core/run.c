@@ -1,5 +1,5 @@
-/* run.c: a run of probes on the lanes, from the worker's thread: weights made ready, units shared out, lanes halved where
- * there is not the memory. */
+/* run.c: a run of probes on the lanes, from the worker's thread: weights made ready, units shared out, lanes halved
+ * where there is not the memory. */
 #include "core/job.h"
 
 #include <stdlib.h>

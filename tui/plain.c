@@ -68,7 +68,7 @@ static void keep(struct plain *plain)
 int plain_measure(struct plain *plain, struct error *error)
 {
     struct request request = run_request(&plain->run, plain->prompt, plain->length);
-    request.explain = true;
+    request.explain = request.resume = true;
     plain->stream = (struct stream){.visible = true};
     plain->told = clock_now();
     fflush(stdout);

@@ -48,7 +48,7 @@ unsigned screen_measure(struct screen *screen)
     request.prompt_length = screen->editor.length;
     request.images = screen->images;
     request.image_count = screen->image_count;
-    request.explain = request.direct = true;
+    request.explain = request.direct = request.resume = true;
     if (view_is_stale(&screen->view)) {
         screen->view.token = 0;
         screen->view.typed.id = -1;

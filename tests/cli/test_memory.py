@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """--memory: the limit is kept, by bytes that the system counted; numbers do not depend on it; what cannot be kept is
-refused."""
+refused; a session keeps to it too, and what it leaves is for going on from."""
 import json
 import os
 import re
 import resource
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -88,6 +89,28 @@ def copies_kept(precision):
     print(f"{precision}: {tight['cost']['peak_bytes'] / 1e6:.0f} MB within {needed.group(1)}")
 
 
+def session(limit, prompts):
+    """Rows of the maps of prompts that begin alike, and the peak in the end."""
+    request = dict(generate=1, units="token", suppression=1, factor=0.1, layers=[0, -1], resume=True)
+    lines = "".join(json.dumps({"prompt": prompt, **request}) + "\n" for prompt in prompts)
+    answers = subprocess.run(["./tests/parity/ask_worker", "-p", "int8", "-t", "2", "-m", str(limit), model()],
+                             input=lines.encode(), stdout=subprocess.PIPE, check=False).stdout.splitlines()
+    answers = [json.loads(answer) for answer in answers]
+    for answer in answers:
+        check("error" not in answer and answer["peak"] <= limit * 1000000, f"within {limit} MB: {str(answer)[:200]}")
+    return [answer.get("rows", 0) for answer in answers]
+
+
+def session_kept():
+    """Going on from former probes takes what the limit leaves, and no more."""
+    prompts = [PROMPT, PROMPT + " red", PROMPT + " red ball"]
+    tight, ample = session(150, prompts), session(400, prompts)
+    check(len(tight) == len(ample) == 3, f"{tight}, {ample}")
+    check(all(rows > tight[0] / 2 for rows in tight), f"nothing left to keep rows in: {tight}")
+    check(all(rows < ample[0] / 3 for rows in ample[1:]), f"rows to go on from: {ample}")
+    print(f"rows of three maps, each a word longer: {tight} within 150 MB, {ample} within 400")
+
+
 def everywhere():
     """Every command that computes keeps to it, or says in one line that it cannot."""
     refused("generate in too little", 1, "need", "generate", "-m", model(), "-p", PROMPT, "--raw", "--memory", "5M")
@@ -105,5 +128,6 @@ else:
     limit_kept()
     copies_kept("int8")
     copies_kept("bf16")
+    session_kept()
     everywhere()
 end()

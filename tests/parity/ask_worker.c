@@ -1,15 +1,16 @@
 /* ask_worker.c: one worker as a filter, for the parity test of what the command line does not show: the relevance for
  * the candidates and for any other token, and what is kept from one request to the next.
  *
- *   ask_worker [-p PRECISION] [-t THREADS] MODEL [MMPROJ] < lines > lines
+ *   ask_worker [-p PRECISION] [-t THREADS] [-m MEGABYTES] MODEL [MMPROJ] < lines > lines
  *
  * A line is {"prompt", "target" or "generate", "units", "suppression" (its number), "factor", "similarity" (or null),
  * "layers": [first, last], "foil" (or null), "images": [files] (or not), "zooms": [[start, end, kind]...] (or not),
- * "direct": true (or not), "both": true for what direct paths do beside it (or not), "fresh": true (or not)} or
- * {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
+ * "direct": true (or not), "both": true for what direct paths do beside it (or not), "fresh": true (or not), "resume":
+ * true (or not)} or {"retarget": [token, id]}.  The answer is {"prompt": [ids], "output":
  * [[id, candidates' ids...]...], "units": [[first, last, first share, last share]...], "relevance": [units][tokens]
  * [choices], "direct": the same on direct paths, null where not known, "encoded": whether a picture had to be,
- * "probes": how many ran, "kept": how many did not have to, "noise": the floor, and if the line says "shown": true,
+ * "probes": how many ran, "kept": how many did not have to, "rows" and "seconds" that took, "peak" in bytes, "noise":
+ * the floor, and if the line says "shown": true,
  * "shown": [["token", "units", "relevance" or "done", seconds since the request, seconds of processors since then,
  * probes run, [the strongest units by the values known then, best first]]...]}, or {"chosen": [relevance of each unit],
  * "chosen_direct": [the same on direct paths]}; where it failed, {"error"}. */
@@ -133,9 +134,10 @@ static json_t *explanation_json(const struct explanation *e)
         json_array_append_new(relevance, row);
         json_array_append_new(direct, direct_json(e, u));
     }
-    return json_pack("{so so so so so sb si si so}", "prompt", prompt, "output", output, "units", units, "relevance",
+    return json_pack("{so so so so so sb si si sI sf sI so}", "prompt", prompt, "output", output, "units", units, "relevance",
                      relevance, "direct", direct, "encoded", e->cost.vision_seconds > 0, "probes", e->cost.probes,
-                     "kept", e->cost.probes_kept, "noise",
+                     "kept", e->cost.probes_kept, "rows", (json_int_t)e->cost.rows, "seconds", e->cost.seconds, "peak",
+                     (json_int_t)e->cost.peak_bytes, "noise",
                      isnan(e->noise_floor) ? json_null() : json_real(e->noise_floor));
 }
 
@@ -188,6 +190,7 @@ static json_t *explain(struct worker *worker, struct explanation *e, const json_
     }
     request.zooms = zooms;
     request.fresh = json_is_true(json_object_get(line, "fresh"));
+    request.resume = json_is_true(json_object_get(line, "resume"));
     request.direct = json_is_true(json_object_get(line, "both"));
     request.method.paths = json_is_true(json_object_get(line, "direct")) ? PATHS_DIRECT : PATHS_ALL;
     json_t *layers = json_object_get(line, "layers");
@@ -231,11 +234,13 @@ static int precision_named(const char *name)
 int main(int count, char **arguments)
 {
     struct engine_options options = {.precision = PRECISION_F32};
-    for (int c; (c = getopt(count, arguments, "p:t:")) != -1;)
+    for (int c; (c = getopt(count, arguments, "p:t:m:")) != -1;)
         if (c == 'p')
             options.precision = precision_named(optarg);
         else if (c == 't')
             options.threads = atoi(optarg);
+        else if (c == 'm')
+            options.memory = (size_t)atoi(optarg) * 1000000;
         else
             return 2;
     options.model = optind < count ? arguments[optind] : "";

@@ -72,11 +72,13 @@ def converse(name, model, path):
     """A series of requests to one worker, each of which leaves something of the former valid."""
     base = dict(prompt=test_small.text_of(10, 21), generate=3, units="token", suppression=1, factor=0.1,
                 similarity=None,
-                layers=[0, -1], foil=None, both=True)
+                layers=[0, -1], foil=None, both=True, resume=True)
     longer = base["prompt"] + " the red ball"
     changes = [{}, {"generate": 6}, {"generate": 2}, {"factor": 0.0, "suppression": 3}, {"units": "word"},
                {"target": " blue"},
                {"target": " blue ball"}, {"target": " blue hat", "foil": " blue ball"}, {"prompt": longer},
+               {"prompt": longer + " and a hat"}, {"prompt": longer[:-5] + "car is", "generate": 5},
+               {"prompt": longer[:-5] + "car is", "generate": 5, "units": "word"},
                {"layers": [1, 1]},
                {"prompt": longer, "generate": 4, "suppression": 0}, {"suppression": 2, "factor": 4.0},
                {"prompt": base["prompt"][:20], "units": "sentence"}, {}, {"units": "word"},
