@@ -82,6 +82,8 @@ PLANTS = [
     ("a tile that is summed without being rescaled", "kernels_attend.cu", "row.sum *= shrink;", "", "attend", ALWAYS),
     ("a position taken for a row", "kernels_rows.cu",
      "(size_t)position[row] * norm.groups", "(size_t)row * norm.groups", "rows", ALWAYS),
+    ("the scale of the wrong block", "kernels_rows.cu",
+     "PACK_BLOCK))[column / PACK_BLOCK] = most", "PACK_BLOCK))[0] = most", "pack", ALWAYS),
     ("the scale of the wrong row", "kernels_weight.cu",
      "float scale = row_scale[row];", "float scale = row_scale[0];", "precision", ALWAYS),
     ("the nibbles of a block exchanged", "stored.cuh", "q[i % 16] >> i / 16 * 4", "q[i / 2] >> i % 2 * 4", "weight",
