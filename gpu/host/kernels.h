@@ -1,8 +1,8 @@
 /* kernels.h: the hot loops, compiled several times for different x86-64 levels and chosen at run time.
  *
  * kernels_rows.c, kernels_pack.c, kernels_product.c, kernels_attend.c, kernels_int8.c, kernels_head.c and dtype.c are
- * compiled once for each level, where KERNELS is the level's name; kernels_choose.c knows which levels there are.  All kernels are serial
- * and take plain memory; x and y of the elementwise ones may be the same array. */
+ * compiled once for each level, where KERNELS is the level's name; kernels_choose.c knows which levels there are.  All
+ * kernels are serial and take plain memory; x and y of the elementwise ones may be the same array. */
 #ifndef GPU_HOST_KERNELS_H
 #define GPU_HOST_KERNELS_H
 
