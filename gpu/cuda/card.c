@@ -68,7 +68,8 @@ static void card_gather(struct stream *stream, const float *from, const int32_t 
         card_check(stream, kernel_gather(stream->cuda, from, staged, n, width, to), "gathering rows");
 }
 
-static void card_pack(struct stream *stream, enum precision precision, const float *x, int rows, int width, void *packed)
+static void card_pack(struct stream *stream, enum precision precision, const float *x, int rows, int width,
+                      void *packed)
 {
     if (precision == PRECISION_F32)
         card_copy(stream, x, (size_t)rows * packed_bytes(precision, width), packed);
