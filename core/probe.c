@@ -295,7 +295,8 @@ static int wave_layer(struct lane *lane, int l, const struct activations *a, str
             group_upload(lane, g);
         group_layer(lane, g, l, a);
         int status = ops->stream_finish(lane->stream, error);
-        model_let_go(all->model);
+        if (all->probes->precision == PRECISION_F32) /* else the weights in use are copies */
+            model_let_go(all->model);
         if (status < 0)
             return error_add(error, status, "layer %d", l);
     }

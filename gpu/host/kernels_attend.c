@@ -325,22 +325,6 @@ static void suppress_rows(const struct attend_tile *tile, int rows, int first, i
                  row_score(tile, r));
 }
 
-/* 2^x for x <= 127, 0 below -126.5 */
-static inline vector power_of_two(vector x)
-{
-    const float shifter = 12583039.0f; /* 1.5 * 2^23 + 127: adding it leaves a rounded exponent in the low bits */
-    x = vector_max(vector_set(-127), x);
-    vector shifted = x + vector_set(shifter);
-    vector r = x - (shifted - vector_set(shifter));
-    vector scale = (vector)((int_vector)shifted << 23);
-    vector p = vector_madd(r, vector_set(1.5353362e-4f), vector_set(1.33988739e-3f)); /* right to 2e-9, 1 at 0 */
-    p = vector_madd(r, p, vector_set(9.61843692e-3f));
-    p = vector_madd(r, p, vector_set(5.55033237e-2f));
-    p = vector_madd(r, p, vector_set(0.240226477f));
-    p = vector_madd(r, p, vector_set(0.693147182f));
-    return vector_madd(scale, r * p, scale);
-}
-
 /* Some rows of score [rows, n] become 2^(score - share[row]), share[row] then 1 / their sum. */
 static inline __attribute__((always_inline)) void powers_of_rows(int rows, float *score, size_t stride, int n,
                                                                  float *share)
@@ -354,7 +338,7 @@ static inline __attribute__((always_inline)) void powers_of_rows(int rows, float
     for (int j = 0; j < n; j += LANES)
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
-            vector x = power_of_two(vector_load(score + r * stride + j) - high[r]);
+            vector x = vector_exp2(vector_load(score + r * stride + j) - high[r]);
             vector_store(score + r * stride + j, x);
             sum[r] += x;
         }

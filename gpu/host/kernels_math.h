@@ -268,8 +268,8 @@ static inline vector vector_inverse(vector x)
 #endif
 }
 
-/* 2^x for x < 127; for x < -126 anything from 0 to 2^-126.  x = c y, rounded, costs exp(y) what half of y's last bit
- * is worth: no more than a sum y has lost before. */
+/* 2^x for x < 127, 1 at 0; for x < -126 anything from 0 to 2^-126, for -inf 0.  x = c y, rounded, costs exp(y) what half
+ * of y's last bit is worth: no more than a sum y has lost before. */
 static inline vector vector_exp2(vector x)
 {
 #if defined __AVX512DQ__
@@ -281,16 +281,15 @@ static inline vector vector_exp2(vector x)
     p = vector_madd(r, p, vector_set(1));
     return (vector)_mm512_scalef_ps((__m512)p, (__m512)x);
 #else
-    const float shifter = 12583039.0f;
-    x = vector_max(vector_set(-126), x);
-    vector shifted = x + shifter, r = x - (shifted - shifter);
+    const float shifter = 12583039.0f; /* 1.5 * 2^23 + 127: adding it leaves a rounded exponent in the low bits */
+    x = vector_max(vector_set(-127), x);
+    vector shifted = x + shifter, r = x - (shifted - shifter), scale = (vector)((int_vector)shifted << 23);
     vector p = vector_madd(r, vector_set(0.000153458124f), vector_set(0.00133999309f));
     p = vector_madd(r, p, vector_set(0.00961848907f));
     p = vector_madd(r, p, vector_set(0.0555032864f));
     p = vector_madd(r, p, vector_set(0.240226462f));
     p = vector_madd(r, p, vector_set(0.693147182f));
-    p = vector_madd(r, p, vector_set(1));
-    return p * (vector)((int_vector)shifted << 23);
+    return vector_madd(scale, r * p, scale);
 #endif
 }
 
