@@ -170,17 +170,23 @@ static void test_former(void)
     pty_stop(pty);
 }
 
+/* The folder of the sources as a whole path, malloced; "" where there is none. */
+static char *source_folder(void)
+{
+    const char *source = getenv("srcdir");
+    char *path = realpath(source && *source ? source : "..", NULL);
+    return path ? path : strdup("");
+}
+
 /* The history's pictures are read again; one that is gone is said to be. */
 static void test_former_pictures(void)
 {
-    char text[600], history[128];
-    const char *source = getenv("srcdir");
-    char *cat = realpath(source && *source ? source : "..", NULL);
+    char text[600], history[128], *source = source_folder();
     snprintf(text, sizeof text,
              "{\"prompt\":\"gone hat\",\"images\":[\"%s/no.png\"]}\n{\"prompt\":\"cat "
              "hat\",\"images\":[\"%s/assets/pictures/cat.png\"]}\n",
-             folder, cat ? cat : "");
-    free(cat);
+             folder, source);
+    free(source);
     make_file("pictures", text, strlen(text));
     setting(history, sizeof history, "FAKE_HISTORY", "pictures");
     struct pty *pty = guest_start(&(struct guest){.settings = {history, "FAKE_PROMPT="}});
@@ -197,11 +203,9 @@ static void test_former_pictures(void)
 /* The hint of a sample says what ^U clears: its picture too. */
 static void test_picture_sample(void)
 {
-    char text[600], from[128];
-    const char *source = getenv("srcdir");
-    char *root = realpath(source && *source ? source : "..", NULL);
-    snprintf(text, sizeof text, "image: %s/assets/pictures/cat.png\nA cat hat\n", root ? root : "");
-    free(root);
+    char text[600], from[128], *source = source_folder();
+    snprintf(text, sizeof text, "image: %s/assets/pictures/cat.png\nA cat hat\n", source);
+    free(source);
     make_file("shown", text, strlen(text));
     setting(from, sizeof from, "FAKE_SAMPLES", "shown");
     struct pty *pty = guest_start(&(struct guest){.settings = {from, "FAKE_PROMPT="}});

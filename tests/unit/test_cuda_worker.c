@@ -36,6 +36,7 @@ static enum event_kind run(struct worker *w, struct explanation *e, size_t lengt
                         .generate = 2,
                         .explain = true,
                         .direct = true,
+                        .resume = true,
                         .units = "token",
                         .method = method_default()};
     enum event_kind kind = EVENT_PROMPT;
@@ -120,7 +121,10 @@ static void check_like_cpu(const char *device, int precision, double allowed)
     struct explanation *cpu = on_cpu(sizeof story - 1), *e = explanation_new();
     struct engine *engine = open_engine(device, precision);
     struct worker *w = new_worker(engine);
+    CHECK(run(w, e, 45) == EVENT_DONE, "%s: %s", device, e->error.message); /* to go on from */
     CHECK(run(w, e, sizeof story - 1) == EVENT_DONE, "%s: %s", device, e->error.message);
+    CHECK(e->cost.rows < cpu->cost.rows * 3 / 4, "%s: %lld rows of %lld", device, (long long)e->cost.rows,
+          (long long)cpu->cost.rows);
     CHECK(e->complete && most_apart(e, cpu) < allowed, "%s: off by %g", device, most_apart(e, cpu));
     if (precision == PRECISION_F32 && strcmp(device, "cuda:all") == 0) {
         inquire(w, e);
