@@ -228,16 +228,19 @@ static void feed(struct lane *lane, int l, const struct activations *a, const fl
     const struct model *m = lane->all->model;
     const struct device_ops *ops = m->device->ops;
     const struct layer *layer = &m->layer[l];
+    const struct norm *norm = &layer->ffn_norm;
     enum precision precision = lane->all->probes->precision;
     struct stream *s = lane->stream;
-    const float *dh = delta_norm(lane, &layer->ffn_norm, x, rows->position, rows->dx, rows->count, lane->dh);
     const struct weight *up = a->up ? layer->up.weight : NULL;
     float *dup = up ? lane->dup : NULL;
     if (ops->feed_delta) {
-        struct feed feed = {m->activation, layer->gate.weight, up, layer->down.weight, a->gate, a->up, onto};
-        ops->feed_delta(s, &feed, precision, rows->position, dh, rows->count, onto ? rows->dx : lane->dfeed);
+        struct feed feed = {.norm = norm->weight ? norm : NULL, .x = x, .activation = m->activation,
+                            .gate = layer->gate.weight, .up = up, .down = layer->down.weight,
+                            .gate_value = a->gate, .up_value = a->up, .onto = onto};
+        ops->feed_delta(s, &feed, precision, rows->position, rows->dx, rows->count, onto ? rows->dx : lane->dfeed);
         return;
     }
+    const float *dh = delta_norm(lane, norm, x, rows->position, rows->dx, rows->count, lane->dh);
     ops->linear_delta(s, layer->gate.weight, precision, dh, rows->count, lane->dgate);
     if (up)
         ops->linear_delta(s, up, precision, dh, rows->count, dup);
@@ -271,16 +274,24 @@ static void output(struct lane *lane, int l, const struct activations *a, const 
     join(lane, &layer->attention_post, a->attention_branch, rows, lane->dy);
 }
 
+/* Whether the feed-forward half is an operation by itself, onto the rows: then all of a group go through it at once. */
+static bool feeds_apart(const struct lane *lane, const struct layer *layer)
+{
+    return !lane->all->model->parallel && joins_at_once(lane, &layer->ffn_post);
+}
+
 static void through(struct lane *lane, const struct group *g, int l, const struct activations *a,
                     const struct rows *rows, bool first, bool last)
 {
     const struct model *m = lane->all->model;
     const struct layer *layer = &m->layer[l];
-    bool onto = !m->parallel && joins_at_once(lane, &layer->ffn_post);
+    bool onto = feeds_apart(lane, layer);
     attend(lane, g, l, a, rows, first, last);
     if (m->parallel)
         feed(lane, l, a, a->input, rows, false);
     output(lane, l, a, rows);
+    if (onto && !last)
+        return; /* group_layer() goes on */
     if (!m->parallel)
         feed(lane, l, a, a->middle, rows, onto);
     if (!onto)
@@ -328,6 +339,9 @@ void group_layer(struct lane *lane, const struct group *g, int l, const struct a
         else
             through(lane, g, l, a, &rows, first, false);
     }
+    struct rows rows = {0, g->rows, lane->dx + g->at * d, lane->position};
+    if (!last && feeds_apart(lane, &m->layer[l]))
+        feed(lane, l, a, a->middle, &rows, true);
 }
 
 /* What the group's probes found replaces what was there before, all at once. */

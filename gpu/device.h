@@ -132,8 +132,10 @@ static inline size_t packed_bytes(enum precision precision, int width)
                                        : n * sizeof(float);
 }
 
-/* The feed-forward half of a layer: down(activation(gate x) * up x), or without up. */
+/* The feed-forward half of a layer: down(activation(gate h) * up h), or without up; h = norm(x), or x itself. */
 struct feed {
+    const struct norm *norm; /* NULL: none */
+    const float *x;          /* the baseline's, [positions, gate.columns]; without a norm not looked at */
     enum activation activation;
     const struct weight *gate, *up, *down; /* up NULL: none */
     const float *gate_value, *up_value;    /* the baseline's, [positions, gate.rows] */
@@ -217,7 +219,8 @@ struct device_ops {
      * (a row may then differ by rounding from what linear_delta and add say). */
     void (*linears_delta)(struct stream *, int n, const struct weight *const *w, enum precision, const float *dx,
                           int rows, bool onto, float *const *dy);
-    /* dy = what linear_delta by gate and up (if any), gate_delta and linear_delta by down say; dy may be dx. */
+    /* dy = what norm_delta (if any), linear_delta by gate and up (if any), gate_delta and linear_delta by down say; dy
+     * may be dx.  The more rows of one position, the better. */
     void (*feed_delta)(struct stream *, const struct feed *, enum precision, const int32_t *position, const float *dx,
                        int rows, float *dy);
     /* Put rows [rows, width] away in less room, and take them out again: packed [rows, packed_bytes(precision, width)],

@@ -37,6 +37,7 @@ enum scratch {
     SCRATCH_FEW,     /* rows of a product that are too few */
     SCRATCH_ONTO,    /* what is added to what is there */
     SCRATCH_FEED,    /* what the gate of the feed-forward half is made of */
+    SCRATCH_ORDER,   /* in what order its rows are taken */
     SCRATCH_INT8,    /* every member's rounded rows */
     SCRATCH_BF16,    /* the same in bf16 */
     SCRATCH_TILES,   /* every member's buffers for a tile of the vocabulary */

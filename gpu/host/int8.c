@@ -157,6 +157,7 @@ struct rounded {
     int8_t *q; /* [rows, padded], then zeros for rows up to whole tiles */
     float *scale;
     int32_t *start; /* -128 times the row's sum */
+    int32_t *place; /* which row of a product comes of it */
 };
 
 /* -- peaks ---------------------------------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ struct buffers {
 /* Lay a member's buffers out from memory on (NULL: only count); returns the bytes they take. */
 static size_t buffers_lay(int columns, size_t onednn, char *memory, struct buffers *b)
 {
-    size_t floats = 3 * (size_t)columns + 2 * ROWS_AT_ONCE;
+    size_t floats = 3 * (size_t)columns + 3 * ROWS_AT_ONCE;
     size_t peaks = PEAKS * ROWS_AT_ONCE * sizeof(struct peak), bytes = ROWS_AT_ONCE * padded_columns(columns);
     size_t own = (floats * sizeof(float) + peaks + bytes + 63) / 64 * 64;
     if (memory) {
@@ -225,7 +226,8 @@ static size_t buffers_lay(int columns, size_t onednn, char *memory, struct buffe
         b->without = b->turned[1] + columns;
         b->x.scale = b->without + columns;
         b->x.start = (int32_t *)(b->x.scale + ROWS_AT_ONCE);
-        b->peak = (struct peak *)(b->x.start + ROWS_AT_ONCE);
+        b->x.place = b->x.start + ROWS_AT_ONCE;
+        b->peak = (struct peak *)(b->x.place + ROWS_AT_ONCE);
         b->x.q = (int8_t *)(b->peak + PEAKS * ROWS_AT_ONCE);
         b->peaks = 0;
         b->onednn = memory + own;
@@ -244,10 +246,12 @@ static void finish_row(const struct kernels *kernels, int columns, int r, struct
     memset(q + columns, 0, padded - (size_t)columns);
 }
 
-/* Turn row r, and round the one before; rows come in order. */
-static void round_row(const struct kernels *kernels, const float *dx, int columns, int r, struct buffers *b)
+/* Turn row r, and round the one before; rows come in order.  place: which row of a product comes of it. */
+static void round_row(const struct kernels *kernels, const float *dx, int columns, int r, int place,
+                      struct buffers *b)
 {
     struct int8_turned *turn = &b->turn[r % 2];
+    b->x.place[r] = place;
     kernels->int8_turn(dx, columns, b->turned[r % 2], turn);
     const float *x = turn->peaked ? take_peaks(kernels, dx, columns, r, b->without, b->peak, &b->peaks) : dx;
     if (x != dx)
@@ -275,8 +279,8 @@ static void put_row(const struct kernels *kernels, const float *x, int n, bool o
         memcpy(y, x, (size_t)n * sizeof *x);
 }
 
-/* The outputs of panel p for the rows, `stride` floats from row to row, or onto what is there; next: where the panel
- * that comes after begins, so that it is in the second-level cache by then. */
+/* The outputs of panel p for the rows, in their places `stride` floats apart, or onto what is there; next: where the
+ * panel that comes after begins, so that it is in the second-level cache by then. */
 static void multiply_panel(const struct kernels *kernels, const struct int8_weight *w, size_t p, const uint8_t *next,
                            const struct buffers *b, int rows, bool onto, float *dy, size_t stride)
 {
@@ -293,12 +297,15 @@ static void multiply_panel(const struct kernels *kernels, const struct int8_weig
     for (int r = 0; r < rows; r += KERNEL_INT8_ROWS) {
         int count = least(rows - r, KERNEL_INT8_ROWS);
         bool peaked = peak < peaks_end && peak->row < r + count;
-        bool whole = count == KERNEL_INT8_ROWS && n == KERNEL_PANEL && !peaked;
+        const int32_t *place = x->place + r;
+        bool together = place[count - 1] - place[0] == count - 1;
+        bool whole = count == KERNEL_INT8_ROWS && n == KERNEL_PANEL && !peaked && together;
+        float *y = dy + (size_t)place[0] * stride;
         tile.x = x->q + (size_t)r * w->padded;
         tile.start = x->start + r;
         tile.scale = x->scale + r;
-        tile.soon = dy + (size_t)r * stride;
-        tile.y = whole ? dy + (size_t)r * stride : out;
+        tile.soon = y;
+        tile.y = whole ? y : out;
         tile.stride = whole ? stride : KERNEL_PANEL;
         tile.onto = whole && onto;
         tile.fetch = next + bytes / (size_t)tiles * (size_t)(r / KERNEL_INT8_ROWS);
@@ -306,7 +313,7 @@ static void multiply_panel(const struct kernels *kernels, const struct int8_weig
         for (; peak < peaks_end && peak->row < r + count; peak++)
             add_peak(kernels, w, peak, first, n, &column, out + (peak->row - r) * KERNEL_PANEL);
         for (int i = 0; !whole && i < count; i++)
-            put_row(kernels, out + i * KERNEL_PANEL, n, onto, dy + (size_t)(r + i) * stride);
+            put_row(kernels, out + i * KERNEL_PANEL, n, onto, dy + (size_t)place[i] * stride);
     }
 }
 
@@ -317,15 +324,18 @@ static void add_peaks(const struct kernels *kernels, const struct int8_weight *w
     int first = (int)p * KERNEL_PANEL, n = least(w->outputs - first, KERNEL_PANEL);
     struct column column = {.at = -1};
     for (const struct peak *peak = b->peak; peak < b->peak + b->peaks; peak++)
-        add_peak(kernels, w, peak, first, n, &column, dy + (size_t)peak->row * w->outputs);
+        add_peak(kernels, w, peak, first, n, &column, dy + (size_t)b->x.place[peak->row] * w->outputs);
 }
 
-/* The rounded rows times all of a weight, or onto what is there; next: the one that comes after, if that is known. */
+/* The rounded rows times all of a weight, in their places of dy, or onto what is there; next: the one that comes after,
+ * if that is known. */
 static void multiply(const struct kernels *kernels, const struct int8_weight *w, const struct int8_weight *next,
                      const struct buffers *b, int rows, bool onto, float *dy)
 {
     size_t panels = panels_of(w->outputs), bytes = KERNEL_PANEL * (size_t)w->padded;
-    if (w->onednn && !int8_onednn_multiply(w->onednn, kernels, b->x.q, b->x.scale, w->scale, rows, b->onednn, onto, dy))
+    const struct rounded *x = &b->x;
+    if (w->onednn &&
+        !int8_onednn_multiply(w->onednn, kernels, x->q, x->scale, x->place, w->scale, rows, b->onednn, onto, dy))
         host_stream_fail(b->stream, ERROR_DEVICE, "a product of %d x %d in 8 bits failed in oneDNN", w->outputs,
                          w->columns);
     for (size_t p = 0; w->data && p < panels; p++) {
@@ -357,11 +367,10 @@ static void int8_piece(void *context, size_t piece, int member)
     buffers_lay(columns, c->onednn, c->memory + (size_t)member * c->size, &b);
     b.stream = c->stream;
     for (int r = 0; r < rows; r++)
-        round_row(c->stream->kernels, c->dx + (size_t)(first + r) * columns, columns, r, &b);
+        round_row(c->stream->kernels, c->dx + (size_t)(first + r) * columns, columns, r, first + r, &b);
     round_end(c->stream->kernels, columns, rows, &b);
     for (int i = 0; i < c->count; i++)
-        multiply(c->stream->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows, c->onto,
-                 c->dy[i] + (size_t)first * c->w[i]->outputs);
+        multiply(c->stream->kernels, c->w[i], i + 1 < c->count ? c->w[i + 1] : NULL, &b, rows, c->onto, c->dy[i]);
 }
 
 static size_t pieces_of(int rows)
@@ -381,16 +390,18 @@ void int8_products(struct stream *stream, int n, const struct int8_weight *const
         team_run(stream->team, pieces_of(rows), int8_piece, &call);
 }
 
-/* -- the feed-forward half ----------------------------------------------------------------------------------------- */
+/* -- the feed-forward half -----------------------------------------------------------------------------------------
+ * A piece is rows of a few positions, of all probes: what they read of the baseline stays in the cache meanwhile. */
 
 struct feed_call {
     struct stream *stream;
     const struct int8_feed *feed;
     const int32_t *position;
+    const int32_t *order; /* [rows] a piece's rows, then the next one's */
     const float *dx;
     int rows;
     float *dy;
-    float *room; /* every member's dgate and dup */
+    float *room; /* every member's dgate, dup and a row */
     char *memory;
     size_t size;
 };
@@ -405,42 +416,79 @@ static size_t feed_lay(const struct int8_feed *feed, char *memory, struct buffer
     return bytes + buffers_lay(feed->down->columns, onednn, memory ? memory + bytes : NULL, out);
 }
 
+static size_t feed_room(const struct int8_feed *feed)
+{
+    return 2 * ROWS_AT_ONCE * (size_t)feed->gate->outputs + (size_t)feed->gate->columns;
+}
+
 static void feed_piece(void *context, size_t piece, int member)
 {
     const struct feed_call *c = context;
     const struct int8_feed *feed = c->feed;
     const struct kernels *kernels = c->stream->kernels;
     int first = (int)piece * ROWS_AT_ONCE, rows = least(c->rows - first, ROWS_AT_ONCE);
-    int columns = feed->gate->columns, width = feed->gate->outputs;
-    float *dgate = c->room + (size_t)member * 2 * ROWS_AT_ONCE * width, *dup = dgate + (size_t)ROWS_AT_ONCE * width;
+    const int32_t *order = c->order + first;
+    size_t columns = (size_t)feed->gate->columns, width = (size_t)feed->gate->outputs;
+    float *dgate = c->room + (size_t)member * feed_room(feed), *dup = dgate + ROWS_AT_ONCE * width,
+          *normal = dup + ROWS_AT_ONCE * width;
     struct buffers in, out;
     feed_lay(feed, c->memory + (size_t)member * c->size, &in, &out);
     in.stream = out.stream = c->stream;
-    for (int r = 0; r < rows; r++)
-        round_row(kernels, c->dx + (size_t)(first + r) * columns, columns, r, &in);
-    round_end(kernels, columns, rows, &in);
+    for (int r = 0; r < rows; r++) {
+        const float *dx = c->dx + (size_t)order[r] * columns;
+        if (feed->norm)
+            kernels->norm_delta(feed->norm, feed->x + (size_t)c->position[order[r]] * columns, dx, normal);
+        round_row(kernels, feed->norm ? normal : dx, (int)columns, r, r, &in);
+    }
+    round_end(kernels, (int)columns, rows, &in);
     multiply(kernels, feed->gate, feed->up ? feed->up : feed->down, &in, rows, false, dgate);
     if (feed->up)
         multiply(kernels, feed->up, feed->down, &in, rows, false, dup);
     for (int r = 0; r < rows; r++) {
-        size_t at = (size_t)c->position[first + r] * width;
+        size_t at = (size_t)c->position[order[r]] * width;
         float *row = dgate + (size_t)r * width;
         kernels->gate_delta(feed->activation, feed->gate_value + at, feed->up ? feed->up_value + at : NULL, row,
-                            feed->up ? dup + (size_t)r * width : NULL, (size_t)width, row);
-        round_row(kernels, row, width, r, &out);
+                            feed->up ? dup + (size_t)r * width : NULL, width, row);
+        round_row(kernels, row, (int)width, r, order[r], &out);
     }
-    round_end(kernels, width, rows, &out);
-    multiply(kernels, feed->down, NULL, &out, rows, feed->onto, c->dy + (size_t)first * feed->down->outputs);
+    round_end(kernels, (int)width, rows, &out);
+    multiply(kernels, feed->down, NULL, &out, rows, feed->onto, c->dy);
+}
+
+/* Share rows out to pieces by their positions; within a piece they keep their order, so that most of those beside each
+ * other are so in memory.  count: scratch [pieces + positions]. */
+static void order_rows(const int32_t *position, int rows, int positions, int32_t *count, int32_t *order)
+{
+    int32_t *filled = count + positions, before = 0;
+    memset(count, 0, ((size_t)positions + pieces_of(rows)) * sizeof *count);
+    for (int r = 0; r < rows; r++)
+        count[position[r]]++;
+    for (int p = 0; p < positions; p++) {
+        int32_t here = count[p];
+        count[p] = before;
+        before += here;
+    }
+    for (int r = 0; r < rows; r++) {
+        int piece = count[position[r]]++ / ROWS_AT_ONCE;
+        order[piece * ROWS_AT_ONCE + filled[piece]++] = r;
+    }
 }
 
 void int8_feed(struct stream *stream, const struct int8_feed *feed, const int32_t *position, const float *dx, int rows,
                float *dy)
 {
     size_t members = (size_t)team_size(stream->team), bytes = feed_lay(feed, NULL, NULL, NULL);
-    struct feed_call call = {stream, feed, position, dx, rows, dy, NULL, NULL, bytes};
-    call.room =
-        host_scratch(stream, SCRATCH_FEED, members * 2 * ROWS_AT_ONCE * (size_t)feed->gate->outputs * sizeof(float));
+    struct feed_call call = {stream, feed, position, NULL, dx, rows, dy, NULL, NULL, bytes};
+    int positions = 0;
+    for (int r = 0; r < rows; r++)
+        positions = position[r] >= positions ? position[r] + 1 : positions;
+    int32_t *order =
+        host_scratch(stream, SCRATCH_ORDER, ((size_t)rows + positions + pieces_of(rows)) * sizeof *order);
+    call.room = host_scratch(stream, SCRATCH_FEED, members * feed_room(feed) * sizeof(float));
     call.memory = host_scratch(stream, SCRATCH_INT8, members * bytes);
-    if (call.room && call.memory)
-        team_run(stream->team, pieces_of(rows), feed_piece, &call);
+    if (!order || !call.room || !call.memory)
+        return;
+    order_rows(position, rows, positions, order + rows, order);
+    call.order = order;
+    team_run(stream->team, pieces_of(rows), feed_piece, &call);
 }

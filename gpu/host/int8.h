@@ -23,6 +23,8 @@ void int8_products(struct stream *, int n, const struct int8_weight *const *w, c
 
 /* struct feed of device.h, its weights rounded. */
 struct int8_feed {
+    const struct norm *norm;
+    const float *x;
     enum activation activation;
     const struct int8_weight *gate, *up, *down; /* up NULL: none */
     const float *gate_value, *up_value;

@@ -73,8 +73,8 @@ size_t int8_onednn_scratch(const struct int8_onednn *w)
 }
 
 bool int8_onednn_multiply(const struct int8_onednn *w, const struct kernels *kernels, const int8_t *x,
-                          const float *row_scale, const float *column_scale, int rows, char *scratch, bool onto,
-                          float *dy)
+                          const float *row_scale, const int32_t *place, const float *column_scale, int rows,
+                          char *scratch, bool onto, float *dy)
 {
     struct buffers b = buffers_lay(w, scratch);
     for (int first = 0; first < rows; first += ROWS) {
@@ -84,7 +84,7 @@ bool int8_onednn_multiply(const struct int8_onednn *w, const struct kernels *ker
             return false;
         for (int r = 0; r < count; r++)
             kernels->int8_scale(b.sum + (size_t)r * w->outputs, w->start, row_scale[first + r], column_scale,
-                                w->outputs, onto, dy + (size_t)(first + r) * w->outputs);
+                                w->outputs, onto, dy + (size_t)place[first + r] * w->outputs);
     }
     return true;
 }

@@ -20,10 +20,10 @@ void int8_onednn_free(struct int8_onednn *); /* NULL ok */
 /* Bytes that a product needs besides, a multiple of 64; of NULL: 0. */
 size_t int8_onednn_scratch(const struct int8_onednn *);
 
-/* dy [rows, outputs] = x [rows, columns] . weight^T times row_scale [rows] times column_scale [outputs], or onto dy;
- * scratch 64-byte aligned.  False: oneDNN failed.  Thread: any. */
+/* dy [place[r], outputs] = x [r, columns] . weight^T times row_scale [r] times column_scale [outputs], or onto dy, for
+ * so many rows; scratch 64-byte aligned.  False: oneDNN failed.  Thread: any. */
 bool int8_onednn_multiply(const struct int8_onednn *, const struct kernels *, const int8_t *x, const float *row_scale,
-                          const float *column_scale, int rows, char *scratch, bool onto,
+                          const int32_t *place, const float *column_scale, int rows, char *scratch, bool onto,
                           float *dy);
 
 #endif

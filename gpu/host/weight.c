@@ -403,7 +403,9 @@ void host_feed_delta(struct stream *stream, const struct feed *feed, enum precis
     if (stream->failure.code || !host_precision_offered(stream, precision) || rows == 0)
         return;
     if (precision == PRECISION_INT8 && gate->columns <= INT8_MOST_COLUMNS && down->columns <= INT8_MOST_COLUMNS) {
-        struct int8_feed small = {feed->activation,
+        struct int8_feed small = {feed->norm,
+                                  feed->x,
+                                  feed->activation,
                                   rounded(stream, gate, PRECISION_INT8),
                                   up ? rounded(stream, up, PRECISION_INT8) : NULL,
                                   rounded(stream, down, PRECISION_INT8),
@@ -414,11 +416,15 @@ void host_feed_delta(struct stream *stream, const struct feed *feed, enum precis
             int8_feed(stream, &small, position, dx, rows, dy);
         return;
     }
-    size_t room = (size_t)rows * gate->rows;
-    float *dgate = host_scratch(stream, SCRATCH_FEED, (up ? 2 : 1) * room * sizeof *dgate),
+    size_t in = feed->norm ? (size_t)rows * gate->columns : 0, room = (size_t)rows * gate->rows;
+    float *dh = host_scratch(stream, SCRATCH_FEED, (in + (up ? 2 : 1) * room) * sizeof *dh), *dgate = dh + in,
           *dup = up ? dgate + room : NULL;
-    if (!dgate)
+    if (!dh)
         return;
+    if (feed->norm) {
+        host_norm_delta(stream, feed->norm, feed->x, position, dx, rows, dh);
+        dx = dh;
+    }
     host_linear_delta(stream, gate, precision, dx, rows, dgate);
     if (up)
         host_linear_delta(stream, up, precision, dx, rows, dup);

@@ -104,7 +104,7 @@ static void run_down_int8(struct task *t)
 static void run_feed_int8(struct task *t)
 {
     const struct model *m = t->model;
-    const struct feed feed = {ACTIVATION_SILU, m->up, m->up, m->down, m->base, m->output, false};
+    const struct feed feed = {NULL, NULL, ACTIVATION_SILU, m->up, m->up, m->down, m->base, m->output, false};
     if (m->ops->feed_delta)
         m->ops->feed_delta(t->stream, &feed, PRECISION_INT8, t->position, t->x, ROWS, t->z);
 }

@@ -174,12 +174,14 @@ static void compare_rows(struct bench *b, enum precision precision, const char *
     free(y);
 }
 
-static void check_feed(struct bench *b, enum precision precision, int ffn, int width, int rows, bool with_up)
+static void check_feed(struct bench *b, enum precision precision, int ffn, int width, int rows, bool with_norm,
+                       bool with_up)
 {
     enum { POSITIONS = 7 };
     size_t size = (size_t)ffn * width, room = (size_t)rows * ffn;
     float *w = random_floats(3 * size, 1), *x = uneven_rows(rows, width);
     float *values = random_floats((size_t)2 * POSITIONS * ffn, 1);
+    float *before = random_floats((size_t)POSITIONS * width, 1);
     int32_t *position = malloc((size_t)rows * sizeof *position);
     for (int r = 0; r < rows; r++)
         position[r] = r % POSITIONS;
@@ -192,12 +194,18 @@ static void check_feed(struct bench *b, enum precision precision, int ffn, int w
     int32_t *where = bench_put(b, position, (size_t)rows);
     float *dgate = bench_output(b, room), *apart = bench_output(b, (size_t)rows * width);
     float *together = bench_output(b, (size_t)rows * width);
-    b->ops->linear_delta(b->stream, gate, precision, dx, rows, dgate);
+    const float *base = bench_put(b, before, (size_t)POSITIONS * width), *dh = dx;
+    struct norm norm = {NORM_RMS, 1, width, 1e-5f, base, NULL}; /* the first row serves as its weight too */
+    if (with_norm) {
+        b->ops->norm_delta(b->stream, &norm, base, where, dx, rows, apart);
+        dh = apart;
+    }
+    b->ops->linear_delta(b->stream, gate, precision, dh, rows, dgate);
     if (with_up)
-        b->ops->linear_delta(b->stream, up, precision, dx, rows, dup);
+        b->ops->linear_delta(b->stream, up, precision, dh, rows, dup);
     b->ops->gate_delta(b->stream, ACTIVATION_SILU, g, u, where, dgate, dup, rows, ffn, dgate);
     b->ops->linear_delta(b->stream, down, precision, dgate, rows, apart);
-    struct feed feed = {ACTIVATION_SILU, gate, up, down, g, u, false};
+    struct feed feed = {with_norm ? &norm : NULL, base, ACTIVATION_SILU, gate, up, down, g, u, false};
     b->ops->feed_delta(b->stream, &feed, precision, where, dx, rows, together);
     compare(b, precision, "a feed", apart, together, (size_t)rows * width);
     feed.onto = true;
@@ -211,6 +219,7 @@ static void check_feed(struct bench *b, enum precision precision, int ffn, int w
     free(w);
     free(x);
     free(values);
+    free(before);
     free(position);
 }
 
@@ -347,8 +356,8 @@ static void check_precision(struct bench *b, enum precision p)
     }
     check_not_finite(b, p);
     for (int i = 0; b->ops->feed_delta && i < 5; i++) {
-        check_feed(b, p, sizes[i], 70, sizes[4 - i], true);
-        check_feed(b, p, 131, sizes[i], 200, i % 2);
+        check_feed(b, p, sizes[i], 70, sizes[4 - i], false, true);
+        check_feed(b, p, 131, sizes[i], 200, true, i % 2);
     }
     for (int i = 0; b->ops->weight_prepare && i < 5; i++)
         check_prepared(b, p, sizes[i], sizes[4 - i]);
