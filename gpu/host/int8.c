@@ -1,5 +1,6 @@
 #include "gpu/host/int8.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,12 @@
 enum {
     ROWS_AT_ONCE = 192, /* rows that stay in the second-level cache while all panels of a weight pass by */
     PEAKS = 3,          /* at most so many of a row's entries are multiplied in f32 */
+    KEPT_COLUMNS = 8,   /* of a weight, in f32, for peaks: they are mostly in the same few */
+};
+
+struct column {
+    int at;
+    float entry[]; /* [outputs] */
 };
 
 /* data: panels of KERNEL_PANEL outputs, [columns / 4, KERNEL_PANEL, 4] u8 = w + 128 each; columns and outputs padded.
@@ -20,6 +27,7 @@ struct int8_weight {
     uint8_t *data;
     int32_t *soon_at; /* of struct int8_tile: the lines of its y, where rows of all outputs are written */
     struct int8_onednn *onednn;
+    _Atomic(struct column *) *column; /* [KEPT_COLUMNS] as peaks first needed them, then NULL */
 };
 
 static size_t greatest(size_t a, size_t b)
@@ -44,6 +52,9 @@ void int8_weight_free(struct int8_weight *w)
     free(w->scale);
     free(w->data);
     free(w->soon_at);
+    for (int i = 0; w->column && i < KEPT_COLUMNS; i++)
+        free(w->column[i]);
+    free(w->column);
     int8_onednn_free(w->onednn);
     free(w);
 }
@@ -140,9 +151,10 @@ struct int8_weight *int8_weight_new(struct stream *stream, const struct weight *
         w->padded = (int)padded_columns(columns);
         w->scale = calloc(panels_of(outputs) * KERNEL_PANEL, sizeof *w->scale);
         w->soon_at = lines_new(w->padded, outputs);
+        w->column = calloc(KEPT_COLUMNS, sizeof *w->column);
         if (form == INT8_ONEDNN)
             w->onednn = int8_onednn_new(outputs, w->padded);
-        if (w->scale && w->soon_at && (w->onednn || form == INT8_OWN) && round_outputs(&call))
+        if (w->scale && w->soon_at && w->column && (w->onednn || form == INT8_OWN) && round_outputs(&call))
             return w;
     }
     host_stream_fail(stream, ERROR_MEMORY, "no memory for a weight of %d x %d in 8 bits", outputs, columns);
@@ -185,20 +197,42 @@ static const float *take_peaks(const struct kernels *kernels, const float *x, in
     return x;
 }
 
-/* A part of a weight's column, as long as it is asked for. */
-struct column {
-    int at;
-    float part[KERNEL_PANEL];
-};
+/* Fill an empty place with a column; returns what is there then, perhaps by another thread.  NULL: no memory. */
+static struct column *fill_place(const struct int8_weight *w, int at, _Atomic(struct column *) *place)
+{
+    struct column *there = NULL, *own = malloc(sizeof *own + (size_t)w->outputs * sizeof *own->entry);
+    if (!own)
+        return NULL;
+    own->at = at;
+    host_weight_column(w->from, at, 0, w->outputs, own->entry);
+    if (atomic_compare_exchange_strong(place, &there, own))
+        return own;
+    free(own);
+    return there;
+}
+
+/* A column of a weight, kept from now on; NULL: others are, or there is no memory.  Thread: any. */
+static const float *keep_column(const struct int8_weight *w, int at)
+{
+    for (int i = 0; i < KEPT_COLUMNS; i++) {
+        struct column *there = atomic_load_explicit(&w->column[i], memory_order_acquire);
+        if (!there && !(there = fill_place(w, at, &w->column[i])))
+            return NULL;
+        if (there->at == at)
+            return there->entry;
+    }
+    return NULL;
+}
 
 /* What a peak adds to outputs first .. first + n - 1 of its row. */
 static void add_peak(const struct kernels *kernels, const struct int8_weight *w, const struct peak *peak, int first,
-                     int n, struct column *column, float *out)
+                     int n, float *out)
 {
-    if (column->at != peak->column)
-        host_weight_column(w->from, peak->column, first, n, column->part);
-    column->at = peak->column;
-    kernels->add(column->part, peak->value, (size_t)n, out);
+    float part[KERNEL_PANEL];
+    const float *column = keep_column(w, peak->column);
+    if (!column)
+        host_weight_column(w->from, peak->column, first, n, part);
+    kernels->add(column ? column + first : part, peak->value, (size_t)n, out);
 }
 
 /* -- products ------------------------------------------------------------------------------------------------------ */
@@ -286,7 +320,6 @@ static void multiply_panel(const struct kernels *kernels, const struct int8_weig
 {
     const struct rounded *x = &b->x;
     const struct peak *peak = b->peak, *peaks_end = peak + b->peaks;
-    struct column column = {.at = -1};
     float out[KERNEL_INT8_ROWS * KERNEL_PANEL];
     size_t bytes = KERNEL_PANEL * (size_t)w->padded;
     int first = (int)p * KERNEL_PANEL, n = least(w->outputs - first, KERNEL_PANEL);
@@ -311,7 +344,7 @@ static void multiply_panel(const struct kernels *kernels, const struct int8_weig
         tile.fetch = next + bytes / (size_t)tiles * (size_t)(r / KERNEL_INT8_ROWS);
         kernels->int8_panel(&tile);
         for (; peak < peaks_end && peak->row < r + count; peak++)
-            add_peak(kernels, w, peak, first, n, &column, out + (peak->row - r) * KERNEL_PANEL);
+            add_peak(kernels, w, peak, first, n, out + (peak->row - r) * KERNEL_PANEL);
         for (int i = 0; !whole && i < count; i++)
             put_row(kernels, out + i * KERNEL_PANEL, n, onto, dy + (size_t)place[i] * stride);
     }
@@ -322,9 +355,8 @@ static void add_peaks(const struct kernels *kernels, const struct int8_weight *w
                       float *dy)
 {
     int first = (int)p * KERNEL_PANEL, n = least(w->outputs - first, KERNEL_PANEL);
-    struct column column = {.at = -1};
     for (const struct peak *peak = b->peak; peak < b->peak + b->peaks; peak++)
-        add_peak(kernels, w, peak, first, n, &column, dy + (size_t)b->x.place[peak->row] * w->outputs);
+        add_peak(kernels, w, peak, first, n, dy + (size_t)b->x.place[peak->row] * w->outputs);
 }
 
 /* The rounded rows times all of a weight, in their places of dy, or onto what is there; next: the one that comes after,
