@@ -4,7 +4,8 @@ first.
 
     tests/bench/scale.py [--model smollm2.gguf] [--lengths 64,256,1024,4096] [--threads 1,2,4] [--precision auto]
 
-What would take longer than --budget seconds is computed from the rows that ran by then, and marked "~".  Where this
+What would take longer than --budget seconds is measured a second time, for three times as long, and computed from the
+rows that ran between the two; that is marked "~".  Where this
 Python has llama-cpp-python, its plain pass over as many tokens, measured in the same run, is the yardstick of time and
 memory.  Below the table: the exponents with which time and memory grow from one length to the next.  No part of `make
 check`: times prove nothing on a busy machine.
@@ -24,17 +25,28 @@ def processor():
     return f"{names[0] if names else 'unknown processor'}, {len(os.sched_getaffinity(0))} cores"
 
 
+def is_part(found):
+    return found["map"]["units"] != found["map"]["probes"]
+
+
+def bench(a, length, threads, budget):
+    line = [a.program, "bench", "-m", a.model, "--length", str(length), "--threads", str(threads), "--precision",
+            a.precision, "--budget", str(budget), "--format", "json"]
+    return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)
+
+
 def measure(a, length, threads):
     """The program's numbers and, or None, llama.cpp's."""
-    line = [a.program, "bench", "-m", a.model, "--length", str(length), "--threads", str(threads), "--precision",
-            a.precision, "--budget", str(a.budget), "--format", "json"]
-    found = json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)
-    whole = found["map"]["units"] == found["map"]["probes"]
-    share = 1 if whole else found["map"]["rows"] / (length * (length + 1) / 2)
+    found = bench(a, length, threads, a.budget)
+    begun, found = (found, bench(a, length, threads, 3 * a.budget)) if is_part(found) else (None, found)
+    seconds = found["map"]["seconds"]
+    if is_part(found):  # the first rows are dearer: small groups, and what is done once
+        rate = (found["map"]["rows"] - begun["map"]["rows"]) / (seconds - begun["map"]["seconds"])
+        seconds += (length * (length + 1) / 2 - found["map"]["rows"]) / rate
     other = compare.in_own_process("llama.cpp", ["--model", a.model, "--length", str(length), "--threads", str(threads),
                                                  "--repeat", "3"])
-    return {"length": length, "threads": threads, "about": "" if whole else "~", "precision":
-            found["device"]["precision"], "seconds": found["map"]["seconds"] / share,
+    return {"length": length, "threads": threads, "about": "~" if is_part(found) else "", "precision":
+            found["device"]["precision"], "seconds": seconds,
             "plain": found["plain"]["seconds"], "preview": found["map"]["preview_seconds"],
             "peak": found["map"]["peak_bytes"], "llama": None if isinstance(other, str) else other}
 
