@@ -99,12 +99,16 @@ static void spend(const struct model *m, const struct task *task, struct budget 
         }
 }
 
-/* Rows to go on from take what a second baseline, for plain passes, leaves.  Where activations are not kept a sequence
- * has too many rows for that. */
-static void spend_rest(const struct model *m, const struct task *task, struct budget *b)
+/* Room for positions to come is not touched yet.  Where activations are not kept a sequence has too many rows. */
+size_t budget_past(const struct model *m, const struct task *task, const struct budget *b)
 {
-    size_t need = b->need + baseline_bytes(m, task->positions, false) + lanes_past_bytes(m, &b->room);
-    b->past = task->resume && b->keep && need < b->limit ? b->limit - need : 0;
+    if (!task->resume || !b->keep)
+        return 0;
+    if (b->limit == 0)
+        return m->device->ops->info(m->device)->memory / 8;
+    size_t need = b->need - baseline_bytes(m, b->capacity, true) + baseline_bytes(m, task->positions, true);
+    need += baseline_bytes(m, task->positions, false) + lanes_past_bytes(m, &b->room);
+    return need < b->limit ? b->limit - need : 0;
 }
 
 /* A card's memory is taken as far as it is free: half of it for activations. */
@@ -114,7 +118,6 @@ static void spend_freely(const struct model *m, const struct task *task, struct 
     size_t memory = m->device->ops->info(m->device)->memory;
     b->capacity = like < most ? like : n > most ? n : most;
     b->keep = baseline_bytes(m, b->capacity, true) <= (memory ? memory / 2 : (size_t)1 << 30);
-    b->past = task->resume ? memory / 8 : 0;
 }
 
 /* What else there is, another model for example, does not take from what an explanation may have by default. */
@@ -142,7 +145,6 @@ int budget_make(const struct model *m, const struct task *task, struct budget *b
         spend(m, task, b);
     else
         b->need = sum(m, task, b);
-    spend_rest(m, task, b);
     if (b->need <= b->limit || !task->limit)
         return 0;
     return error_set(

@@ -28,12 +28,15 @@ struct budget {
     size_t limit, need; /* bytes of the process; need: what this is expected to come to */
     int capacity;       /* positions that there is room for */
     bool keep;          /* activations of all layers are kept */
-    size_t past;        /* bytes for rows that the next explanation's probes go on from (past.h) */
     struct lanes_room room; /* count 0: as the device likes */
 };
 
 /* ERROR_LIMIT, with what would be needed, where the user's limit cannot be kept. */
 int budget_make(const struct model *, const struct task *, struct budget *, struct error *);
+
+/* Bytes for rows that the next explanation's probes go on from (past.h): what this task and a second baseline, for plain
+ * passes, leave of a budget that was made for it or a larger one. */
+size_t budget_past(const struct model *, const struct task *, const struct budget *);
 
 /* Whether a second baseline, for a plain pass of so many positions, fits beside what is in use by now. */
 bool budget_fits(const struct model *, const struct budget *, size_t used, int positions);

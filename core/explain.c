@@ -326,8 +326,8 @@ static int make_probes(struct job *j, struct error *error)
         return status;
     job_make_states(j);
     status = probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, job_precision(j), &j->probes, error);
-    if (status == 0 && j->budget.past > 0 && job_resumes(j))
-        status = past_new(j->engine->model, j->method.first_layer, (int)j->unit_count, j->budget.past,
+    if (status == 0 && j->past_limit > 0 && job_resumes(j))
+        status = past_new(j->engine->model, j->method.first_layer, (int)j->unit_count, j->past_limit,
                           &j->probes->past, error);
     return status;
 }

@@ -37,6 +37,7 @@ struct job {
     int lane_capacity;
     struct task task; /* for which the baseline was made, and what it and the lanes may take */
     struct budget budget;
+    size_t past_limit; /* bytes of rows that probes may leave to the next ones */
     enum precision precision; /* of probes of many units */
     struct plan *plan;
     struct probes *probes; /* of the last explanation, for re-targeting */

@@ -44,8 +44,10 @@ int job_make_room(struct job *j, int positions, int targets, struct error *error
                         .copied = atomic_load(&e->rounded) ? e->precision : PRECISION_F32,
                         .limit = e->memory};
     j->cost.limit_bytes = j->budget.limit;
-    if (suits(j, &task))
+    if (suits(j, &task)) {
+        j->past_limit = budget_past(e->model, &task, &j->budget);
         return 0;
+    }
     lanes_free(j->lanes);
     baseline_free(j->baseline);
     j->lanes = NULL;
@@ -56,7 +58,8 @@ int job_make_room(struct job *j, int positions, int targets, struct error *error
     int status = plan_budget(j, &task, error);
     if (status < 0)
         return status;
-    former_shrink(&j->former, j->budget.past);
+    j->past_limit = budget_past(e->model, &task, &j->budget);
+    former_shrink(&j->former, j->past_limit);
     j->task = task;
     j->cost.limit_bytes = j->budget.limit;
     return baseline_new(e->model, j->budget.capacity, j->budget.keep, &j->baseline, error);
@@ -76,7 +79,7 @@ int job_make_lanes(struct job *j, int positions, struct error *error)
 void job_make_states(struct job *j)
 {
     const struct engine *e = j->engine;
-    former_shrink(&j->former, j->budget.past);
+    former_shrink(&j->former, j->past_limit);
     size_t used = e->device->ops->used(e->device), cells = j->unit_count * (size_t)j->output_count;
     size_t states = cells * ((size_t)e->model->width * sizeof(float) + (1 + WANTED) * sizeof(double));
     if (used > 0 && e->memory > 0 && used + states > e->memory)
