@@ -146,6 +146,7 @@ static const struct shape_field settings_fields[] = {
     LEFT_OUT(request, units), LEFT_OUT(request, image_units),
     /* not set in the screen's settings, or of no meaning without a model */
     LEFT_OUT(request, zooms), LEFT_OUT(request, zoom_count), LEFT_OUT(request, fresh),
+    LEFT_OUT(request, resume),
     LEFT_OUT(request, prompt), LEFT_OUT(request, prompt_length), LEFT_OUT(request, images),
     LEFT_OUT(request, image_count), LEFT_OUT(request, target), LEFT_OUT(request, target_length),
     LEFT_OUT(request, foil), LEFT_OUT(request, foil_length), LEFT_OUT(request, steers), LEFT_OUT(request, steer_count),
