@@ -266,15 +266,30 @@ static int roll_out(struct job *j, struct error *error)
 
 /* -- what there is to do ------------------------------------------------------------------------------------------ */
 
+/* The rows of all probes that are not measured yet. */
+static int64_t rows_left(const struct job *j)
+{
+    int64_t rows = 0;
+    for (int u = 0; u < (int)j->unit_count; u++)
+        rows += atomic_load(&j->probes->measured[u]) ? 0 : probes_row_count(j->probes, u);
+    return rows;
+}
+
+/* Whether most rows of all probes need not be run any more. */
+static bool is_little_left(const struct job *j)
+{
+    int64_t all = 0;
+    for (size_t u = 0; u < j->unit_count; u++)
+        all += j->plan->positions - j->plan->start[u];
+    return rows_left(j) * 8 < all;
+}
+
 /* About how long the probes that are left will take.  Before the first ones have been seen, rows of probes are taken
  * for twice as fast as those of a plain pass: they have the machine's threads to themselves, one each. */
 static double expect(const struct job *j)
 {
-    double rows = 0, rate = j->probe_rate > 0 ? j->probe_rate : 2 * j->pass_rate;
-    for (size_t u = 0; u < j->unit_count; u++)
-        if (!atomic_load(&j->probes->measured[u]))
-            rows += probes_row_count(j->probes, (int)u);
-    return rate > 0 ? rows / rate : 0;
+    double rate = j->probe_rate > 0 ? j->probe_rate : 2 * j->pass_rate;
+    return rate > 0 ? (double)rows_left(j) / rate : 0;
 }
 
 /* -- all of it ----------------------------------------------------------------------------------------------------- */
@@ -359,17 +374,6 @@ static int recall(struct job *j, struct error *error)
     }
     free(unit);
     return status;
-}
-
-/* Whether most rows of all probes need not be run any more. */
-static bool is_little_left(const struct job *j)
-{
-    int64_t left = 0, all = 0;
-    for (int u = 0; u < (int)j->unit_count; u++) {
-        all += j->plan->positions - j->plan->start[u];
-        left += atomic_load(&j->probes->measured[u]) ? 0 : probes_row_count(j->probes, u);
-    }
-    return left * 8 < all;
 }
 
 /* All units that are not measured yet, those that promise most first.  Where little is left to run, estimates of all

@@ -49,10 +49,9 @@ void former_shrink(struct former *f, size_t bytes)
         past_shrink(f->probes->past, bytes);
 }
 
-/* Whether a baseline's positions are turned as in sequences that are longer than the model was first trained on. */
-static bool is_far(const struct baseline *b)
+static const struct rotation *rotation_of(const struct baseline *b)
 {
-    return b->capacity > b->model->near_context;
+    return model_rotation(b->model, ROTATION_GLOBAL, b->capacity);
 }
 
 void former_keep(struct former *f, struct job *j)
@@ -73,7 +72,7 @@ void former_keep(struct former *f, struct job *j)
                          .ids = ids,
                          .count = count,
                          .bytes = bytes,
-                         .far = is_far(j->baseline),
+                         .rotation = rotation_of(j->baseline),
                          .wanted = j->wanted,
                          .noise_floor = j->noise_floor,
                          .direct = j->direct};
@@ -103,7 +102,7 @@ static int shared_positions(const struct former *f, const struct job *j)
     while (same < f->count && same < positions &&
            f->ids[same] == (same < prompt ? j->ids[same] : j->output[same - prompt].id))
         same++;
-    if (!same_method(&f->probes->method, &j->probes->method) || f->far != is_far(j->baseline))
+    if (!same_method(&f->probes->method, &j->probes->method) || f->rotation != rotation_of(j->baseline))
         return 0;
     /* The minimum of a row may be that of a later key. */
     if (j->method.suppression == SUPPRESS_ROW_MIN && (same < positions || f->plan->positions != positions))

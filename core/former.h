@@ -4,8 +4,8 @@
  * probe is the same where the tokens, the keys that it turns up or down and the method are the same, whatever unit it
  * is of; its change of the final states then stands for the positions up to which that holds.  So a unit that was only
  * cut out of other words, or that stood there before as a token, is not measured again, and of a longer output the
- * tokens known before keep their values until its probes have run.  Where the sequences only begin with the same tokens,
- * the probes of what both have go on from what the former ones left (past.h). */
+ * tokens known before keep their values until its probes have run.  Where the sequences only begin with the same
+ * tokens, the probes of what both have go on from what the former ones left (past.h). */
 #ifndef CORE_FORMER_H
 #define CORE_FORMER_H
 
@@ -19,7 +19,7 @@ struct former {
     int32_t *ids; /* [count] as the decoder was fed them */
     int count;
     size_t bytes;    /* of memory, about, but for the rows that its probes left */
-    bool far;        /* positions were turned as in long sequences */
+    const struct rotation *rotation; /* by which positions were turned: long sequences have their own */
     int32_t *wanted; /* what its probes were asked about */
     double noise_floor;
     struct direct direct; /* what direct paths did */

@@ -146,6 +146,11 @@ static void put_away(struct lane *lane, const struct group *g, int l, enum past_
     const struct probes *p = lane->all->probes;
     const struct model *m = lane->all->model;
     int width = m->kv_heads * m->head_dim;
+    bool room = false;
+    for (int i = 0; i < g->count; i++)
+        room |= past_has_room(p->past, g->unit[i], p->precision);
+    if (!room)
+        return;
     m->device->ops->pack(lane->stream, p->precision, rows, g->rows, width, lane->packed);
     for (int i = 0; i < g->count; i++) {
         const struct probe_span *span = &g->span[i];

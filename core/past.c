@@ -44,13 +44,28 @@ static char *slot_row(const struct past *p, const struct slot *s, int l, enum pa
     return s->memory + (block * (size_t)s->room + (size_t)(position - s->start)) * row_bytes(p, s->precision);
 }
 
+/* Count so many bytes as taken, if the limit leaves them. */
+static bool count_taken(struct past *p, size_t bytes)
+{
+    pthread_mutex_lock(&p->lock);
+    bool fits = p->bytes < p->limit && bytes <= p->limit - p->bytes;
+    p->bytes += fits ? bytes : 0;
+    pthread_mutex_unlock(&p->lock);
+    return fits;
+}
+
+static void count_given_back(struct past *p, size_t bytes)
+{
+    pthread_mutex_lock(&p->lock);
+    p->bytes -= bytes;
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void slot_free(struct past *p, struct slot *s)
 {
     if (s->memory) {
         p->model->device->ops->free(p->model->device, s->memory);
-        pthread_mutex_lock(&p->lock);
-        p->bytes -= slot_bytes(p, s->precision, s->room);
-        pthread_mutex_unlock(&p->lock);
+        count_given_back(p, slot_bytes(p, s->precision, s->room));
     }
     *s = (struct slot){0};
 }
@@ -133,17 +148,11 @@ static char *reserve(struct past *p, enum precision precision, int rows)
 {
     struct device *device = p->model->device;
     size_t bytes = slot_bytes(p, precision, rows);
-    pthread_mutex_lock(&p->lock);
-    bool fits = bytes > 0 && p->bytes < p->limit && bytes <= p->limit - p->bytes;
-    if (fits)
-        p->bytes += bytes;
-    pthread_mutex_unlock(&p->lock);
-    char *memory = fits ? device->ops->alloc(device, bytes, NULL) : NULL;
-    if (fits && !memory) {
-        pthread_mutex_lock(&p->lock);
-        p->bytes -= bytes;
-        pthread_mutex_unlock(&p->lock);
-    }
+    if (bytes == 0 || !count_taken(p, bytes))
+        return NULL;
+    char *memory = device->ops->alloc(device, bytes, NULL);
+    if (!memory)
+        count_given_back(p, bytes);
     return memory;
 }
 
@@ -177,6 +186,11 @@ void past_read(const struct past *p, struct stream *stream, int unit, enum preci
     int rows = first - s->start, width = p->model->kv_heads * p->model->head_dim;
     ops->unpack(stream, precision, slot_row(p, s, l, PAST_KEYS, s->start), rows, width, keys);
     ops->unpack(stream, precision, slot_row(p, s, l, PAST_VALUES, s->start), rows, width, values);
+}
+
+bool past_has_room(const struct past *p, int unit, enum precision precision)
+{
+    return slot_of(p, unit, precision)->memory;
 }
 
 void past_write(struct past *p, struct stream *stream, int unit, enum precision precision, int l, enum past_part part,

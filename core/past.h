@@ -21,14 +21,14 @@ void past_free(struct past *); /* NULL ok */
 size_t past_bytes(const struct past *);
 /* Forget, from the last units on, what is too much. */
 void past_shrink(struct past *, size_t bytes);
-/* Move what another past, of the same model and first layer, has of a unit, whose rows begin at `start`, before position
- * `end`. */
+/* Move what another past, of the same model and first layer, has of a unit, whose rows begin at `start`, before
+ * position `end`. */
 void past_take(struct past *, int unit, int start, int end, struct past *from, int from_unit);
 
 /* Behind the last position whose rows are there; 0: there are none. */
 int past_end(const struct past *, int unit, enum precision);
-/* -- of a unit whose rows begin at `start` and which is now run from position `first` (all before being there) to `end`,
- * in this order; by the lane that runs it, whose stream is given ------------------------------------------------------ */
+/* -- of a unit whose rows begin at `start` and which is now run from position `first` (all before being there) to
+ * `end`, in this order; by the lane that runs it, whose stream is given ----------------------------------------------- */
 /* Make room as far as the limit allows; of the other precision nothing is left from `first` on.  0, or what the stream
  * said. */
 int past_begin(struct past *, struct stream *, int unit, enum precision, int start, int first, int end,
@@ -36,6 +36,8 @@ int past_begin(struct past *, struct stream *, int unit, enum precision, int sta
 /* The rows before `first` in layer l, which is no first one: keys, values [first - start, kv_heads * head_dim]. */
 void past_read(const struct past *, struct stream *, int unit, enum precision, int l, int first, float *keys,
                float *values);
+/* Whether any row can be put away. */
+bool past_has_room(const struct past *, int unit, enum precision);
 enum past_part { PAST_KEYS, PAST_VALUES };
 /* Put rows first .. first + count - 1 away, as far as there is room. */
 void past_write(struct past *, struct stream *, int unit, enum precision, int l, enum past_part, int first, int count,
