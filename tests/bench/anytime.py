@@ -22,6 +22,25 @@ ROOT = os.path.join(accuracy.HERE, "..", "..")
 REAL, PROCESSORS, STRONGEST = 1, 2, 4  # of an event, behind its kind
 
 
+class Worker:
+    """One ask_worker process."""
+
+    def __init__(self, a, precision, *options):
+        line = [a.program, "-p", precision, "-t", str(a.threads), *options, a.model]
+        self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, prompt, generate, **more):
+        line = {"prompt": prompt, "generate": generate, "units": "token", "suppression": 1, "factor": 0.1,
+                "layers": [0, -1], **more}
+        self.process.stdin.write(json.dumps(line).encode() + b"\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 def joined(path, words, count):
     """Passages of an article one after the other, about so many words in all, and a question about one in their
     middle."""
@@ -71,23 +90,15 @@ def main():
     parser.add_argument("--fraction", type=float, default=0.1, help="of the time")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     a = parser.parse_args()
-    worker = subprocess.Popen([a.program, "-p", a.precision, "-t", str(a.threads), a.model], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE)
-
-    def ask(prompt):
-        line = {"prompt": prompt, "generate": a.generate, "units": "token", "suppression": 1, "factor": 0.1,
-                "layers": [0, -1], "shown": True}
-        worker.stdin.write(json.dumps(line).encode() + b"\n")
-        worker.stdin.flush()
-        return json.loads(worker.stdout.readline())
-
+    worker = Worker(a, a.precision)
     prompts = joined(a.questions, a.joined, a.prompts) if a.joined else accuracy.prompts(a.questions, a.words,
                                                                                          a.prompts)
     rows = []
-    ask("Once more: " + prompts[-1])  # the first pass after opening pays for page faults; no prompt's own is kept
+    # The first pass after opening pays for page faults; no prompt's own is kept.
+    worker.ask("Once more: " + prompts[-1], a.generate)
     print("units  seconds  preview after  in plain passes  of the five, by the clock  by processors'", flush=True)
     for prompt in prompts:
-        answer = ask(prompt)
+        answer = worker.ask(prompt, a.generate, shown=True)
         events = answer["shown"]
         there = preview(events)
         passes = (there[PROCESSORS] - first(events, "units", PROCESSORS)) / first(events, "token", PROCESSORS)
@@ -95,8 +106,7 @@ def main():
                      found(events, PROCESSORS, a.fraction)))
         print(f"{len(answer['units']):5} {events[-1][REAL]:8.2f} {there[REAL]:14.3f} {passes:16.2f} {rows[-1][2]:27}"
               f" {rows[-1][3]:20}", flush=True)
-    worker.stdin.close()
-    worker.wait()
+    worker.close()
     share, passes, clock, processors = zip(*rows)
     print(f"medians of {len(rows)}: preview there after {statistics.median(share):.1%} of the time; it takes "
           f"{statistics.median(passes):.2f} plain passes;\nafter {a.fraction:.0%} of the time, of the five strongest at the end "

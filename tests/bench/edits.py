@@ -9,30 +9,11 @@ the rows of the one as a share of the other's, and both maps' rank correlation w
 worker's answers through tests/parity/ask_worker (`make tests/parity/ask_worker`).  No part of `make check`.
 """
 import argparse
-import json
 import os
 import statistics
-import subprocess
 
 import accuracy
 import anytime
-
-
-class Worker:
-    def __init__(self, a, precision):
-        line = [a.program, "-p", precision, "-t", str(a.threads)] + (["-m", str(a.memory)] if a.memory else [])
-        self.process = subprocess.Popen(line + [a.model], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def ask(self, prompt, generate, **more):
-        line = {"prompt": prompt, "generate": generate, "units": "token", "suppression": 1, "factor": 0.1,
-                "layers": [0, -1], "resume": True, **more}
-        self.process.stdin.write(json.dumps(line).encode() + b"\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def edits(prompt):
@@ -61,15 +42,16 @@ def main():
     parser.add_argument("--memory", type=int, metavar="MEGABYTES", help="the program's limit, if not the usual one")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     a = parser.parse_args()
-    session, fresh, exact = Worker(a, a.precision), Worker(a, a.precision), Worker(a, "f32")
+    limit = ["-m", str(a.memory)] if a.memory else []
+    session, fresh, exact = (anytime.Worker(a, precision, *limit) for precision in (a.precision, a.precision, "f32"))
     rows = {}
     print("units  seconds    rows  of a whole map's time, rows   rank with f32: going on, whole", flush=True)
     for prompt in accuracy.prompts(a.questions, a.words, a.prompts):
-        whole = session.ask(prompt, 1)
+        whole = session.ask(prompt, 1, resume=True)
         print(f"{len(whole['units']):5} {whole['seconds']:8.2f} {whole['rows']:7}  (peak {whole['peak'] / 1e6:.0f} MB)")
         for name, text, generate in edits(prompt):
-            found, other = session.ask(text, generate), fresh.ask(text, generate, fresh=True, resume=False)
-            truth = last_token(exact.ask(text, generate, resume=False))
+            found, other = session.ask(text, generate, resume=True), fresh.ask(text, generate, fresh=True)
+            truth = last_token(exact.ask(text, generate))
             row = (found["seconds"] / other["seconds"], found["rows"] / other["rows"],
                    accuracy.correlation(truth, last_token(found)), accuracy.correlation(truth, last_token(other)))
             rows.setdefault(name, []).append(row)
