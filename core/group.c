@@ -312,10 +312,10 @@ static void through_last(struct lane *lane, const struct group *g, int l, const 
     const struct device_ops *ops = m->device->ops;
     size_t d = (size_t)m->width;
     struct rows rows = {at, least(lane->all->block, g->target_rows - at), lane->dt, lane->target_position + at};
-    ops->gather(lane->stream, lane->dx + g->at * d, lane->host.row + at, rows.count, m->width, lane->dt);
+    ops->gather(lane->stream, g->dx, lane->host.row + at, rows.count, m->width, lane->dt);
     project(lane, l, a, &rows, !first, false);
     through(lane, g, l, a, &rows, first, true);
-    ops->copy(lane->stream, lane->dt, (size_t)rows.count * d * sizeof(float), lane->dx + (g->at + (size_t)at) * d);
+    ops->copy(lane->stream, lane->dt, (size_t)rows.count * d * sizeof(float), g->dx + (size_t)at * d);
 }
 
 void group_layer(struct lane *lane, const struct group *g, int l, const struct activations *a)
@@ -325,7 +325,7 @@ void group_layer(struct lane *lane, const struct group *g, int l, const struct a
     size_t d = (size_t)m->width;
     bool first = l == all->probes->method.first_layer, last = l == m->layers - 1;
     for (int at = 0; at < g->rows; at += all->block) {
-        struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d,
+        struct rows rows = {at, least(all->block, g->rows - at), g->dx + (size_t)at * d,
                             lane->position + at};
         if (first)
             m->device->ops->copy(lane->stream, lane->zero, (size_t)rows.count * d * sizeof(float), rows.dx);
@@ -337,14 +337,14 @@ void group_layer(struct lane *lane, const struct group *g, int l, const struct a
         put_away(lane, g, l, PAST_VALUES, lane->dv);
     }
     for (int at = 0; at < (last ? g->target_rows : g->rows); at += all->block) {
-        struct rows rows = {at, least(all->block, g->rows - at), lane->dx + (g->at + (size_t)at) * d,
+        struct rows rows = {at, least(all->block, g->rows - at), g->dx + (size_t)at * d,
                             lane->position + at};
         if (last)
             through_last(lane, g, l, a, at, first);
         else
             through(lane, g, l, a, &rows, first, false);
     }
-    struct rows rows = {0, g->rows, lane->dx + g->at * d, lane->position};
+    struct rows rows = {0, g->rows, g->dx, lane->position};
     if (!last && feeds_apart(lane, &m->layer[l]))
         feed(lane, l, a, a->middle, &rows, true);
 }
@@ -359,7 +359,7 @@ static int keep(struct lane *lane, const struct group *g, struct error *error)
     for (int i = 0; i < g->count; i++) {
         const struct probe_span *span = &g->target_span[i];
         size_t to = (size_t)g->unit[i] * (size_t)p->targets.count + (size_t)(span->query_position - p->targets.first);
-        ops->copy(lane->stream, lane->dx + (g->at + (size_t)span->query_row) * d,
+        ops->copy(lane->stream, g->dx + (size_t)span->query_row * d,
                   (size_t)span->query_count * d * sizeof(float), p->change + to * d);
     }
     int status = ops->stream_finish(lane->stream, error);
@@ -383,7 +383,7 @@ int group_measure(struct lane *lane, const struct group *g, struct error *error)
     size_t d = (size_t)m->width, wanted = (size_t)p->targets.wanted_count;
     for (int at = 0; at < g->target_rows; at += lane->all->block) {
         int rows = least(lane->all->block, g->target_rows - at);
-        float *dx = lane->dx + (g->at + (size_t)at) * d;
+        float *dx = g->dx + (size_t)at * d;
         const int32_t *target = lane->host.target + at;
         ops->norm_delta(s, &m->output_norm, p->baseline->final, lane->target_position + at, dx, rows, lane->dh);
         ops->lse_delta(s, &m->head, p->precision, p->hidden, p->targets.count, p->targets.lse, lane->dh, target, rows,

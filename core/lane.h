@@ -24,7 +24,7 @@ struct group {
     struct probe_span target_span[GROUP_PROBES]; /* queries: rows that predict a target */
     int rows, target_rows;
     bool resumed; /* some probe goes on from rows that are in probes->past */
-    size_t at;    /* its first row among the lane's */
+    float *dx;    /* device [rows, width]: where they are */
 };
 
 /* One lane's thread, stream and memory. */
@@ -47,9 +47,10 @@ struct lane {
     int32_t *target_position;  /* [rows] of those that predict a target */
     float *factor;             /* [GROUP_PROBES, capacity], then as many rows of ones */
     struct { int32_t *position, *target_position, *row, *target; double *dlse, *dlogit; size_t wanted; } host;
-    struct group *wave; /* [wave_room] */
+    struct group *wave; /* [wave_room]: those of the wave whose rows are in dx */
     int wave_count, wave_room;
-    int waves; /* taken so far in this run */
+    int64_t wave_rows;
+    atomic_int wave_next; /* the first of them that no lane has taken through the layer yet */
 };
 
 struct lanes {
@@ -60,19 +61,18 @@ struct lanes {
     struct probes *probes; /* of the run in progress */
     struct probe_watch watch;
     double started;
-    /* and the next three, where activations are computed again: for all lanes, by one of them */
+    /* and the next six, where activations are computed again: for all lanes, by one of them, while the others wait */
     struct meeting meeting;
     struct walker *walker;  /* else NULL */
     struct stream *wide;
     const struct activations *activations;
-    int layer; /* that the activations are of */
+    int layer;       /* the next whose activations are computed */
+    int wave_groups; /* of the wave, on all lanes; 0: there is none any more */
     pthread_mutex_t lock; /* all below */
     const int *order;     /* [order_count] units of the run */
     int order_count, next;
-    int groups;           /* taken so far */
+    int groups, waves;    /* taken so far */
     int64_t rows_left, rows_done;
-    int64_t wave_rows;    /* that each lane may take in the wave, and the number of that wave */
-    int wave;
     double again_seconds; /* spent on activations once more */
     int running;
     int status;
@@ -83,6 +83,11 @@ struct lanes {
 int lane_make_past(struct lane *, struct error *);
 /* The bytes that this takes of all lanes. */
 size_t lanes_past_bytes(const struct model *, const struct lanes_room *);
+
+/* -- wave.c -------------------------------------------------------------------------------------------------------- */
+
+/* From the lane's own thread: all groups of a run that it can get, through all layers. */
+int lane_run(struct lane *, struct error *);
 
 /* -- group.c ------------------------------------------------------------------------------------------------------- */
 

@@ -152,213 +152,6 @@ out:
     return status;
 }
 
-/* -- groups -------------------------------------------------------------------------------------------------------- */
-
-/* How many rows the next group should have: few at first, so that something is seen soon, then as many as the device
- * likes, and few again towards the end, so that no lane waits long for the last.  That does not depend on how many
- * lanes there is memory for, nor do any numbers then. */
-static int group_size(const struct lanes *all)
-{
-    int lanes = all->model->device->ops->info(all->model->device)->streams;
-    if (all->watch.rows)
-        return all->watch.rows < all->room.rows ? all->watch.rows : all->room.rows;
-    int64_t like = all->room.rows, size = like >> 5, share = all->rows_left / (2 * lanes);
-    for (int i = all->groups / lanes; i > 0 && size < like; i--)
-        size *= 2;
-    if (share < like >> 3)
-        share = like >> 3;
-    if (size > share)
-        size = share;
-    return (int)(size < like ? size : like);
-}
-
-/* Fill a group with up to so many rows, but at least one probe; false: no probe is left. */
-static bool group_fill(struct lanes *all, struct group *g, size_t at, int64_t size)
-{
-    *g = (struct group){.at = at};
-    while (all->next < all->order_count && g->count < GROUP_PROBES) {
-        int unit = all->order[all->next], rows = probes_row_count(all->probes, unit);
-        if (g->count && g->rows + rows > size)
-            break;
-        group_add(g, all->probes, unit);
-        all->next++;
-        all->rows_left -= rows;
-    }
-    return g->count > 0;
-}
-
-static bool is_over(const struct lanes *all)
-{
-    return all->status < 0 || atomic_load(all->watch.cancelled) ||
-           (all->watch.deadline > 0 && all->next > 0 && clock_now() > all->watch.deadline);
-}
-
-/* How many rows each lane takes in the next wave: few at first, then as many as there is room for, the last ones in
- * equal shares; and where there is a deadline, no more than are done by then. */
-static int64_t wave_size(const struct lanes *all)
-{
-    int64_t size = all->room.rows, share = all->rows_left / all->room.count;
-    for (int i = 0; i < all->wave && size < all->room.parked; i++)
-        size *= 4;
-    if (size > all->room.parked || all->watch.rows)
-        size = all->room.parked;
-    if (all->watch.deadline > 0 && all->rows_done > 0) {
-        double now = clock_now(), rate = (double)all->rows_done / (now - all->started) / all->room.count;
-        double left = rate * (all->watch.deadline - now);
-        size = left < (double)size ? left > 1 ? (int64_t)left : 1 : size;
-    }
-    return size < share ? size : share;
-}
-
-/* Room for one more group of the lane's wave. */
-static bool wave_grow(struct lane *lane)
-{
-    if (lane->wave_count < lane->wave_room)
-        return true;
-    int room = lane->wave_room ? 2 * lane->wave_room : 1;
-    struct group *wave = realloc(lane->wave, (size_t)room * sizeof *wave);
-    if (wave) {
-        lane->wave = wave;
-        lane->wave_room = room;
-    }
-    return wave;
-}
-
-/* Take the next group, or those of a wave; none: there is none, or none may begin any more.  Groups are cut alike in
- * both cases. */
-static int wave_take(struct lane *lane, struct error *error)
-{
-    struct lanes *all = lane->all;
-    int64_t rows = 0, most = all->room.parked - all->room.rows;
-    int status = 0;
-    bool more = true;
-    lane->wave_count = 0;
-    pthread_mutex_lock(&all->lock);
-    if (all->walker && lane->waves++ == all->wave) { /* the first one to begin it */
-        all->wave_rows = wave_size(all);
-        all->wave++;
-    }
-    while (more && !is_over(all)) {
-        if (!wave_grow(lane)) {
-            status = error_set(error, ERROR_MEMORY, "out of memory");
-            break;
-        }
-        if (!group_fill(all, &lane->wave[lane->wave_count], (size_t)rows, group_size(all)))
-            break;
-        rows += lane->wave[lane->wave_count++].rows;
-        all->groups++;
-        more = all->walker && rows < all->wave_rows && rows <= most;
-    }
-    pthread_mutex_unlock(&all->lock);
-    return status;
-}
-
-/* -- layers -------------------------------------------------------------------------------------------------------- */
-
-/* One layer's activations once more, for all lanes. */
-static void walk(void *context)
-{
-    struct lanes *all = context;
-    struct error error;
-    double before = clock_now();
-    pthread_mutex_lock(&all->lock);
-    bool over = atomic_load(all->watch.cancelled) || all->status < 0;
-    pthread_mutex_unlock(&all->lock);
-    if (over)
-        return;
-    all->activations = baseline_layer(all->probes->baseline, all->walker, all->wide, all->layer);
-    int status = all->model->device->ops->stream_finish(all->wide, &error);
-    model_let_go(all->model);
-    all->layer = (all->layer + 1) % all->model->layers;
-    pthread_mutex_lock(&all->lock);
-    all->again_seconds += clock_now() - before;
-    if (status < 0 && all->status == 0) {
-        all->status = status;
-        all->error = error;
-    }
-    pthread_mutex_unlock(&all->lock);
-}
-
-static int wave_layer(struct lane *lane, int l, const struct activations *a, struct error *error)
-{
-    const struct lanes *all = lane->all;
-    const struct device_ops *ops = all->model->device->ops;
-    for (int i = 0; i < lane->wave_count; i++) {
-        const struct group *g = &lane->wave[i];
-        if (atomic_load(all->watch.cancelled)) {
-            ops->stream_finish(lane->stream, NULL);
-            return error_set(error, ERROR_CANCELLED, "cancelled");
-        }
-        if (g->target_rows == 0)
-            continue;
-        if (lane->wave_count > 1 || l == all->probes->method.first_layer)
-            group_upload(lane, g);
-        group_layer(lane, g, l, a);
-        int status = ops->stream_finish(lane->stream, error);
-        if (all->probes->precision == PRECISION_F32) /* else the weights in use are copies */
-            model_let_go(all->model);
-        if (status < 0)
-            return error_add(error, status, "layer %d", l);
-    }
-    return 0;
-}
-
-static void report_group(struct lane *lane, const struct group *g)
-{
-    struct lanes *all = lane->all;
-    pthread_mutex_lock(&all->lock);
-    for (int i = 0; i < g->count; i++) {
-        if (all->probes->past && g->target_rows > 0)
-            past_done(all->probes->past, g->unit[i], all->probes->precision, probes_end_row(all->probes));
-        all->probes->exact[g->unit[i]] = all->probes->precision == PRECISION_F32;
-        atomic_store(&all->probes->measured[g->unit[i]], true);
-    }
-    all->rows_done += g->rows;
-    all->watch.report(all->watch.context, g->unit, g->count, g->rows);
-    pthread_mutex_unlock(&all->lock);
-}
-
-/* The activations of layer l, together with all other lanes where they must be computed.  What another lane failed at,
- * or all of them, is said here too. */
-static int meet(struct lanes *all, int l, const struct activations **a, struct error *error)
-{
-    if (!all->walker) {
-        *a = baseline_layer(all->probes->baseline, NULL, NULL, l);
-        return 0;
-    }
-    meeting_attend(&all->meeting, walk, all);
-    *a = all->activations;
-    pthread_mutex_lock(&all->lock);
-    int status = all->status;
-    if (status < 0 && error)
-        *error = all->error;
-    pthread_mutex_unlock(&all->lock);
-    return status;
-}
-
-static int wave_run(struct lane *lane, struct error *error)
-{
-    struct lanes *all = lane->all;
-    int first = all->probes->method.first_layer, status = 0;
-    for (int i = 0; status == 0 && i < lane->wave_count; i++)
-        status = group_begin(lane, &lane->wave[i], error);
-    for (int l = all->walker ? 0 : first; status == 0 && l < all->model->layers; l++) {
-        const struct activations *a;
-        if ((status = meet(all, l, &a, error)) == 0 && l >= first)
-            status = wave_layer(lane, l, a, error);
-    }
-    for (int i = 0; status == 0 && i < lane->wave_count; i++) {
-        const struct group *g = &lane->wave[i];
-        if (g->target_rows > 0 && lane->wave_count > 1)
-            group_upload(lane, g);
-        if (g->target_rows > 0)
-            status = group_measure(lane, g, error);
-        if (status == 0)
-            report_group(lane, g);
-    }
-    return status;
-}
-
 /* -- the run ------------------------------------------------------------------------------------------------------- */
 
 /* Everything of a lane that depends on the run: the ones that stand for "untouched", and room for the wanted logits. */
@@ -398,9 +191,8 @@ static void *lane_main(void *argument)
     struct lanes *all = lane->all;
     struct error error = {0};
     int status = lane_prepare(lane, &error);
-    lane->waves = 0;
-    while (status == 0 && (status = wave_take(lane, &error)) == 0 && lane->wave_count > 0)
-        status = wave_run(lane, &error);
+    if (status == 0)
+        status = lane_run(lane, &error);
     pthread_mutex_lock(&all->lock);
     if (status < 0 && all->status == 0) {
         all->status = status;
@@ -432,7 +224,7 @@ int probes_start(struct probes *p, struct lanes *all, const struct probe_watch *
 {
     all->probes = p;
     all->watch = *watch;
-    all->next = all->groups = all->status = all->wave = 0;
+    all->next = all->groups = all->waves = all->status = 0;
     all->rows_left = all->rows_done = 0;
     all->again_seconds = 0;
     all->started = clock_now();
@@ -445,9 +237,10 @@ int probes_start(struct probes *p, struct lanes *all, const struct probe_watch *
     all->meeting.members = all->running = all->room.count;
     for (int i = 0; i < all->room.count; i++) {
         struct lane *lane = &all->lane[i];
-        lane->started = pthread_create(&lane->thread, NULL, lane_main, lane) == 0;
-        if (lane->started)
+        lane->started = true; /* the lanes themselves look at it, from the first meeting on */
+        if (pthread_create(&lane->thread, NULL, lane_main, lane) == 0)
             continue;
+        lane->started = false;
         meeting_leave(&all->meeting);
         pthread_mutex_lock(&all->lock);
         all->running--;
@@ -490,5 +283,5 @@ int probes_finish(struct lanes *all, struct error *error)
 int probes_again(const struct lanes *all, double *seconds)
 {
     *seconds = all->again_seconds;
-    return all->wave;
+    return all->waves;
 }
