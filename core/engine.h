@@ -158,6 +158,7 @@ struct cost {
     int probes_total;         /* to be run */
     int probes_kept;          /* units whose values are those of the request before: their probes are not run again */
     int64_t rows;             /* (probe, position) rows run so far */
+    int64_t rows_total;       /* about what they will come to */
     double seconds;           /* of the probes */
     double expected_seconds;  /* about what they will take, told with EVENT_UNITS; 0: not known */
     double vision_seconds;    /* of encoding pictures; 0 if all were kept from before */
@@ -170,6 +171,9 @@ struct cost {
     int again;                /* plain passes run once more, as their activations were not kept, */
     double again_seconds;     /* and the time they took */
 };
+
+/* About how many seconds the probes will still take: as expected at first, then by the rows that are done. */
+double cost_seconds_left(const struct cost *);
 
 /* What direct paths do to one output token, known before the units of later output tokens exist. */
 struct direct_row {

@@ -284,11 +284,13 @@ static bool is_little_left(const struct job *j)
     return rows_left(j) * 8 < all;
 }
 
-/* About how long the probes that are left will take.  Before the first ones have been seen, rows of probes are taken
- * for twice as fast as those of a plain pass: they have the machine's threads to themselves, one each. */
+/* About how long the probes that are left will take.  Before the first ones have been seen, their rows are taken for so
+ * many times faster than those of a plain pass: they have the machine's threads to themselves, one each, and memory
+ * that has been in use before. */
 static double expect(const struct job *j)
 {
-    double rate = j->probe_rate > 0 ? j->probe_rate : 2 * j->pass_rate;
+    static const double faster[] = {[PRECISION_F32] = 2, [PRECISION_BF16] = 2, [PRECISION_INT8] = 5};
+    double rate = j->probe_rate > 0 ? j->probe_rate : faster[job_precision(j)] * j->pass_rate;
     return rate > 0 ? (double)rows_left(j) / rate : 0;
 }
 
@@ -360,6 +362,7 @@ static int recall(struct job *j, struct error *error)
         else
             j->cost.probes_total++;
     j->cost.expected_seconds = status == 0 ? expect(j) : 0;
+    j->cost.rows_total = status == 0 ? j->cost.rows + rows_left(j) : 0;
     if (status == 0)
         status = post_units(j, j->plan, error);
     if (status == 0 && j->cost.probes_kept > 0)

@@ -55,6 +55,16 @@ void explanation_free(struct explanation *e)
     free(e);
 }
 
+double cost_seconds_left(const struct cost *cost)
+{
+    double left = (double)(cost->rows_total - cost->rows);
+    if (left <= 0)
+        return 0;
+    if (cost->rows < cost->rows_total / 20 && cost->expected_seconds > 0) /* the first rows are dearer than most */
+        return cost->expected_seconds * left / (double)cost->rows_total;
+    return cost->rows > 0 ? cost->seconds / (double)cost->rows * left : 0;
+}
+
 bool explanation_measured(const struct explanation *e, size_t unit, size_t token)
 {
     return unit < e->unit_count && (e->measured[unit] || (e->known && token < e->known[unit]));

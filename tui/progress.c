@@ -1,5 +1,6 @@
 #include "tui/progress.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "core/clock.h"
@@ -23,13 +24,12 @@ void progress_show(struct progress *progress, const struct explanation *e)
     char line[160];
     if (cost->probes_total > 0 && cost->probes > 0)
         snprintf(line, sizeof line, "probes %d of %d, %.0f tokens a second, %.0f s left", cost->probes,
-                 cost->probes_total, cost->tokens_per_second,
-                 cost->seconds * (cost->probes_total - cost->probes) / cost->probes);
+                 cost->probes_total, cost->tokens_per_second, ceil(cost_seconds_left(cost)));
     else if (cost->expected_seconds > 0)
         snprintf(line, sizeof line, "%d probes, about %.*f s", cost->probes_total, cost->expected_seconds < 9.5,
                  cost->expected_seconds);
     else if (e->output_count)
-        snprintf(line, sizeof line, "%zu tokens of output", e->output_count);
+        snprintf(line, sizeof line, "%zu token%s of output", e->output_count, e->output_count == 1 ? "" : "s");
     else
         snprintf(line, sizeof line, "prompt of %zu tokens", e->token_count);
     progress_say(progress, line);

@@ -51,6 +51,7 @@ const struct shape layout_method = SHAPE_OF(method_fields);
 
 static const struct shape_field cost_fields[] = {
     NUMBER(cost, probes), NUMBER(cost, probes_total), NUMBER(cost, probes_kept), NUMBER(cost, rows),
+    NUMBER(cost, rows_total),
     FLOAT(cost, seconds),
     FLOAT(cost, expected_seconds), FLOAT(cost, vision_seconds), FLOAT(cost, prefill_seconds),
     FLOAT(cost, generate_seconds), FLOAT(cost, first_seconds), FLOAT(cost, tokens_per_second), NUMBER(cost, peak_bytes),

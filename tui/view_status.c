@@ -57,7 +57,7 @@ static void describe_probes(const struct cost *cost, char *text, size_t size)
     }
     snprintf(text, size, "measuring %d of %d", cost->probes, cost->probes_total);
     if (cost->probes > 0)
-        add_left(text, size, cost->seconds / cost->probes * (cost->probes_total - cost->probes));
+        add_left(text, size, cost_seconds_left(cost));
     add_rate(text, size, cost->tokens_per_second, "rows");
 }
 

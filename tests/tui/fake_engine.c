@@ -491,6 +491,7 @@ static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
         event->cost = worker->cost = (struct cost){.probes = first + count,
                                                    .probes_total = worker->unit_count,
                                                    .rows = 100 * (first + count),
+                                                   .rows_total = 100 * worker->unit_count,
                                                    .seconds = 0.01 * (first + count),
                                                    .prefill_seconds = 0.01,
                                                    .first_seconds = 0.1,
