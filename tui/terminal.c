@@ -313,7 +313,7 @@ void terminal_picture(struct terminal *terminal, int row, int column, const char
     terminal->fences++;
 }
 
-/* -- waiting and reading ------------------------------------------------------------------------------------------- */
+/* -- waiting ------------------------------------------------------------------------------------------------------- */
 
 unsigned terminal_wait(struct terminal *terminal, const int *others, int count, int timeout_ms)
 {
@@ -352,119 +352,4 @@ unsigned terminal_wait(struct terminal *terminal, const int *others, int count, 
         woke |= WOKE_CONTINUE;
     }
     return woke | (resized ? WOKE_RESIZE : 0) | (stop_wanted ? WOKE_STOP : 0) | (end_signal ? WOKE_END : 0);
-}
-
-/* The next key that waits, or -1. */
-static int next_raw(struct terminal *terminal)
-{
-    wint_t c;
-    if (terminal->typed_count > 0) {
-        int typed = (unsigned char)terminal->typed[0];
-        memmove(terminal->typed, terminal->typed + 1, --terminal->typed_count);
-        return typed;
-    }
-    int status = wget_wch(terminal->pad, &c);
-    if (status == ERR)
-        return -1;
-    return status == KEY_CODE_YES ? (int)c : c < 128 ? (int)c : (int)c | KEY_TEXT;
-}
-
-/* true while the key belongs to an answer of the terminal, one that came late or that to a picture. */
-static bool swallow(struct terminal *terminal, int key)
-{
-    if (key == KEY_LATE_CSI || key == KEY_LATE_OSC) {
-        terminal->swallow = key;
-        terminal->answer_length = 0;
-        return true;
-    }
-    if (!terminal->swallow)
-        return false;
-    if (terminal->answer_length + 1 < sizeof terminal->answer)
-        terminal->answer[terminal->answer_length++] = (char)key;
-    bool last = terminal->swallow == KEY_LATE_OSC ? key == 7 || key == '\\' : key >= 0x40 && key <= 0x7e;
-    if (last) {
-        terminal->answer[terminal->answer_length] = '\0';
-        if (terminal->swallow == KEY_LATE_CSI)
-            terminal_take_answer(terminal, terminal->answer);
-        terminal->swallow = 0;
-    }
-    return true;
-}
-
-static void read_mouse(struct key *key)
-{
-    MEVENT event;
-    key->key = 0;
-    if (getmouse(&event) != OK)
-        return;
-    key->row = event.y;
-    key->column = event.x;
-    key->key = event.bstate & BUTTON1_PRESSED   ? KEY_CLICK
-               : event.bstate & BUTTON4_PRESSED ? KEY_WHEEL_UP
-               : event.bstate & BUTTON5_PRESSED ? KEY_WHEEL_DOWN
-                                                : 0;
-}
-
-static bool is_character(int key)
-{
-    return key & KEY_TEXT || (key >= ' ' && key < 127);
-}
-
-/* Put Esc and the key right behind it together; drop sequences that are unknown.  keys are all of one burst. */
-static void join_escapes(struct terminal *terminal)
-{
-    size_t to = 0;
-    for (size_t i = 0; i < terminal->key_count; i++) {
-        struct key key = terminal->keys[i];
-        int next = i + 1 < terminal->key_count ? terminal->keys[i + 1].key : -1;
-        if (key.key == 27 && (next == '[' || next == 'O') && i + 2 < terminal->key_count) {
-            for (i += 2; i < terminal->key_count && (terminal->keys[i].key < 0x40 || terminal->keys[i].key > 0x7e);)
-                i++;
-            continue;
-        }
-        if (key.key == 27 && next >= 0 && next != 27 && next < KEY_OWN) { /* no click, no pasted text */
-            key.key = KEY_ALT | next;
-            i++;
-        }
-        terminal->keys[to++] = key;
-    }
-    terminal->key_count = to;
-}
-
-/* A terminal that does not bracket what is pasted: an Enter in the middle of a burst that no fingers type is a newline.
- */
-static void find_paste(struct terminal *terminal)
-{
-    for (size_t i = 1; terminal->key_count > 16 && i + 1 < terminal->key_count; i++) {
-        if (terminal->keys[i].key == '\r' && is_character(terminal->keys[i - 1].key) &&
-            is_character(terminal->keys[i + 1].key))
-            terminal->keys[i].key = KEY_PASTED | '\n';
-    }
-}
-
-void terminal_read(struct terminal *terminal)
-{
-    terminal->key_count = 0;
-    while (terminal->key_count < TERMINAL_KEYS) {
-        struct key key = {.key = next_raw(terminal)};
-        if (key.key < 0)
-            break;
-        if (key.key == KEY_PASTE_START || key.key == KEY_PASTE_END) {
-            terminal->pasting = key.key == KEY_PASTE_START;
-            continue;
-        }
-        if (swallow(terminal, key.key))
-            continue;
-        if (terminal->pasting) {
-            int c = key.key == '\r' ? '\n' : key.key;
-            bool text = c == '\n' || c == '\t' || (c >= ' ' && c < 127) || c & KEY_TEXT;
-            key.key = text ? KEY_PASTED | c : 0;
-        } else if (key.key == KEY_MOUSE) {
-            read_mouse(&key);
-        }
-        if (key.key)
-            terminal->keys[terminal->key_count++] = key;
-    }
-    join_escapes(terminal);
-    find_paste(terminal);
 }

@@ -61,6 +61,9 @@ struct terminal {
     size_t answer_length;
     char typed[256];
     size_t typed_count; /* keys typed before curses was there */
+    char partial[4];    /* a character whose last bytes have not come yet */
+    size_t partial_length;
+    int put_back; /* the byte or key that showed that they will not come; 0: none */
 };
 
 /* What woke terminal_wait(). */

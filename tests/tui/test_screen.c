@@ -323,6 +323,22 @@ static void test_paste(void)
     pty_stop(pty);
 }
 
+/* A line cuts what it carries where it likes, and not all of it is UTF-8: nothing else may be lost. */
+static void test_packets(void)
+{
+    static const char *const packets[] = {"\033[200~na\xc3", "\xafve \xe6\x97", "\xa5 \xf0\x9f", "\x98",
+                                          "\x80 bad \xff\xfe here, \xc3 there\033[201~", " b\xc3", "\xa4h."};
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=x"}});
+    CHECK(pty_wait(pty, "probes in"));
+    for (size_t i = 0; i < sizeof packets / sizeof *packets; i++) {
+        pty_send(pty, packets[i]);
+        usleep(30000); /* so that it is read by itself */
+    }
+    CHECK(pty_wait(pty, "na\xc3\xafve \xe6\x97\xa5 \xf0\x9f\x98\x80 bad"), "%s", pty_screen(pty));
+    CHECK(pty_wait(pty, "here, \xef\xbf\xbd there b\xc3\xa4h."), "%s", pty_screen(pty));
+    pty_stop(pty);
+}
+
 /* -- choosing ------------------------------------------------------------------------------------------------------ */
 
 static void test_choose(void)
@@ -682,6 +698,7 @@ int main(void)
     test_wide();
     test_plain_locale();
     test_paste();
+    test_packets();
     test_choose();
     test_units_under_cursor();
     test_mouse();
