@@ -8,7 +8,7 @@ static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT};
 enum { FATAL = sizeof fatal / sizeof *fatal, STACK = 64 * 1024 };
 
 static struct termios saved;
-static volatile sig_atomic_t armed;
+static volatile sig_atomic_t armed, alt;
 static void *stack;
 
 /* ends a string or picture cut in half; synchronised output, mouse and paste modes, scroll region, attributes,
@@ -21,7 +21,8 @@ static void on_fatal(int number)
 {
     if (armed) {
         armed = 0;
-        if (write(STDOUT_FILENO, reset, sizeof reset - 1) < 0) {
+        if (write(STDOUT_FILENO, reset, sizeof reset - 1) < 0 ||
+            (alt && write(STDOUT_FILENO, RESCUE_ALT, sizeof RESCUE_ALT - 1) < 0)) {
             /* nothing else can be done */
         }
         tcsetattr(STDIN_FILENO, TCSANOW, &saved);
@@ -56,4 +57,9 @@ void rescue_disarm(void)
     sigaltstack(&none, NULL);
     free(stack);
     stack = NULL;
+}
+
+void rescue_alt(bool wanted)
+{
+    alt = wanted;
 }

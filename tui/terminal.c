@@ -21,6 +21,8 @@
 /* Not in every terminal's description, but known by all that are like xterm, and ignored by the others. */
 #define PASTE_ON "\033[?2004h"
 #define PASTE_OFF "\033[?2004l"
+#define ALT_ON "\033[?1036h"
+#define ALT_OFF RESCUE_ALT
 
 static volatile sig_atomic_t end_signal, stop_wanted, continued, resized;
 
@@ -153,6 +155,15 @@ static void teach_keys(void)
     define_key("\033]", KEY_LATE_OSC);
 }
 
+void terminal_switch_modes(const struct terminal *terminal, bool on)
+{
+    send(on ? PASTE_ON : PASTE_OFF);
+    if (!terminal->alt_characters)
+        return;
+    rescue_alt(on);
+    send(on ? ALT_ON : ALT_OFF);
+}
+
 /* Our own terminal settings on top of curses' cbreak: ^Q, ^S, ^V, ^C are keys; ^Z and ^\ stay signals. */
 static void set_modes(void)
 {
@@ -238,7 +249,7 @@ int terminal_open(struct terminal *terminal, const struct terminal_options *opti
     terminal->pad = pad;
     keypad(pad, TRUE);
     nodelay(pad, TRUE);
-    send(PASTE_ON);
+    terminal_switch_modes(terminal, true);
     terminal_resize(terminal);
     return 0;
 }
@@ -247,7 +258,7 @@ void terminal_close(struct terminal *terminal)
 {
     if (!terminal->screen)
         return;
-    send(PASTE_OFF);
+    terminal_switch_modes(terminal, false);
     endwin();
     send("\033[?25h");
     tcsetattr(STDIN_FILENO, TCSANOW, &terminal->saved);
@@ -264,7 +275,7 @@ void terminal_suspend(struct terminal *terminal)
     struct sigaction stop = {.sa_handler = SIG_DFL}, ours;
     stop_wanted = 0;
     terminal->fences = 0; /* the shell reads what comes now */
-    send(PASTE_OFF);
+    terminal_switch_modes(terminal, false);
     endwin();
     send("\033[?25h");
     sigemptyset(&set);
@@ -275,7 +286,7 @@ void terminal_suspend(struct terminal *terminal)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     sigaction(SIGTSTP, &ours, NULL);
     reset_prog_mode();
-    send(PASTE_ON);
+    terminal_switch_modes(terminal, true);
     clearok(curscr, TRUE);
     continued = 0;
     terminal_resize(terminal);
@@ -347,7 +358,7 @@ unsigned terminal_wait(struct terminal *terminal, const int *others, int count, 
     if (continued) {
         continued = 0;
         reset_prog_mode();
-        send(PASTE_ON);
+        terminal_switch_modes(terminal, true);
         clearok(curscr, TRUE);
         woke |= WOKE_CONTINUE;
     }

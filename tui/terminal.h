@@ -55,9 +55,10 @@ struct terminal {
     void *screen, *pad; /* curses: the screen; a window that keys are read through, as reading refreshes a window */
     bool pasting;
     enum terminal_graphics wanted;
-    bool synchronised; /* it can hold back drawing */
-    int swallow;       /* within an answer that came late: the key it began with */
-    char answer[64];   /* what followed */
+    bool synchronised;   /* it can hold back drawing */
+    bool alt_characters; /* Alt and a key gave another character, as in a bare xterm: it is told to send Esc and the key */
+    int swallow;         /* within an answer that came late: the key it began with */
+    char answer[64];     /* what followed */
     size_t answer_length;
     char typed[256];
     size_t typed_count; /* keys typed before curses was there */
@@ -102,6 +103,8 @@ void terminal_picture(struct terminal *, int row, int column, const char *bytes,
 
 /* Write to the terminal, past curses. */
 void terminal_send(const char *bytes, size_t length);
+/* What curses does not know of and we want of the terminal; off: as we found it. */
+void terminal_switch_modes(const struct terminal *, bool on);
 /* Ask and wait for the answers: terminal_ask.c.  Before curses is there. */
 void terminal_ask(struct terminal *);
 /* An answer to a question, from behind "CSI ?" on. */

@@ -11,10 +11,12 @@
 
 enum { PATIENCE_MS = 1000, NUMBERS = 24 };
 
-/* The background; colour registers and greatest size of pictures; synchronised output; and behind them what every
- * terminal answers, so that nobody waits for an answer that does not come.  All answers but those to the first and to
- * the size of a cell begin with "CSI ?", which terminal.c knows to be no key when they come late. */
+/* The background; whether Alt and a key send Esc; colour registers and greatest size of pictures; synchronised output; and
+ * behind them what every terminal answers, so that nobody waits for an answer that does not come.  All answers but those
+ * to the first and to the size of a cell begin with "CSI ?", which terminal_keys.c knows to be no key when they come
+ * late. */
 #define ASK_BACKGROUND "\033]11;?\033\\"
+#define ASK_ALT "\033[?1036$p"
 #define ASK_PICTURES "\033[?1;1;0S\033[?2;4;0S\033[?2026$p"
 #define ASK_CELL "\033[16t"
 #define ASK_FENCE "\033[c"
@@ -77,6 +79,10 @@ void terminal_take_answer(struct terminal *terminal, const char *answer)
         }
     } else if (strcmp(end, "$y") == 0 && count >= 2 && n[0] == 2026) {
         terminal->synchronised = n[1] == 1 || n[1] == 2;
+    } else if (strcmp(end, "$y") == 0 && count >= 2 && n[0] == 1036 && n[1] == 2) {
+        terminal->alt_characters = true;
+        if (terminal->screen) /* late: else terminal_open() does this */
+            terminal_switch_modes(terminal, true);
     }
 }
 
@@ -161,7 +167,7 @@ void terminal_ask(struct terminal *terminal)
     if (tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet) != 0)
         return;
     bool pictures = terminal->wanted == GRAPHICS_AUTO || terminal->wanted == GRAPHICS_SIXEL;
-    snprintf(question, sizeof question, ASK_BACKGROUND "%s%s" ASK_FENCE, pictures ? ASK_PICTURES : "",
+    snprintf(question, sizeof question, ASK_BACKGROUND ASK_ALT "%s%s" ASK_FENCE, pictures ? ASK_PICTURES : "",
              pictures && terminal->cell_width == 0 ? ASK_CELL : "");
     terminal_send(question, strlen(question));
     size_t length = read_answers(answer, sizeof answer);

@@ -36,7 +36,7 @@ struct pty {
     VTerm *vterm;
     VTermScreen *screen;
     VTermPos cursor;
-    bool visible, alternate, paste, mouse;
+    bool visible, alternate, paste, mouse, alt;
     enum filter filter;
     char sequence[SEQUENCE];
     size_t sequence_length, received;
@@ -80,7 +80,7 @@ static void feed(struct pty *pty, const char *bytes, size_t length)
     vterm_input_write(pty->vterm, bytes, length);
 }
 
-static void answer_about_pictures(struct pty *pty, const char *sequence, size_t length)
+static void answer_question(struct pty *pty, const char *sequence, size_t length)
 {
     char answer[64] = "";
     if (pty->mute)
@@ -91,6 +91,8 @@ static void answer_about_pictures(struct pty *pty, const char *sequence, size_t 
         snprintf(answer, sizeof answer, "\033[?2;0;%d;%dS", pty->side, pty->side);
     else if (length == 5 && memcmp(sequence, "\033[16t", 5) == 0 && pty->cell_asked)
         snprintf(answer, sizeof answer, "\033[6;%d;%dt", pty->cell_height, pty->cell_width);
+    else if (length == 9 && memcmp(sequence, "\033[?1036$p", 9) == 0)
+        snprintf(answer, sizeof answer, "\033[?1036;%d$y", pty->alt ? 1 : 2);
     pty_send(pty, answer);
 }
 
@@ -107,7 +109,7 @@ static bool take_csi(struct pty *pty, const char *sequence, size_t length)
     char last = sequence[length - 1], before = length > 1 ? sequence[length - 2] : 0;
     bool asks = last == 'S' && length > 2 && sequence[2] == '?'; /* else it scrolls */
     if (asks || last == 't' || (last == 'p' && before == '$')) {
-        answer_about_pictures(pty, sequence, length);
+        answer_question(pty, sequence, length);
         return false;
     }
     bool set = sequence[length - 1] == 'h';
@@ -118,6 +120,8 @@ static bool take_csi(struct pty *pty, const char *sequence, size_t length)
             pty->paste = set;
         else if (memcmp(sequence + i, "1000", 4) == 0)
             pty->mouse = set;
+        else if (memcmp(sequence + i, "1036", 4) == 0)
+            pty->alt = set;
     }
     return true;
 }
@@ -566,6 +570,11 @@ bool pty_paste(const struct pty *pty)
 bool pty_mouse(const struct pty *pty)
 {
     return pty->mouse;
+}
+
+bool pty_alt(const struct pty *pty)
+{
+    return pty->alt;
 }
 
 bool pty_cooked(const struct pty *pty)

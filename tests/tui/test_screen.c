@@ -43,7 +43,7 @@ static void check_sane(struct pty *pty, const char *after)
     int row, column;
     bool visible;
     pty_cursor(pty, &row, &column, &visible);
-    CHECK(visible && !pty_alternate(pty) && !pty_paste(pty) && !pty_mouse(pty) && pty_cooked(pty),
+    CHECK(visible && !pty_alternate(pty) && !pty_paste(pty) && !pty_mouse(pty) && !pty_alt(pty) && pty_cooked(pty),
           "after %s: cursor %d, alternate %d, paste %d, mouse %d, cooked %d", after, visible, pty_alternate(pty),
           pty_paste(pty), pty_mouse(pty), pty_cooked(pty));
 }
@@ -128,7 +128,7 @@ static void test_first_view(void)
           !pty_cell_of(pty, "blue hat").reverse);
     CHECK(pty_wait(pty, "+2.000 nats supports"), "the special unit's 9 nats do not set the scale");
     CHECK(wait_cursor(pty, 1, 61), "the cursor is behind the prompt");
-    CHECK(pty_mouse(pty) && pty_paste(pty) && pty_alternate(pty));
+    CHECK(pty_mouse(pty) && pty_paste(pty) && pty_alternate(pty) && pty_alt(pty));
     size_t before = pty_received(pty);
     pty_send(pty, "x");
     CHECK(pty_wait(pty, "have?x"));
@@ -605,9 +605,9 @@ static void test_suspend(void)
     for (int i = 0; i < 2; i++) {
         pty_send(pty, CONTROL('Z'));
         CHECK(pty_wait(pty, "Stopped"));
-        CHECK(!pty_alternate(pty) && !pty_mouse(pty)); /* the other modes are the shell's own now */
+        CHECK(!pty_alternate(pty) && !pty_mouse(pty) && !pty_alt(pty)); /* the other modes are the shell's own now */
         pty_send(pty, "fg\r");
-        CHECK(pty_wait(pty, DONE) && pty_alternate(pty) && pty_paste(pty) && pty_mouse(pty));
+        CHECK(pty_wait(pty, DONE) && pty_alternate(pty) && pty_paste(pty) && pty_mouse(pty) && pty_alt(pty));
     }
     pty_send(pty, "y");
     CHECK(pty_wait(pty, "have?y"));
