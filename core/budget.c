@@ -6,8 +6,8 @@ enum {
     PROGRAM = 42 << 20,   /* bytes that a program needs besides, in the default limit */
     USUAL = 24 << 20,     /* bytes in use before anything is computed, as PROGRAM has them */
     LIBRARIES = 26 << 20, /* pages of the program's and its libraries' files, and what these allocate later */
+    PACKED = 4 << 20,     /* what oneDNN copies a thread's operands of f32 products to */
     TIMES = 3,            /* the default limit, in plain passes */
-    ROUNDING = 2 << 20,   /* what a lane's large buffers take more, as they begin and end with huge pages */
     DEPTH = 4, /* groups that a lane should be able to park: with fewer, most time goes into doing things again */
 };
 
@@ -30,12 +30,13 @@ static size_t file_bytes(const struct model *m, int lanes)
     return head + (size_t)lanes * of_layer / 2;
 }
 
-/* What streams need beside lanes_bytes(): an expanded tile of a weight, a tile of the vocabulary, keys and values. */
-static size_t stream_bytes(const struct model *m, int positions)
+/* What a stream for so many threads needs beside lanes_bytes(): an expanded tile of a weight, a tile of the vocabulary,
+ * keys and values in panels; for each thread those that a probe changed, and scores. */
+static size_t stream_bytes(const struct model *m, int positions, int threads)
 {
     size_t wide = (size_t)(m->ffn > m->width ? m->ffn : m->width), kv = (size_t)m->kv_heads * (size_t)m->head_dim;
-    return (256 * wide + 512 * (size_t)m->width + 256 * 512 + 3 * (size_t)positions * kv + 48 * (size_t)positions) *
-               sizeof(float) * 5 / 4 + ROUNDING;
+    size_t tiles = 256 * wide + 512 * (size_t)m->width + 256 * 512, own = 2 * (size_t)m->head_dim + 48;
+    return (tiles + (size_t)positions * (2 * kv + (size_t)threads * own)) * sizeof(float) * 5 / 4;
 }
 
 /* What is kept of the probes: final states, changes, factors. */
@@ -49,9 +50,10 @@ static size_t state_bytes(const struct model *m, const struct task *task)
 /* Room for positions to come is not touched until they do. */
 static size_t sum(const struct model *m, const struct task *task, const struct budget *b)
 {
-    int streams = task->probes ? b->room.count + 1 : 1;
-    size_t bytes = task->used + LIBRARIES + file_bytes(m, streams) + baseline_bytes(m, task->positions, b->keep) +
-                   (size_t)streams * stream_bytes(m, b->capacity);
+    int threads = m->device->ops->info(m->device)->streams, lanes = task->probes ? b->room.count : 0;
+    size_t wide = task->probes && !b->keep ? 2 : 1; /* of the baseline, and of its activations once more */
+    size_t bytes = task->used + LIBRARIES + file_bytes(m, lanes + 1) + baseline_bytes(m, task->positions, b->keep) +
+                   wide * stream_bytes(m, b->capacity, threads) + (size_t)lanes * (stream_bytes(m, b->capacity, 1) + PACKED);
     if (!task->probes)
         return bytes;
     bytes += task->precision != task->copied ? copy_bytes(m, task->precision) : 0;

@@ -23,15 +23,15 @@ static const size_t huge_page = 2u << 20;
 
 /* -- memory -------------------------------------------------------------------------------------------------------- */
 
+/* Large buffers have huge pages, for fewer faults on first use, but no more of them than they fill. */
 void *host_memory_new(size_t bytes)
 {
     size_t align = bytes >= 2 * huge_page ? huge_page : 64;
-    if (bytes > SIZE_MAX - align)
+    void *memory = NULL;
+    if (posix_memalign(&memory, align, bytes ? bytes : 1))
         return NULL;
-    size_t whole = (bytes + align - 1) / align * align;
-    void *memory = aligned_alloc(align, whole ? whole : align);
-    if (memory && align == huge_page)
-        madvise(memory, whole, MADV_HUGEPAGE); /* fewer faults on first use; harmless where refused */
+    if (align == huge_page)
+        madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE); /* harmless where refused */
     return memory;
 }
 

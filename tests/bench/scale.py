@@ -4,8 +4,8 @@ first.
 
     tests/bench/scale.py [--model smollm2.gguf] [--lengths 64,256,1024,4096] [--threads 1,2,4] [--precision auto]
 
-What would take longer than --budget seconds is measured a second time, for three times as long, and computed from the
-rows that ran between the two; that is marked "~".  Where this
+What takes longer than --budget seconds is ended then, and its time computed from the two longest maps with as many
+threads that are whole; that is marked "~", and so are those of memory, which may still grow.  Where this
 Python has llama-cpp-python, its plain pass over as many tokens, measured in the same run, is the yardstick of time and
 memory.  Below the table: the exponents with which time and memory grow from one length to the next.  No part of `make
 check`: times prove nothing on a busy machine.
@@ -35,14 +35,20 @@ def bench(a, length, threads, budget):
     return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def measure(a, length, threads):
-    """The program's numbers and, or None, llama.cpp's."""
+def expected(whole, length):
+    """Seconds of a map by those of two others: products go with N^2, for N probes have N / 2 rows each, attention with
+    N^3, for each of these sees so many keys."""
+    (n, less), (m, more) = ((r["length"], r["seconds"] / r["length"]**2) for r in whole)
+    cubic = (more - less) / (m - n)
+    return (more + cubic * (length - m)) * length**2
+
+
+def measure(a, length, threads, before):
+    """The program's numbers and, or None, llama.cpp's; before: what was measured with as many threads."""
     found = bench(a, length, threads, a.budget)
-    begun, found = (found, bench(a, length, threads, 3 * a.budget)) if is_part(found) else (None, found)
-    seconds = found["map"]["seconds"]
-    if is_part(found):  # the first rows are dearer: small groups, and what is done once
-        rate = (found["map"]["rows"] - begun["map"]["rows"]) / (seconds - begun["map"]["seconds"])
-        seconds += (length * (length + 1) / 2 - found["map"]["rows"]) / rate
+    seconds, whole = found["map"]["seconds"], [r for r in before if not r["about"]][-2:]
+    if is_part(found):
+        seconds = expected(whole, length) if len(whole) == 2 else math.nan
     other = compare.in_own_process("llama.cpp", ["--model", a.model, "--length", str(length), "--threads", str(threads),
                                                  "--repeat", "3"])
     return {"length": length, "threads": threads, "about": "~" if is_part(found) else "", "precision":
@@ -51,16 +57,23 @@ def measure(a, length, threads):
             "peak": found["map"]["peak_bytes"], "llama": None if isinstance(other, str) else other}
 
 
+def times(r, key, unit):
+    """How many times `unit`; "~" where that was computed, "-" where it is not known."""
+    return f"{r['about']}{r[key] / unit:.1f}" if unit and not math.isnan(r[key]) else "-"
+
+
 def row(r):
-    llama = r["llama"]
-    passes = r["seconds"] / llama["plain_seconds"] if llama else 0
-    of_llama = f"{passes:.1f} (N/{r['length'] / passes:.0f}) | {r['peak'] / llama['peak_bytes']:.1f}" if llama else "- | -"
-    return (f"| {r['length']} | {r['threads']} | {of_llama} | {r['about']}{r['seconds'] / r['plain']:.1f} | "
-            f"{r['preview'] / r['plain']:.1f} | {r['about']}{r['seconds']:.2f} s | {r['peak'] / 2**20:.0f} MiB |")
+    llama = r["llama"] or {"plain_seconds": 0, "peak_bytes": 0}
+    passes = times(r, "seconds", llama["plain_seconds"])
+    if passes != "-":
+        passes += f" (N/{r['length'] * llama['plain_seconds'] / r['seconds']:.0f})"
+    return (f"| {r['length']} | {r['threads']} | {passes} | {times(r, 'peak', llama['peak_bytes'])} | "
+            f"{times(r, 'seconds', r['plain'])} | {r['preview'] / r['plain']:.1f} | "
+            f"{times(r, 'seconds', 1)} s | {r['about']}{r['peak'] / 2**20:.0f} MiB |")
 
 
 def exponents(results, threads):
-    mine = [r for r in results if r["threads"] == threads]
+    mine = [r for r in results if r["threads"] == threads and not math.isnan(r["seconds"])]
     steps = []
     for less, more in zip(mine, mine[1:]):
         step = math.log(more["length"] / less["length"])
@@ -85,7 +98,7 @@ def main():
     results = []
     for t in threads:
         for n in lengths:
-            results.append(measure(a, n, t))
+            results.append(measure(a, n, t, [r for r in results if r["threads"] == t]))
             print(row(results[-1]), flush=True)
     print()
     for t in threads:
