@@ -216,6 +216,12 @@ static const char *unknown(const struct view *view)
                                                                    : ": measured on all paths only";
 }
 
+/* Repeating a probe moves its value by as much, so that it says nothing; false while the noise is not known. */
+static bool is_noise(const struct view *view, double value)
+{
+    return fabs(value) <= view->explanation->noise_floor;
+}
+
 /* The unit under the prompt's cursor or the picture's: its value, its rank where there is room, and what it means. */
 static void draw_unit(struct view *view, int row)
 {
@@ -239,6 +245,10 @@ static void draw_unit(struct view *view, int row)
     snprintf(text, sizeof text, " %s%s nats%s%s", map_estimated(&view->map, unit) ? "about " : "", nats,
              view->paths == MAP_ALL_PATHS ? "" : " ", view_paths_name(view));
     at += paint_string(row, at, columns - at, paint_plain(0), text);
+    if (is_noise(view, value)) {
+        paint_string(row, at, columns - at, paint_plain(0), ": within the noise");
+        return;
+    }
     bool special = view->explanation->units[unit].kind == UNIT_SPECIAL;
     size_t rank = map_rank(&view->map, unit);
     int used = rank > 0 ? snprintf(text, sizeof text, ", rank %zu", rank)
@@ -326,6 +336,10 @@ static void draw_top(struct view *view, int row)
     if (measured)
         how = (map_value(&view->map, unit) < 0 ? depends : rests)[view->paths];
     at += draw_chosen(view, row, at, columns);
+    if (measured && is_noise(view, map_value(&view->map, unit))) {
+        paint_string(row, at, columns - at, paint_plain(0), " rests on nothing that rises above the noise");
+        return;
+    }
     at += paint_string(row, at, columns - at, paint_plain(0), how);
     draw_list(view, row, at, MAP_ALL);
 }

@@ -516,7 +516,7 @@ static void end_request(struct worker *worker, uint64_t number, bool done, bool 
     event->error = *error;
     event->stopped = stopped;
     event->complete = done && !error->code;
-    event->noise_floor = event->complete ? 0.001 : NAN;
+    event->noise_floor = !event->complete ? NAN : fake_settings.floor ? fake_settings.floor : 0.001;
     event->cost = worker->cost;
     post(worker, event);
 }

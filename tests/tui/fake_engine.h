@@ -20,6 +20,7 @@ struct fake_settings {
     const char *gate; /* or NULL: a file; batch n is held back until it has n bytes */
     bool direct;      /* direct paths are told for each token, where they are asked for */
     const char *token_gate; /* as gate, of output tokens */
+    int floor;              /* nats of noise; 0: a thousandth */
 };
 extern struct fake_settings fake_settings; /* set before engine_open() */
 

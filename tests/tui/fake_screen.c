@@ -1,6 +1,6 @@
 /* fake_screen.c: the screen over the engine without a model, for tests to drive.  Settings come from the environment:
  * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_ANSWER_MS, FAKE_BATCH, FAKE_ESTIMATES,
- * FAKE_SPIN, FAKE_GATE, FAKE_DIRECT, FAKE_TOKEN_GATE as in fake_engine.h, FAKE_MODELS the
+ * FAKE_SPIN, FAKE_GATE, FAKE_DIRECT, FAKE_TOKEN_GATE, FAKE_FLOOR as in fake_engine.h, FAKE_MODELS the
  * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_HISTORY one of
  * former prompts, FAKE_PICTURES how many made-up
  * pictures there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks"
@@ -45,6 +45,7 @@ int main(int count, char **arguments)
         .gate = getenv("FAKE_GATE"),
         .direct = getenv("FAKE_DIRECT") != NULL,
         .token_gate = getenv("FAKE_TOKEN_GATE"),
+        .floor = number("FAKE_FLOOR"),
     };
     if (!prompt)
         prompt = "Anna has a red ball. Tom has a blue hat. What does Tom have?";

@@ -341,6 +341,17 @@ static void test_packets(void)
 
 /* -- choosing ------------------------------------------------------------------------------------------------------ */
 
+/* What is less than the noise is not told as if it meant something. */
+static void test_noise(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_FLOOR=3"}});
+    CHECK(pty_wait(pty, DONE));
+    CHECK(pty_wait(pty, "\"A\" rests on nothing that rises above the noise"), "%s", pty_row(pty, 21));
+    pty_send(pty, "\t\t" LEFT LEFT);
+    CHECK(pty_wait(pty, "nats: within the noise"), "%s", pty_row(pty, 21));
+    pty_stop(pty);
+}
+
 static void test_choose(void)
 {
     struct pty *pty = guest_start(&(struct guest){0});
@@ -699,6 +710,7 @@ int main(void)
     test_plain_locale();
     test_paste();
     test_packets();
+    test_noise();
     test_choose();
     test_units_under_cursor();
     test_mouse();
