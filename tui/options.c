@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Where the parser stands. */
 struct arguments {
@@ -161,6 +162,15 @@ static int parse_letters(struct options *o, struct arguments *a, const char *arg
     return 0;
 }
 
+/* The command of this name, or COMMANDS. */
+static int find_command(const char *name)
+{
+    int c = 0;
+    while (c < COMMANDS && strcmp(name, options_commands[c].name) != 0)
+        c++;
+    return c;
+}
+
 static int parse_operand(struct options *o, const char *argument, struct error *error)
 {
     if ((o->command == COMMAND_EVAL || o->command == COMMAND_GUARD || o->command == COMMAND_REPLAY) && !o->dataset) {
@@ -171,11 +181,27 @@ static int parse_operand(struct options *o, const char *argument, struct error *
         o->model = argument;
         return 0;
     }
+    if (o->command == COMMAND_SCREEN && find_command(argument) < COMMANDS)
+        return error_set(error, ERROR_ARGUMENT, "%s: a command comes first; write atmanscope %s ...", argument,
+                         argument);
     if (o->command == COMMAND_SCREEN)
         return error_set(error, ERROR_ARGUMENT, "%s: no such command; see atmanscope -h",
                          *argument ? argument : "\"\"");
     return error_set(error, ERROR_ARGUMENT, "%s: not expected here; a prompt is given with -p, see %s",
                      *argument ? argument : "\"\"", help_of(o->command));
+}
+
+/* "words" would be a regular expression, and a prompt without this word a single unit: nobody means that. */
+static bool is_near_kind(const char *units)
+{
+    static const char *const kinds[] = {"token", "word", "sentence", "paragraph"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t length = strlen(kinds[i]);
+        if (strncasecmp(units, kinds[i], length) == 0 && strcmp(units, kinds[i]) != 0 &&
+            (!units[length] || strcasecmp(units + length, "s") == 0))
+            return true;
+    }
+    return false;
 }
 
 /* Options that cannot go together or are missing. */
@@ -210,6 +236,9 @@ static int check(const struct options *o, struct error *error)
         return error_set(error, ERROR_ARGUMENT,
                          "--units: the kind is empty; use token, word, sentence, paragraph, auto or a "
                          "regular expression");
+    if (o->units && is_near_kind(o->units))
+        return error_set(error, ERROR_ARGUMENT, "--units %s: no kind is called so; use token, word, sentence or "
+                         "paragraph, or [%c]%s for the expression", o->units, *o->units, o->units + 1);
     if (o->jsonl && o->image_count)
         return error_set(error, ERROR_ARGUMENT, "--image belongs to one prompt, --jsonl has many; keep one of them");
     if (o->raw && (o->system || o->chat_file || o->chat_template))
@@ -221,16 +250,28 @@ static int check(const struct options *o, struct error *error)
     return 0;
 }
 
+/* Where no format is asked for, the name of the file says it, as where the screen saves one. */
+static void take_ending(struct options *o)
+{
+    static const struct {
+        const char *ending;
+        enum format format;
+    } endings[] = {{".json", FORMAT_JSON}, {".html", FORMAT_HTML}, {".png", FORMAT_PNG}, {".svg", FORMAT_SVG}};
+    const char *ending = o->output ? strrchr(o->output, '.') : NULL;
+    for (size_t i = 0; ending && i < sizeof endings / sizeof *endings; i++)
+        if (o->command == COMMAND_EXPLAIN && o->format == FORMAT_DEFAULT && strcmp(ending, endings[i].ending) == 0)
+            o->format = endings[i].format;
+}
+
 int options_parse(struct options *o, int argc, char **argv, struct error *error)
 {
     set_defaults(o);
     struct arguments a = {argc, 1, argv};
-    for (int c = 0; argc > 1 && c < COMMANDS; c++)
-        if (strcmp(argv[1], options_commands[c].name) == 0) {
-            o->command = (enum command)c;
-            a.next = 2;
-            break;
-        }
+    int command = argc > 1 ? find_command(argv[1]) : COMMANDS;
+    if (command < COMMANDS) {
+        o->command = (enum command)command;
+        a.next = 2;
+    }
     if (o->command == COMMAND_GENERATE)
         o->generate = 64;
     if (o->command == COMMAND_EVAL || o->command == COMMAND_GUARD)
@@ -254,5 +295,6 @@ int options_parse(struct options *o, int argc, char **argv, struct error *error)
         if (code)
             return code;
     }
+    take_ending(o);
     return o->help || o->version || o->man || o->completion ? 0 : check(o, error);
 }

@@ -391,7 +391,7 @@ static const struct option_row result_rows[] = {
     {.commands = EXPLAIN, .name = "format", .value = "NAME", .kind = OPTION_WORD, .offset = AT(format),
      .words = explain_formats, .base = FORMAT_ANSI,
      .help = "ansi (for terminals), json, html (one page), reference (the AtMan repository's JSON, whose sign is "
-             "opposite), png or svg (a picture, into a file with -o) (default: ansi)"},
+             "opposite), png or svg (a picture, into a file with -o) (default: what FILE of -o ends in, else ansi)"},
     {.commands = GENERATE | INFO | BENCH | GUARD, .name = "format", .value = "NAME",
      .kind = OPTION_WORD, .offset = AT(format),
      .words = other_formats, .base = FORMAT_ANSI, .help = "text or json (default: text)"},

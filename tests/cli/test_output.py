@@ -39,6 +39,20 @@ def files():
     check(sorted(os.listdir(folder)) == ["e.json", "link.json", "result.json"], f"left behind: {os.listdir(folder)}")
 
 
+def endings():
+    """The file's name says the format, unless --format does."""
+    begins = {".json": b"{", ".html": b"<!DOCTYPE html>", ".txt": PROMPT[:4].encode(), ".json.old": PROMPT[:4].encode()}
+    for ending, start in begins.items():
+        name = path("answer" + ending)
+        code, _, said = run(*GIVEN[:5], "-o", name)
+        with open(name, "rb") as file:
+            begun = file.read(40)
+        check(code == 0 and begun.lower().startswith(start.lower()), f"-o answer{ending}: {code}, {said!r}, {begun!r}")
+    name = path("asked.html")
+    run(*GIVEN, "-o", name)
+    check(json.load(open(name, encoding="utf-8"))["complete"] is True, "--format before the ending")
+
+
 def umask():
     mask = os.umask(0)
     os.umask(mask)
@@ -206,6 +220,7 @@ def progress():
 
 
 files()
+endings()
 bad_places()
 full_disk()
 closed_pipes()
