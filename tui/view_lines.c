@@ -400,12 +400,12 @@ static void draw_status(struct view *view, int row)
                                     : "Tab: prompt  ? help  q quit";
     bool edits = view->focus == PLACE_EDITOR,
          compares = !busy && view->compare.kept && view->compare.mode == COMPARE_OFF;
-    if (edits && !busy && view_unit(view) >= 0)
-        hint = compares ? "Alt-w: what changed  Alt-Up, Alt-Down: mix" : "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
-    else if (edits && !busy && view->sampled && !view_is_stale(view))
+    if (edits && !busy && view->sampled && !view_is_stale(view) && view_unit(view) < 0)
         hint = "^U clears the prompt  Tab: output  F1 help";
     else if (compares && view->focus != PLACE_PICTURE)
         hint = edits ? "Alt-w: what changed  Tab: output  F1 help" : "w: what changed  Tab: prompt  ? help";
+    else if (edits && !busy && view_unit(view) >= 0)
+        hint = "Alt-Up, Alt-Down: mix  Tab: output  F1 help";
     char text[VIEW_MESSAGE];
     hint = view->replay ? view->replay : hint;
     int hint_width = (int)strlen(hint);
