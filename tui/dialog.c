@@ -155,7 +155,9 @@ const char *dialog_key(struct dialog *dialog, const struct key *key)
         pick = dialog->chosen == (size_t)row;
         dialog_choose(dialog, row);
     } else if (!pick) {
-        dialog_close(dialog);
+        bool stray = typing_is_text(key) && key->key != 'q' && key->key != '?'; /* what follows would go to the prompt */
+        if (!stray)
+            dialog_close(dialog);
         return NULL;
     }
     if (!pick)

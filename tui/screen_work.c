@@ -197,7 +197,7 @@ unsigned screen_loaded(struct screen *screen)
     struct explanation *explanation = explanation_new();
     if (!explanation) {
         loaded_close(&loaded);
-        screen_say(screen, true, "there is no memory for another model; end other programs, or open a smaller one");
+        screen_say(screen, true, "no memory for another model; end other programs, or open a smaller one");
         return DIRTY_DRAW;
     }
     screen_mix_reset(screen);
@@ -268,9 +268,7 @@ unsigned screen_setting(struct screen *screen, enum action action)
     if (*generate > TOKENS_MOST)
         *generate = TOKENS_MOST;
     if (action == ACTION_CHAT && screen->loaded.engine && !engine_info(screen->loaded.engine)->chat[0]) {
-        screen_say(
-            screen, true,
-            "this model has no chat template that is known; prompts go to it as they are; --chat-template names one");
+        screen_say(screen, true, "this model file has no known chat template; --chat-template names one");
         return DIRTY_DRAW;
     }
     if (action == ACTION_CHAT)
