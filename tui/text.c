@@ -29,6 +29,14 @@ size_t text_character(const char *text, size_t length, bool *valid, bool *cut)
     return *valid ? need : 1;
 }
 
+/* Marks that turn the direction of what stands behind them, in a page as in a terminal, and line separators: U+2028 to
+ * U+202E, U+2066 to U+2069. */
+static bool turns(const unsigned char *p, size_t n)
+{
+    return n == 3 && p[0] == 0xe2 &&
+           ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
 char *text_clean(const char *text, size_t length, bool visible, size_t *size)
 {
     char *copy = malloc(length * 3 + 1), *to = copy;
@@ -39,7 +47,8 @@ char *text_clean(const char *text, size_t length, bool visible, size_t *size)
         size_t n = text_character(text + i, length - i, &valid, NULL);
         unsigned char c = (unsigned char)text[i];
         bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ||
-                       (c == 0xc2 && n == 2 && (unsigned char)text[i + 1] < 0xa0);
+                       (c == 0xc2 && n == 2 && (unsigned char)text[i + 1] < 0xa0) ||
+                       turns((const unsigned char *)text + i, n);
         if (!valid || (visible && control)) {
             memcpy(to, "\xef\xbf\xbd", 3);
             to += 3;
