@@ -105,6 +105,8 @@ unsigned screen_mark(struct screen *screen)
     const char *text = view_unit_text(view, unit, own, &length);
     for (; length > 1 && *text == ' '; text++)
         length--;
+    while (length > 1 && text[length - 1] == ' ')
+        length--;
     screen_say(screen, false,
                marked ? "\"%.*s\" marked; Alt-x on another asks about the two" : "\"%.*s\" not marked any more",
                length < 20 ? (int)length : 20, text);

@@ -54,6 +54,7 @@ struct terminal {
     struct termios saved;
     void *screen, *pad; /* curses: the screen; a window that keys are read through, as reading refreshes a window */
     bool pasting;
+    size_t paste_end; /* bytes of the sequence that ends it, where that comes in pieces */
     enum terminal_graphics wanted;
     bool synchronised;   /* it can hold back drawing */
     bool alt_characters; /* Alt and a key gave another character, as in a bare xterm: it is told to send Esc and the key */

@@ -10,7 +10,7 @@
 #include "tui/keys.h"
 #include "tui/text.h"
 
-enum { REPLACEMENT = 0xfffd };
+enum { REPLACEMENT = 0xfffd, PASTE_END_LENGTH = 6 };
 
 /* The next byte, or a key of curses' (256 and more), or -1. */
 static int next_byte(struct terminal *terminal)
@@ -135,28 +135,54 @@ static void find_paste(struct terminal *terminal)
     }
 }
 
+static void add_key(struct terminal *terminal, struct key key)
+{
+    if (key.key && terminal->key_count < TERMINAL_KEYS)
+        terminal->keys[terminal->key_count++] = key;
+}
+
+/* A key within what is pasted, of which only text counts.  The sequence that ends it may come in two packets; curses,
+ * which waits no longer, then gives it out as Esc and text. */
+static void add_pasted(struct terminal *terminal, int key)
+{
+    static const char end[] = "\033[201~";
+    int c = key == '\r' ? '\n' : key;
+    if (key == end[terminal->paste_end]) {
+        terminal->paste_end++;
+        if (!end[terminal->paste_end]) {
+            terminal->pasting = false;
+            terminal->paste_end = 0;
+        }
+        return;
+    }
+    for (size_t i = 1; i < terminal->paste_end; i++) /* it was not that */
+        add_key(terminal, (struct key){.key = KEY_PASTED | end[i]});
+    terminal->paste_end = key == end[0];
+    if (c == '\n' || c == '\t' || (c >= ' ' && c < 127) || c & KEY_TEXT)
+        add_key(terminal, (struct key){.key = KEY_PASTED | c});
+}
+
 void terminal_read(struct terminal *terminal)
 {
     terminal->key_count = 0;
-    while (terminal->key_count < TERMINAL_KEYS) {
+    while (terminal->key_count + PASTE_END_LENGTH < TERMINAL_KEYS) {
         struct key key = {.key = next_raw(terminal)};
         if (key.key < 0)
             break;
         if (key.key == KEY_PASTE_START || key.key == KEY_PASTE_END) {
             terminal->pasting = key.key == KEY_PASTE_START;
+            terminal->paste_end = 0;
             continue;
         }
         if (swallow(terminal, key.key))
             continue;
         if (terminal->pasting) {
-            int c = key.key == '\r' ? '\n' : key.key;
-            bool text = c == '\n' || c == '\t' || (c >= ' ' && c < 127) || c & KEY_TEXT;
-            key.key = text ? KEY_PASTED | c : 0;
-        } else if (key.key == KEY_MOUSE) {
-            read_mouse(&key);
+            add_pasted(terminal, key.key);
+            continue;
         }
-        if (key.key)
-            terminal->keys[terminal->key_count++] = key;
+        if (key.key == KEY_MOUSE)
+            read_mouse(&key);
+        add_key(terminal, key);
     }
     join_escapes(terminal);
     find_paste(terminal);

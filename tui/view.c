@@ -248,7 +248,7 @@ void view_draw(struct view *view)
     paint_frame();
     if (view->too_small) {
         char text[80];
-        snprintf(text, sizeof text, "atmanscope needs %d columns and %d rows", VIEW_COLUMNS, VIEW_ROWS);
+        snprintf(text, sizeof text, "needs %dx%d cells", VIEW_COLUMNS, VIEW_ROWS);
         paint_string(0, 0, view->terminal->columns, paint_plain(0), text);
         curs_set(0);
     } else {

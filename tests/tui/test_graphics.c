@@ -230,7 +230,7 @@ static void test_resize(void)
     CHECK(pty_picture(pty)->length < 200000, "%zu", pty_picture(pty)->length);
     pictures = pty_pictures(pty);
     pty_resize(pty, 9, 30);
-    CHECK(pty_wait(pty, "atmanscope needs"));
+    CHECK(pty_wait(pty, "needs 36x10 cells"));
     check_quiet(pty, pictures, "no room");
     pty_resize(pty, 12, 40);
     CHECK(pty_wait_picture(pty, pictures));

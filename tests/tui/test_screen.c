@@ -336,6 +336,10 @@ static void test_packets(void)
     }
     CHECK(pty_wait(pty, "na\xc3\xafve \xe6\x97\xa5 \xf0\x9f\x98\x80 bad"), "%s", pty_screen(pty));
     CHECK(pty_wait(pty, "here, \xef\xbf\xbd there b\xc3\xa4h."), "%s", pty_screen(pty));
+    pty_send(pty, "\033[200~ a\033[20x b\033[20"); /* the end of a paste may be cut too */
+    pty_listen(pty, 100);
+    pty_send(pty, "1~c" "\x15" "last");
+    CHECK(pty_wait(pty, "last") && pty_wait_gone(pty, "there"), "%s", pty_screen(pty));
     pty_stop(pty);
 }
 
@@ -599,7 +603,7 @@ static void test_resize(void)
     CHECK(pty_wait(pty, "F1 help") && pty_wait_gone(pty, "^Q quit"));
     CHECK(pty_wait(pty, "What does Tom") && pty_wait(pty, "A blue hat"), "%s", pty_screen(pty));
     pty_resize(pty, 5, 20);
-    CHECK(pty_wait(pty, "atmanscope needs"));
+    CHECK(pty_wait(pty, "needs 36x10 cells"), "%s", pty_screen(pty));
     pty_send(pty, "x" LEFT UP DOWN "\t" RIGHT "\t");
     for (int rows = 6; rows < 60; rows += 9)
         pty_resize(pty, rows, 3 * rows);
