@@ -291,6 +291,9 @@ static double expect(const struct job *j)
 {
     static const double faster[] = {[PRECISION_F32] = 2, [PRECISION_BF16] = 2, [PRECISION_INT8] = 5};
     double rate = j->probe_rate > 0 ? j->probe_rate : faster[job_precision(j)] * j->pass_rate;
+    const struct device *device = j->engine->device;
+    if (j->probe_rate == 0 && j->budget.room.count > 0)
+        rate *= (double)j->budget.room.count / device->ops->info(device)->streams;
     return rate > 0 ? (double)rows_left(j) / rate : 0;
 }
 

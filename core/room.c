@@ -33,6 +33,25 @@ bool job_resumes(const struct job *j)
     return j->request->resume && m->paths != PATHS_DIRECT && m->suppression != SUPPRESS_ROW_MIN;
 }
 
+/* The bytes in use beside the job's large memory, which is gone; in the process's memory without the stream's scratch,
+ * which a budget counts as it will be; 0: they are a card's. */
+static int count_used(struct job *j, size_t *used, struct error *error)
+{
+    struct device *device = j->engine->device;
+    struct stream *fresh;
+    if ((*used = device->ops->used(device)) == 0)
+        return 0;
+    int status = device->ops->stream_new(device, true, &fresh, error);
+    if (status < 0)
+        return status;
+    device->ops->stream_free(j->stream);
+    j->stream = fresh;
+    *used = device->ops->used(device);
+    if (*used > former_bytes(&j->former)) /* it makes way where it must: job_make_states() */
+        *used -= former_bytes(&j->former);
+    return 0;
+}
+
 int job_make_room(struct job *j, int positions, int targets, struct error *error)
 {
     const struct engine *e = j->engine;
@@ -52,11 +71,8 @@ int job_make_room(struct job *j, int positions, int targets, struct error *error
     baseline_free(j->baseline);
     j->lanes = NULL;
     j->baseline = NULL;
-    task.used = e->device->ops->used(e->device);
-    if (task.used > former_bytes(&j->former)) /* it makes way where it must: job_make_states() */
-        task.used -= former_bytes(&j->former);
-    int status = plan_budget(j, &task, error);
-    if (status < 0)
+    int status = count_used(j, &task.used, error);
+    if (status < 0 || (status = plan_budget(j, &task, error)) < 0)
         return status;
     j->past_limit = budget_past(e->model, &task, &j->budget);
     former_shrink(&j->former, j->past_limit);
