@@ -53,7 +53,8 @@ static size_t sum(const struct model *m, const struct task *task, const struct b
     int threads = m->device->ops->info(m->device)->streams, lanes = task->probes ? b->room.count : 0;
     size_t wide = task->probes && !b->keep ? 2 : 1; /* of the baseline, and of its activations once more */
     size_t bytes = task->used + LIBRARIES + file_bytes(m, lanes + 1) + baseline_bytes(m, task->positions, b->keep) +
-                   wide * stream_bytes(m, b->capacity, threads) + (size_t)lanes * (stream_bytes(m, b->capacity, 1) + PACKED);
+                   wide * stream_bytes(m, b->capacity, threads) +
+                   (size_t)lanes * (stream_bytes(m, b->capacity, 1) + PACKED);
     if (!task->probes)
         return bytes;
     bytes += task->precision != task->copied ? copy_bytes(m, task->precision) : 0;

@@ -53,9 +53,13 @@ int job_add_output_units(struct job *j, int t, struct error *error)
     j->units = units;
     for (; there < t; there++) {
         int position = n + there;
-        j->units[j->unit_count++] = (struct unit){.kind = UNIT_TARGET, .first = position, .last = position,
-                                                  .first_share = 1, .last_share = 1,
-                                                  .start = j->request->prompt_length, .end = j->request->prompt_length};
+        j->units[j->unit_count++] = (struct unit){.kind = UNIT_TARGET,
+                                                  .first = position,
+                                                  .last = position,
+                                                  .first_share = 1,
+                                                  .last_share = 1,
+                                                  .start = j->request->prompt_length,
+                                                  .end = j->request->prompt_length};
     }
     return 0;
 }
@@ -347,8 +351,8 @@ static int make_probes(struct job *j, struct error *error)
     job_make_states(j);
     status = probes_new(j->baseline, j->stream, j->plan, &j->method, &targets, job_precision(j), &j->probes, error);
     if (status == 0 && j->past_limit > 0 && job_resumes(j))
-        status = past_new(j->engine->model, j->method.first_layer, (int)j->unit_count, j->past_limit,
-                          &j->probes->past, error);
+        status = past_new(j->engine->model, j->method.first_layer, (int)j->unit_count, j->past_limit, &j->probes->past,
+                          error);
     return status;
 }
 

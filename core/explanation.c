@@ -16,7 +16,8 @@ struct method method_default(void)
                            .factor = 0.1f,
                            .similarity = NAN,
                            .image_similarity = 0.7f,
-                           .window = 5, .last_layer = -1};
+                           .window = 5,
+                           .last_layer = -1};
 }
 
 static void explanation_clear(struct explanation *e)

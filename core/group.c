@@ -204,7 +204,8 @@ static void attend(struct lane *lane, const struct group *g, int l, const struct
     int probe = 0, count = cut_spans(last ? g->target_span : g->span, g->count, rows, span, &probe);
     struct attention attention = baseline_attention(p->baseline, l, p->plan->positions);
     attention.suppression = p->method.suppression;
-    const float *factor = lane->factor + (size_t)(l > p->method.last_layer ? GROUP_PROBES /* ones */ : probe) * positions;
+    const float *factor =
+        lane->factor + (size_t)(l > p->method.last_layer ? GROUP_PROBES /* ones */ : probe) * positions;
     const float *dq = first ? NULL : lane->dq + (size_t)rows->first * (size_t)(m->heads * m->head_dim);
     bool own = !first && !probes_are_direct(p), again = own && g->resumed;
     const float *dk = again ? lane->keys : own ? lane->dk : NULL, *dv = again ? lane->values : own ? lane->dv : NULL;
@@ -216,8 +217,8 @@ static void attend(struct lane *lane, const struct group *g, int l, const struct
     }
 }
 
-/* Whether the device adds a branch's change to rows->dx as it is formed: nothing stands between, and the device gains by
- * it, which none does but in 8 bits. */
+/* Whether the device adds a branch's change to rows->dx as it is formed: nothing stands between, and the device gains
+ * by it, which none does but in 8 bits. */
 static bool joins_at_once(const struct lane *lane, const struct norm *post)
 {
     const struct model *m = lane->all->model;
@@ -239,9 +240,15 @@ static void feed(struct lane *lane, int l, const struct activations *a, const fl
     const struct weight *up = a->up ? layer->up.weight : NULL;
     float *dup = up ? lane->dup : NULL;
     if (ops->feed_delta) {
-        struct feed feed = {.norm = norm->weight ? norm : NULL, .x = x, .activation = m->activation,
-                            .gate = layer->gate.weight, .up = up, .down = layer->down.weight,
-                            .gate_value = a->gate, .up_value = a->up, .onto = onto};
+        struct feed feed = {.norm = norm->weight ? norm : NULL,
+                            .x = x,
+                            .activation = m->activation,
+                            .gate = layer->gate.weight,
+                            .up = up,
+                            .down = layer->down.weight,
+                            .gate_value = a->gate,
+                            .up_value = a->up,
+                            .onto = onto};
         ops->feed_delta(s, &feed, precision, rows->position, rows->dx, rows->count, onto ? rows->dx : lane->dfeed);
         return;
     }
@@ -325,8 +332,7 @@ void group_layer(struct lane *lane, const struct group *g, int l, const struct a
     size_t d = (size_t)m->width;
     bool first = l == all->probes->method.first_layer, last = l == m->layers - 1;
     for (int at = 0; at < g->rows; at += all->block) {
-        struct rows rows = {at, least(all->block, g->rows - at), g->dx + (size_t)at * d,
-                            lane->position + at};
+        struct rows rows = {at, least(all->block, g->rows - at), g->dx + (size_t)at * d, lane->position + at};
         if (first)
             m->device->ops->copy(lane->stream, lane->zero, (size_t)rows.count * d * sizeof(float), rows.dx);
         else
@@ -337,8 +343,7 @@ void group_layer(struct lane *lane, const struct group *g, int l, const struct a
         put_away(lane, g, l, PAST_VALUES, lane->dv);
     }
     for (int at = 0; at < (last ? g->target_rows : g->rows); at += all->block) {
-        struct rows rows = {at, least(all->block, g->rows - at), g->dx + (size_t)at * d,
-                            lane->position + at};
+        struct rows rows = {at, least(all->block, g->rows - at), g->dx + (size_t)at * d, lane->position + at};
         if (last)
             through_last(lane, g, l, a, at, first);
         else
@@ -359,8 +364,8 @@ static int keep(struct lane *lane, const struct group *g, struct error *error)
     for (int i = 0; i < g->count; i++) {
         const struct probe_span *span = &g->target_span[i];
         size_t to = (size_t)g->unit[i] * (size_t)p->targets.count + (size_t)(span->query_position - p->targets.first);
-        ops->copy(lane->stream, g->dx + (size_t)span->query_row * d,
-                  (size_t)span->query_count * d * sizeof(float), p->change + to * d);
+        ops->copy(lane->stream, g->dx + (size_t)span->query_row * d, (size_t)span->query_count * d * sizeof(float),
+                  p->change + to * d);
     }
     int status = ops->stream_finish(lane->stream, error);
     for (int i = 0; status == 0 && i < g->count; i++) {

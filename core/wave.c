@@ -1,5 +1,5 @@
-/* wave.c: which groups a lane takes, and how they go through the layers: one after the other by itself where the baseline
- * keeps its activations, else with all other lanes, layer by layer, a wave of groups at a time. */
+/* wave.c: which groups a lane takes, and how they go through the layers: one after the other by itself where the
+ * baseline keeps its activations, else with all other lanes, layer by layer, a wave of groups at a time. */
 #include "core/lane.h"
 
 #include <stdlib.h>
