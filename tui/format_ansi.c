@@ -246,7 +246,7 @@ static void put_legend(FILE *out, const struct report *r, double limit)
         fprintf(out, " %s nats supports\n", nats);
     }
     if (limit > 0)
-        fprintf(out, "%s nats%s: without that unit the answer is %s%s\n", nats,
+        fprintf(out, "%s nats%s: without such a unit the answer is %s%s\n", nats,
                 has_signs(r) && e->picture_count ? " (+9 in a picture)" : "", times,
                 e->foil.token < 0 ? "" : " against the foil");
     if (e->noise_floor > 0) {

@@ -156,7 +156,7 @@ static void put_legend(FILE *out, double limit)
             "<h2>Scale</h2>\n<div class=\"scale\"></div>\n<div class=\"ticks\"><span>contradicts <b "
             "id=\"low\">\xe2\x88\x92%s</b>"
             "</span><span>0</span><span>supports <b id=\"high\">%s</b> nats</span></div>\n"
-            "<p class=\"note\" id=\"meaning\">%s nats: without that unit the answer is %s</p>\n",
+            "<p class=\"note\" id=\"meaning\">%s nats: without such a unit the answer is %s</p>\n",
             size, nats, nats, times);
 }
 

@@ -76,7 +76,7 @@
     set("said", said());
     set("low", nats(-limit));
     set("high", nats(limit));
-    set("meaning", nats(limit) + " nats: without that unit the answer is " + times(limit) + (data.foil && data.foil.token === chosen ? " against the foil" : ""));
+    set("meaning", nats(limit) + " nats: without such a unit the answer is " + times(limit) + (data.foil && data.foil.token === chosen ? " against the foil" : ""));
     ranking(limit);
   }
   buttons.forEach(function (b) {

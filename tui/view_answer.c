@@ -252,13 +252,14 @@ static void draw_pair(const struct view *view, struct area area, int row, const 
     enum pair_bond bond = pair_bond(&view->explanation->pairs, pair);
     char numbers[96];
     bool full = area.columns >= FULL_ROOM;
-    int said = full ? 24 : 12, wide = full ? 26 : 7, room = area.columns - said - wide;
+    int said = full ? 24 : 12, wide = full ? 26 : 6, room = area.columns - said - wide;
     unsigned attributes = bond == PAIR_INDEPENDENT ? COLOUR_DIM : 0;
     if (full)
         snprintf(numbers, sizeof numbers, "%+6.2f%+6.2f %+6.2f%+7.2f", pair->alone[0], pair->alone[1], pair->both,
                  pair_interaction(pair));
     else
-        snprintf(numbers, sizeof numbers, "%+7.2f", pair_interaction(pair));
+        snprintf(numbers, sizeof numbers, "%+6.*f", fabs(pair_interaction(pair)) < 99.995 ? 2 : 1,
+                 pair_interaction(pair));
     row += area.row;
     draw_names(view, row, area.column, room - 1, attributes, pair->unit);
     paint_string(row, area.column + room, wide, paint_plain(attributes | (bond == PAIR_INDEPENDENT ? 0 : COLOUR_BOLD)),
@@ -303,7 +304,7 @@ static void draw_pairs(const struct view *view, struct area area)
         bool full = area.columns >= FULL_ROOM;
         int at = full ? area.columns - 24 - 26 : 0;
         paint_string(area.row, area.column + at, area.columns - at, paint_plain(COLOUR_DIM),
-                     full ? " alone alone   both  extra" : "both gone, less each alone");
+                     full ? " alone alone   both  extra" : "nats beyond what each does alone");
         row = 1;
     }
     for (int i = 0; i < count && row < area.rows; i++)
