@@ -152,6 +152,18 @@ static unsigned cancel(struct screen *screen, int key)
     return DIRTY_DRAW;
 }
 
+/* A letter is soon pressed by who takes the output for the prompt: not at the price of what was typed there. */
+static unsigned quit(struct screen *screen, int key)
+{
+    bool lost = !screen->replay && screen->editor.length > 0 && view_is_stale(&screen->view) &&
+                !screen_history_has(screen);
+    screen->quit = key != 'q' || !lost || screen->quit_asked;
+    screen->quit_asked = true;
+    if (!screen->quit)
+        screen_say(screen, false, "this prompt has not been measured and would be lost; q again quits");
+    return DIRTY_DRAW;
+}
+
 static unsigned show_models(struct screen *screen)
 {
     struct error error;
@@ -259,8 +271,7 @@ static unsigned act(struct screen *screen, enum action action, int key)
         graphics_damage(&screen->graphics);
         return DIRTY_DRAW;
     case ACTION_QUIT:
-        screen->quit = true;
-        return DIRTY_NONE;
+        return quit(screen, key);
     default:
         return action >= ACTION_SAMPLE && action <= ACTION_READ ? screen_prompt_act(screen, action)
                : action >= ACTION_PICTURE_ADD && action <= ACTION_PATCH_BEST
@@ -309,7 +320,7 @@ unsigned screen_keys(struct screen *screen)
                                  ? ACTION_NONE
                                  : keys_action(key->key, screen->view.focus);
         if (action == ACTION_QUIT && (key->key < ' ' || !dialog_is_open(&screen->dialog)))
-            screen->quit = true;
+            dirty |= quit(screen, key->key);
         else if (dialog_is_open(&screen->dialog))
             dirty |= dialog_takes(screen, key);
         else if (screen_offer_key(screen, key, &taken))

@@ -145,6 +145,11 @@ static bool stands(const struct screen *screen, size_t at)
     return same;
 }
 
+bool screen_history_has(const struct screen *screen)
+{
+    return screen->history.count > 0 && stands(screen, screen->history.count - 1);
+}
+
 static unsigned recall(struct screen *screen, size_t at)
 {
     const struct history_entry *entry = &screen->history.entries[at];

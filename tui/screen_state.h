@@ -95,7 +95,7 @@ struct screen {
     int64_t follow_start, followed_at; /* since when, and when it last changed, milliseconds */
     uint64_t submitted;      /* number of the latest request, 0: none */
     int64_t since; /* screen_now() when what view_waits() for began */
-    bool quit, quit_asked;   /* ^C once while nothing runs */
+    bool quit, quit_asked;   /* asked: ^C once while nothing runs, q once where it would lose a prompt */
     bool first_load;         /* the first model is not there yet */
     bool measure_loaded;     /* the prompt is to be measured as soon as it is */
     bool on_cpu;             /* models are opened on the CPU, whatever device was asked for */
@@ -224,6 +224,8 @@ unsigned screen_prompt_act(struct screen *, enum action);
 bool screen_offer_key(struct screen *, const struct key *, unsigned *dirty);
 /* The prompt is going to be measured: keep it. */
 void screen_history_add(struct screen *);
+/* Whether what is written is its newest entry. */
+bool screen_history_has(const struct screen *);
 void screen_history_free(struct screen *);
 /* What was picked in the list of them. */
 unsigned screen_history_picked(struct screen *);

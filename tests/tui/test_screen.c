@@ -376,6 +376,14 @@ static void test_choose(void)
     CHECK(pty_wait(pty, " 1 of 12"));
     pty_send(pty, RIGHT "a");
     CHECK(pty_wait(pty, "What does Tom have? A blue"), "%s", pty_screen(pty));
+    pty_send(pty, "\t!\t");
+    CHECK(pty_wait(pty, "edited"));
+    pty_send(pty, "q");
+    CHECK(pty_wait(pty, "would be lost; q again quits"), "%s", pty_screen(pty));
+    pty_send(pty, "g");
+    CHECK(pty_wait_gone(pty, "q again quits"));
+    pty_send(pty, "q");
+    CHECK(pty_wait(pty, "would be lost; q again quits"), "another key in between: %s", pty_screen(pty));
     pty_send(pty, "q");
     CHECK(pty_wait_end(pty) == 0);
     pty_stop(pty);
