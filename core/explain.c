@@ -288,6 +288,13 @@ static bool is_little_left(const struct job *j)
     return rows_left(j) * 8 < all;
 }
 
+/* How much of the model a probe's rows go through. */
+static double depth(const struct job *j)
+{
+    int layers = j->engine->model->layers;
+    return (double)(layers - j->method.first_layer) / layers;
+}
+
 /* About how long the probes that are left will take.  Before the first ones have been seen, their rows are taken for so
  * many times faster than those of a plain pass: they have the machine's threads to themselves, one each, and memory
  * that has been in use before. */
@@ -298,7 +305,7 @@ static double expect(const struct job *j)
     const struct device *device = j->engine->device;
     if (j->probe_rate == 0 && j->budget.room.count > 0)
         rate *= (double)j->budget.room.count / device->ops->info(device)->streams;
-    return rate > 0 ? (double)rows_left(j) / rate : 0;
+    return rate > 0 ? (double)rows_left(j) * depth(j) / rate : 0;
 }
 
 /* -- all of it ----------------------------------------------------------------------------------------------------- */
@@ -419,7 +426,7 @@ int job_explain(struct job *j, struct error *error)
     }
     if (j->cost.probes < j->cost.probes_total)
         j->complete = false;
-    j->probe_rate = j->cost.tokens_per_second;
+    j->probe_rate = j->cost.tokens_per_second * depth(j);
     if ((status = job_refine(j, error)) < 0)
         return status;
     if ((status = job_retarget_again(j, error)) < 0 || (status = job_check(j, error)) < 0)

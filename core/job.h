@@ -31,7 +31,7 @@ struct job {
     struct stream *stream;
     struct gallery gallery;
     struct baseline *baseline; /* of the last sequence */
-    double pass_rate, probe_rate; /* rows a second of the last plain pass, and of the last probes; 0: none yet */
+    double pass_rate, probe_rate; /* rows a second through all layers, of the last plain pass and probes; 0: none yet */
     double direct_rate; /* and of the last run of direct.c that the output waited for */
     struct lanes *lanes;
     int lane_capacity;

@@ -72,8 +72,8 @@ static int inquire(struct run *run, struct error *error)
     const struct options *o = run->options;
     int token = o->about >= 0 ? o->about : e->foil.token >= 0 ? e->foil.token : 0, code = 0;
     if ((o->proof || o->pairs) && (size_t)token >= e->output_count)
-        return error_set(error, ERROR_ARGUMENT, "--about %d: the answer has %zu tokens, counted from 0", token,
-                         e->output_count);
+        return error_set(error, ERROR_ARGUMENT, "--about %d: the answer has %zu token%s, counted from 0", token,
+                         e->output_count, e->output_count == 1 ? "" : "s");
     for (int kind = INQUIRY_PROOF; code == 0 && kind <= INQUIRY_PAIRS; kind++)
         if (kind == INQUIRY_PROOF ? o->proof : o->pairs)
             code = run_inquire(run,

@@ -8,6 +8,9 @@
 /* Waits shorter than this are not worth a word, seconds. */
 #define SHORT_WAIT 2
 
+/* And who waits longer than this for probes is told of a way to wait less, seconds. */
+#define LONG_WAIT 60
+
 /* ", 12 s left"; nothing while it is not known. */
 static void add_left(char *text, size_t size, double seconds)
 {
@@ -48,17 +51,22 @@ static void describe_output(const struct explanation *e, int wanted, const char 
     }
 }
 
-static void describe_probes(const struct cost *cost, char *text, size_t size)
+static void describe_probes(const struct view *view, char *text, size_t size)
 {
-    if (cost->probes == 0 && cost->expected_seconds > 0) {
-        snprintf(text, size, "measuring %d, about %.*f s", cost->probes_total, cost->expected_seconds < 9.5,
-                 cost->expected_seconds);
-        return;
+    const struct cost *cost = &view->explanation->cost;
+    const char *units = view->settings->units;
+    double left = cost->probes > 0 ? cost_seconds_left(cost) : cost->expected_seconds;
+    if (cost->probes == 0 && left > 0 && left < 100) {
+        snprintf(text, size, "measuring %d, about %.*f s", cost->probes_total, left < 9.5, left);
+    } else {
+        snprintf(text, size, "measuring %d of %d", cost->probes, cost->probes_total);
+        if (left > 0)
+            add_left(text, size, left);
     }
-    snprintf(text, size, "measuring %d of %d", cost->probes, cost->probes_total);
-    if (cost->probes > 0)
-        add_left(text, size, cost_seconds_left(cost));
-    add_rate(text, size, cost->tokens_per_second, "rows");
+    if (left > LONG_WAIT && !(units && (strcmp(units, "sentence") == 0 || strcmp(units, "paragraph") == 0)))
+        snprintf(text + strlen(text), size - strlen(text), ", F2: larger units");
+    else if (cost->probes > 0)
+        add_rate(text, size, cost->tokens_per_second, "rows");
 }
 
 static void describe_end(const struct explanation *e, char *text, size_t size)
@@ -112,7 +120,7 @@ void view_describe_work(const struct view *view, char *text, size_t size)
     } else if (e->busy && e->cost.probes_total + e->cost.probes_kept == 0) {
         describe_output(e, view->settings->generate, "writing", text, size);
     } else if (e->busy) {
-        describe_probes(&e->cost, text, size);
+        describe_probes(view, text, size);
     } else if (answer) {
         describe_answer(view, answer, text, size);
     } else {

@@ -474,6 +474,7 @@ static bool run_probes(struct worker *worker, struct job *job, uint64_t number)
     event->method = job->request.method;
     event->method.last_layer = event->method.last_layer < 0 ? 3 : event->method.last_layer;
     worker->cost.probes_total = (int)worker->unit_count;
+    worker->cost.expected_seconds = fake_settings.expected;
     event->cost = worker->cost;
     post(worker, event);
     if (fake_settings.estimates)

@@ -13,6 +13,7 @@ struct fake_settings {
     int open_ms;      /* how long engine_open() takes */
     int token_ms;     /* before each output token */
     int batch_ms;     /* before each batch of relevance */
+    int expected;     /* seconds that the probes are said to take; 0: not known */
     int answer_ms;    /* before each step of an answer */
     int batch;        /* units in a batch; 0: 4 */
     bool estimates;   /* all units are estimated before the first is measured, and measured values move the scale */

@@ -1,6 +1,6 @@
 /* fake_screen.c: the screen over the engine without a model, for tests to drive.  Settings come from the environment:
  * FAKE_OPEN_MS, FAKE_TOKEN_MS, FAKE_BATCH_MS, FAKE_ANSWER_MS, FAKE_BATCH, FAKE_ESTIMATES,
- * FAKE_SPIN, FAKE_GATE, FAKE_DIRECT, FAKE_TOKEN_GATE, FAKE_FLOOR as in fake_engine.h, FAKE_MODELS the
+ * FAKE_EXPECTED, FAKE_SPIN, FAKE_GATE, FAKE_DIRECT, FAKE_TOKEN_GATE, FAKE_FLOOR as in fake_engine.h, FAKE_MODELS the
  * folder of the open dialog, FAKE_PROMPT, FAKE_SAMPLES a file of sample prompts, FAKE_HISTORY one of
  * former prompts, FAKE_PICTURES how many made-up
  * pictures there are, FAKE_NOISE that they are of noise, FAKE_IMAGE_UNITS their units, FAKE_GRAPHICS "sixel", "blocks"
@@ -38,6 +38,7 @@ int main(int count, char **arguments)
         .open_ms = number("FAKE_OPEN_MS"),
         .token_ms = number("FAKE_TOKEN_MS"),
         .batch_ms = number("FAKE_BATCH_MS"),
+        .expected = number("FAKE_EXPECTED"),
         .answer_ms = number("FAKE_ANSWER_MS"),
         .batch = number("FAKE_BATCH"),
         .estimates = getenv("FAKE_ESTIMATES"),

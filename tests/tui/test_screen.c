@@ -644,6 +644,19 @@ static void test_suspend(void)
     pty_stop(pty);
 }
 
+/* Who would wait for minutes is told of larger units, as long as there are any. */
+static void test_long_wait(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_BATCH_MS=60000", "FAKE_EXPECTED=700"}});
+    CHECK(pty_wait(pty, "measuring 0 of 26, 12 min left, F2: larger units"), "%s", pty_screen(pty));
+    pty_send(pty, F(2));
+    CHECK(pty_wait_gone(pty, "F2: larger units") && pty_wait(pty, "min left"), "%s", pty_screen(pty));
+    pty_stop(pty);
+    pty = guest_start(&(struct guest){.settings = {"FAKE_BATCH_MS=60000", "FAKE_EXPECTED=7"}});
+    CHECK(pty_wait(pty, "measuring 26, about 7.0 s"), "%s", pty_screen(pty));
+    pty_stop(pty);
+}
+
 static void test_signal(int number, const char *name)
 {
     struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_BATCH_MS=60000"}});
@@ -733,6 +746,7 @@ int main(void)
     test_help();
     test_open();
     test_save();
+    test_long_wait();
     test_cancel();
     test_failures();
     test_resize();
