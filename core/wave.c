@@ -108,7 +108,8 @@ static int run_alone(struct lane *lane, struct error *error)
         if (!any)
             return 0;
         status = group_begin(lane, &group, error);
-        group_upload(lane, &group);
+        if (group.target_rows > 0)
+            group_upload(lane, &group);
         for (int l = p->method.first_layer; status == 0 && l < all->model->layers; l++)
             status = group_step(lane, &group, l, baseline_layer(p->baseline, NULL, NULL, l), error);
         if (status < 0)
@@ -254,7 +255,8 @@ static int run_together(struct lane *lane, struct error *error)
         if (l < all->probes->method.first_layer)
             continue;
         for (struct group *g; status == 0 && (g = wave_next(lane));) {
-            group_upload(lane, g);
+            if (g->target_rows > 0)
+                group_upload(lane, g);
             status = group_step(lane, g, l, all->activations, error);
         }
         if (status < 0)
