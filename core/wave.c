@@ -101,13 +101,13 @@ static int run_alone(struct lane *lane, struct error *error)
     struct lanes *all = lane->all;
     struct probes *p = all->probes;
     struct group group;
-    for (int status = 0; status == 0;) {
+    for (;;) {
         pthread_mutex_lock(&all->lock);
         bool any = group_fill(all, &group, lane->dx);
         pthread_mutex_unlock(&all->lock);
         if (!any)
             return 0;
-        status = group_begin(lane, &group, error);
+        int status = group_begin(lane, &group, error);
         if (group.target_rows > 0)
             group_upload(lane, &group);
         for (int l = p->method.first_layer; status == 0 && l < all->model->layers; l++)
@@ -115,7 +115,6 @@ static int run_alone(struct lane *lane, struct error *error)
         if (status < 0)
             return status;
     }
-    return 0;
 }
 
 /* -- together ------------------------------------------------------------------------------------------------------ */
