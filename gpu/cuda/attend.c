@@ -10,6 +10,22 @@ static int cut_span(const struct probe_span *span, int probe, int group, int row
     return n;
 }
 
+/* How many tasks of `rows` rows a launch may take. */
+static int tasks_at_once(const struct card *card, const struct attention *a, int rows)
+{
+    double products = 2.0 * rows * a->positions * a->head_dim * a->kv_heads, most = card->attend_products / products;
+    return most < 1 ? 1 : most < INT32_MAX ? (int)most : INT32_MAX;
+}
+
+static void launch(struct stream *stream, struct attend_call call, int tasks, int at_once)
+{
+    for (int n; tasks > 0 && !stream->failure.code; tasks -= n) {
+        n = tasks < at_once ? tasks : at_once;
+        card_check(stream, kernel_attend(stream->cuda, &call, n), "attention");
+        call.task += n;
+    }
+}
+
 /* Upload spans and tasks and start the kernel. */
 static void run(struct stream *stream, struct attend_call *call, int probes, const struct probe_span *span)
 {
@@ -32,7 +48,7 @@ static void run(struct stream *stream, struct attend_call *call, int probes, con
     call->span = (const struct probe_span *)card_stage(stream, SCRATCH_TARGET, span, (size_t)probes * sizeof *span);
     call->task = (const struct attend_task *)card_stage(stream, SCRATCH_INDEX, task, (size_t)n * sizeof *task);
     if (call->span && call->task)
-        card_check(stream, kernel_attend(stream->cuda, call, n), "attention");
+        launch(stream, *call, n, tasks_at_once(stream->card, a, rows));
 }
 
 void card_attend(struct stream *stream, const struct attention *a, const float *factor, int first, const float *x,

@@ -10,11 +10,13 @@
 enum {
     STREAMS = 2, /* while one stream's host waits or plans, the other keeps the card busy */
     BATCH_ROWS = 4096, /* beyond that products gain nothing; core/ takes fewer where memory is short */
+    OLD_BATCH_ROWS = 1024, /* without bf16 they take so much longer that nobody could cancel between two layers */
     OLDEST_CARD = 75, /* compute capability, times 10: what the kernels are compiled for at least */
     OLDEST_BF16 = 80, /* and TF32 */
 };
 
 static const size_t scratch_bytes = (size_t)256 << 20;
+static const double attend_products = 2.5e11; /* some 25 ms of an H100, 200 of a T4 */
 
 /* -- operations on rows, which need no more than their kernel ------------------------------------------------------ */
 
@@ -214,13 +216,13 @@ static void describe(struct card *card, const struct cudaDeviceProp *properties,
     snprintf(info->kind, sizeof info->kind, "cuda");
     snprintf(info->name, sizeof info->name, "%.*s", (int)sizeof info->name - 1, properties->name);
     info->streams = STREAMS;
-    info->batch_rows = BATCH_ROWS;
     info->memory = memory;
     info->head_dim = ATTEND_HEAD_DIM;
     info->precision[PRECISION_F32] = true;
     info->precision[PRECISION_BF16] = properties->major * 10 + properties->minor >= OLDEST_BF16;
     info->precision[PRECISION_INT8] = true;
     info->preferred = info->precision[PRECISION_BF16] ? PRECISION_BF16 : PRECISION_F32;
+    info->batch_rows = info->precision[PRECISION_BF16] ? BATCH_ROWS : OLD_BATCH_ROWS;
 }
 
 static int check_age(const struct cudaDeviceProp *properties, bool tf32, struct error *error)
@@ -257,6 +259,7 @@ int card_open(int ordinal, bool tf32, struct device **device, struct error *erro
     card->ordinal = ordinal;
     card->tf32 = tf32;
     card->scratch_bytes = scratch_bytes;
+    card->attend_products = attend_products;
     describe(card, &properties, memory);
     *device = &card->device;
     return 0;

@@ -24,6 +24,7 @@ struct card {
     bool tf32;            /* products of values, but for the vocabulary's, may be TF32 */
     atomic_int lost;      /* cudaError_t after which the card computes no more; 0: it does */
     size_t scratch_bytes; /* what a piece of an expanded weight, of accumulators or of logits may take */
+    double attend_products; /* how many a launch of attention may take: a card that shows a screen ends long ones */
 };
 
 struct weight {

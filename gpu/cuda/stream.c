@@ -57,25 +57,34 @@ void card_stream_fail(struct stream *stream, int code, const char *format, ...)
     error_set(&stream->failure, code, "%s", message);
 }
 
+/* What a failed kernel leaves behind cannot be cleared: then the card is lost. */
+static void look_whether_lost(struct stream *stream)
+{
+    cudaError_t now = stream->cuda ? cudaStreamQuery(stream->cuda) : cudaSuccess;
+    cudaGetLastError(); /* "not ready" is remembered like an error; the next launch, on any stream, would report it */
+    if (now != cudaSuccess && now != cudaErrorNotReady)
+        atomic_store(&stream->card->lost, (int)now);
+}
+
 bool card_check(struct stream *stream, cudaError_t status, const char *doing)
 {
     if (status == cudaSuccess)
         return true;
     struct error error;
     card_error(&error, status, doing);
-    cudaError_t now = stream->cuda ? cudaStreamQuery(stream->cuda) : cudaSuccess;
-    if (now != cudaSuccess && now != cudaErrorNotReady) /* what a failed kernel leaves behind cannot be cleared */
-        atomic_store(&stream->card->lost, (int)now);
+    look_whether_lost(stream);
     card_stream_fail(stream, error.code, "%s", error.message);
     return false;
 }
 
 bool card_check_blas(struct stream *stream, cublasStatus_t status, const char *doing)
 {
-    if (status != CUBLAS_STATUS_SUCCESS)
-        card_stream_fail(stream, status == CUBLAS_STATUS_ALLOC_FAILED ? ERROR_MEMORY : ERROR_DEVICE, "%s: cuBLAS: %s",
-                         doing, cublasGetStatusString(status));
-    return status == CUBLAS_STATUS_SUCCESS;
+    if (status == CUBLAS_STATUS_SUCCESS)
+        return true;
+    look_whether_lost(stream);
+    card_stream_fail(stream, status == CUBLAS_STATUS_ALLOC_FAILED ? ERROR_MEMORY : ERROR_DEVICE, "%s: cuBLAS: %s",
+                     doing, cublasGetStatusString(status));
+    return false;
 }
 
 bool card_stream_ready(struct stream *stream)
@@ -186,7 +195,7 @@ int card_stream_finish(struct stream *stream, struct error *error)
     } else { /* what was under way reads staging and scratch still */
         cudaStreamSynchronize(stream->copies);
         cudaStreamSynchronize(stream->cuda);
-        cudaGetLastError();
+        look_whether_lost(stream);
         stream->results = 0;
     }
     stream->staging_used = 0;
@@ -204,6 +213,16 @@ struct device *card_stream_device(struct stream *stream)
 
 /* -- scratch ------------------------------------------------------------------------------------------------------- */
 
+/* Up to an eighth more, so that groups of rows, each a little larger than any before, do not each make the card wait
+ * for memory. */
+static size_t roomy(size_t bytes)
+{
+    size_t step = 512;
+    while (step < bytes / 16)
+        step *= 2;
+    return (bytes + step - 1) / step * step;
+}
+
 void *card_scratch(struct stream *stream, enum scratch which, size_t bytes)
 {
     if (stream->failure.code)
@@ -214,7 +233,8 @@ void *card_scratch(struct stream *stream, enum scratch which, size_t bytes)
     cudaFree(stream->scratch[which].data);
     stream->scratch[which].data = NULL;
     stream->scratch[which].bytes = 0;
-    if (card_check(stream, cudaMalloc(&stream->scratch[which].data, bytes ? bytes : 1), "making room for a product"))
+    bytes = roomy(bytes ? bytes : 1);
+    if (card_check(stream, cudaMalloc(&stream->scratch[which].data, bytes), "making room for a product"))
         stream->scratch[which].bytes = bytes;
     return stream->failure.code ? NULL : stream->scratch[which].data;
 }

@@ -128,10 +128,12 @@ static void multiply_bytes(struct stream *stream, const struct operand *x, const
                            int y_stride)
 {
     const int32_t one = 1, zero = 0;
-    int height = padded(w->rows); /* the tensor cores take multiples of 4 only */
-    int32_t *sum = (int32_t *)card_scratch(stream, SCRATCH_SUM, (size_t)x->rows * (size_t)height * sizeof *sum);
+    /* Tensor cores ask for multiples of 4 of rows of w and of columns; some cards have no product at all without.  That
+     * rows of x are padded too asks for nothing that is not documented. */
+    int height = padded(w->rows), count = padded(x->rows);
+    int32_t *sum = (int32_t *)card_scratch(stream, SCRATCH_SUM, (size_t)count * (size_t)height * sizeof *sum);
     if (sum && card_check_blas(stream,
-                               cublasGemmEx(stream->blas, CUBLAS_OP_T, CUBLAS_OP_N, height, x->rows, x->stride, &one,
+                               cublasGemmEx(stream->blas, CUBLAS_OP_T, CUBLAS_OP_N, height, count, x->stride, &one,
                                             w->data, CUDA_R_8I, w->stride, x->data, CUDA_R_8I, x->stride, &zero, sum,
                                             CUDA_R_32I, height, CUBLAS_COMPUTE_32I, CUBLAS_GEMM_DEFAULT),
                                "a product in int8"))

@@ -12,6 +12,8 @@
 struct emulation_blas {
     cudaStream_t stream;
     int card;
+    bool own_workspace; /* of the program's, for its present stream */
+    bool exact;         /* no sums in less than f32 */
 };
 
 /* An f32 that is rounded to TF32's 10 bits of mantissa as it is read. */
@@ -89,9 +91,28 @@ size_t span_bytes(int rows, int columns, int stride, size_t size)
     return ((size_t)(columns - 1) * (size_t)stride + (size_t)rows) * size;
 }
 
-bool whole_words(const void *pointer)
+bool is_aligned(const void *pointer, size_t bytes)
 {
-    return (uintptr_t)pointer % 4 == 0;
+    return (uintptr_t)pointer % bytes == 0;
+}
+
+/* Which types go together, on which cards. */
+bool is_offered(cudaDataType_t operands, cudaDataType_t result, cublasComputeType_t compute)
+{
+    if (compute == CUBLAS_COMPUTE_32I)
+        return operands == CUDA_R_8I && result == CUDA_R_32I;
+    if (compute == CUBLAS_COMPUTE_32F_FAST_TF32)
+        return operands == CUDA_R_32F && result == CUDA_R_32F && emulation_capability() >= 80;
+    return result == CUDA_R_32F &&
+           (operands == CUDA_R_32F || (operands == CUDA_R_16BF && emulation_capability() >= 80));
+}
+
+/* Products of bytes: what the documentation asks for where tensor cores are to compute them; some cards have no other
+ * way, and then refuse what is not so. */
+bool bytes_fit(const product &p)
+{
+    return p.m % 4 == 0 && p.k % 4 == 0 && p.lda % 4 == 0 && p.ldb % 4 == 0 && p.ldc % 4 == 0 && is_aligned(p.a, 4) &&
+           is_aligned(p.b, 4) && is_aligned(p.c, 4);
 }
 
 } // namespace
@@ -103,7 +124,7 @@ const char *cublasGetStatusString(cublasStatus_t status)
 
 cublasStatus_t cublasCreate(cublasHandle_t *handle)
 {
-    *handle = new emulation_blas{nullptr, emulation_card()};
+    *handle = new emulation_blas{nullptr, emulation_card(), false, false};
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -118,16 +139,19 @@ cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
     if (emulation_stream_card(stream) != handle->card)
         emulation_fail("cuBLAS was started on another card than the stream's");
     handle->stream = stream;
+    handle->own_workspace = false; /* the library's again */
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasSetWorkspace(cublasHandle_t, void *memory, size_t bytes)
+cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *memory, size_t bytes)
 {
-    return emulation_on_device(memory, bytes) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+    handle->own_workspace = emulation_on_device(memory, bytes) && is_aligned(memory, 256);
+    return handle->own_workspace ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
-cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t)
+cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode)
 {
+    handle->exact = mode == (CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -143,15 +167,17 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta, cublasO
     size_t size = at == CUDA_R_32F ? 4 : at == CUDA_R_16BF ? 2 : 1;
     if (ta != CUBLAS_OP_T || tb != CUBLAS_OP_N || at != bt || m < 1 || n < 1 || k < 1 || lda < k || ldb < k || ldc < m)
         return CUBLAS_STATUS_INVALID_VALUE;
-    if (compute == CUBLAS_COMPUTE_32F_FAST_TF32 && at != CUDA_R_32F)
-        return CUBLAS_STATUS_NOT_SUPPORTED;
-    if (bytes ? at != CUDA_R_8I || ct != CUDA_R_32I : (at != CUDA_R_32F && at != CUDA_R_16BF) || ct != CUDA_R_32F)
+    if (!handle->own_workspace)
+        emulation_fail("a product in the library's workspace: other streams may change its bits");
+    if (!handle->exact)
+        emulation_fail("a product that the library may sum in less than f32");
+    if (!is_offered(at, ct, compute) || (bytes && !bytes_fit(p)))
         return CUBLAS_STATUS_NOT_SUPPORTED;
     if (bytes ? *(const int32_t *)alpha != 1 || *(const int32_t *)beta != 0
               : *(const float *)alpha != 1 || *(const float *)beta != 0)
         emulation_fail("a product with factors other than 1 and 0");
-    if (bytes && (m % 4 || k % 4 || lda % 4 || ldb % 4 || ldc % 4 || !whole_words(a) || !whole_words(b)))
-        return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (!is_aligned(a, size) || !is_aligned(b, size) || !is_aligned(c, 4))
+        emulation_fail("a product of matrices that are not aligned to their elements");
     if (!emulation_on_device(a, span_bytes(k, m, lda, size)) || !emulation_on_device(b, span_bytes(k, n, ldb, size)) ||
         !emulation_on_device(c, span_bytes(m, n, ldc, 4)))
         emulation_fail("a product of %d x %d x %d reads or writes beyond its matrices", m, n, k);

@@ -14,6 +14,7 @@ static int open_card(int ordinal, bool tf32, struct device **device, struct erro
     struct card *card = (struct card *)*device;
     if (code == 0) { /* so little that small products are done in pieces too, and a few probes in several batches */
         card->scratch_bytes = 64 << 10;
+        card->attend_products = 1e6;
         card->info.batch_rows = 256;
     }
     return code;

@@ -271,7 +271,8 @@ void call(void *thread)
     (*(const std::function<void()> *)thread)();
 }
 
-void end_block(const char *name)
+/* dynamic: bytes that the launch asked for; with what is static they may be `most`. */
+void end_block(const char *name, size_t dynamic, size_t most)
 {
     size_t all = 0;
     for (auto &entry : block_shared) {
@@ -279,11 +280,12 @@ void end_block(const char *name)
         region_free(entry.second.data, entry.second.bytes, "shared");
     }
     block_shared.clear();
-    if (all > static_shared_limit)
-        emulation_fail("%s has %zu bytes of static shared memory", name, all);
+    if (all > static_shared_limit || all + dynamic > most)
+        emulation_fail("%s has %zu bytes of static shared memory and asks for %zu more", name, all, dynamic);
 }
 
-void run_grid(const char *name, dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()> &thread)
+void run_grid(const char *name, dim3 grid, dim3 block, size_t shared_bytes, size_t most_shared,
+              const std::function<void()> &thread)
 {
     uint64_t launch = launches++, blocks = (uint64_t)grid.x * grid.y * grid.z;
     blockDim = block;
@@ -298,7 +300,7 @@ void run_grid(const char *name, dim3 grid, dim3 block, size_t shared_bytes, cons
         if (shared_bytes)
             region_free(dynamic_shared.data, shared_bytes, "dynamic shared");
         dynamic_shared = {nullptr, 0};
-        end_block(name);
+        end_block(name, shared_bytes, most_shared);
     }
 }
 
@@ -320,6 +322,11 @@ void emulation_add_work(cudaStream_t stream, std::function<void()> work)
 int emulation_card(void)
 {
     return current;
+}
+
+int emulation_capability(void)
+{
+    return current == 0 ? first_capability : capability;
 }
 
 int emulation_stream_card(cudaStream_t stream)
@@ -361,7 +368,8 @@ void emulation_enqueue(const char *name, const void *function, dim3 grid, dim3 b
         if (fail_countdown && --fail_countdown == 0)
             lost[stream->card] = true;
         else
-            run_grid(name, grid, block, shared_bytes, thread);
+            run_grid(name, grid, block, shared_bytes, most > static_shared_limit ? dynamic_shared_limit : static_shared_limit,
+                     thread);
     });
 }
 
@@ -535,10 +543,11 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return note(lost[stream->card] ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
+/* "Not ready" is no failure, yet remembered like one. */
 cudaError_t cudaStreamQuery(cudaStream_t stream)
 {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    return lost[stream->card] ? note(cudaErrorLaunchFailure) : stream->work.empty() ? cudaSuccess : cudaErrorNotReady;
+    return note(lost[stream->card] ? cudaErrorLaunchFailure : stream->work.empty() ? cudaSuccess : cudaErrorNotReady);
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)

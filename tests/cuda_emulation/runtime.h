@@ -10,8 +10,9 @@
 bool emulation_on_device(const void *pointer, size_t bytes);
 /* Put work off until the stream is waited for. */
 void emulation_add_work(cudaStream_t stream, std::function<void()> work);
-/* The calling thread's card; the card that a stream is on. */
+/* The calling thread's card, and its compute capability times 10; the card that a stream is on. */
 int emulation_card(void);
+int emulation_capability(void);
 int emulation_stream_card(cudaStream_t);
 
 #endif

@@ -193,6 +193,31 @@ static void test_lost(void)
     emulation_reset();
 }
 
+/* A stream that fails while it is busy leaves nothing behind that another one of the same thread takes for its own. */
+static void test_busy(void)
+{
+    struct error error = {0};
+    struct device *device = open_card(&error);
+    struct stream *stream[4] = {NULL};
+    float *x = device->ops->alloc(device, 100 * sizeof *x, &error);
+    const struct norm large = {NORM_RMS, 1 << 12, 1, 1e-5f, x, NULL};
+    for (int i = 0; i < 4; i++) /* some are busy, some hasty */
+        CHECK(device->ops->stream_new(device, false, &stream[i], &error) == 0, "%s", error.message);
+    for (int i = 0; i < 4; i++) {
+        device->ops->add(stream[i], x, 1, 50, x + 50);
+        device->ops->norm(stream[i], &large, x, 1 << 20, x); /* more than a launch can have */
+        struct stream *other = stream[(i + 1) % 4];
+        device->ops->add(other, x, 1, 50, x + 50);
+        CHECK(device->ops->stream_finish(other, &error) == 0, "stream %d: %s", (i + 1) % 4, error.message);
+        CHECK(device->ops->stream_finish(stream[i], &error) == ERROR_DEVICE &&
+                  strstr(error.message, "cudaErrorInvalidConfiguration"), "stream %d: %s", i, error.message);
+    }
+    for (int i = 0; i < 4; i++)
+        device->ops->stream_free(stream[i]);
+    device->ops->free(device, x);
+    device->ops->close(device);
+}
+
 /* What the kernels cannot do is refused, not done wrongly. */
 static void test_refusals(void)
 {
@@ -219,6 +244,7 @@ int main(void)
     test_tf32();
     test_no_memory();
     test_lost();
+    test_busy();
     test_refusals();
     return test_end();
 }

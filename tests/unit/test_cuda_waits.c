@@ -127,6 +127,20 @@ static void check_uploads(struct bench *b, struct stream *s)
         b->ops->free(b->device, b->memory[--b->count]);
 }
 
+/* Groups that are each a little larger than all before: few of them wait for memory. */
+static void check_growth(struct bench *b, struct group *g, struct stream *s)
+{
+    unsigned long streams, cards, all = 0;
+    for (int rows = ROWS / 2; rows < ROWS; rows++) {
+        count(&streams, &cards);
+        b->ops->linear_delta(s, g->up, PRECISION_INT8, g->dx, rows, g->dh);
+        count(&streams, &cards);
+        all += cards;
+    }
+    CHECK(b->ops->stream_finish(s, NULL) == 0, "growth");
+    CHECK(all <= 20, "%d groups that grow: %lu waits for the card", ROWS - ROWS / 2, all);
+}
+
 /* Results that nobody fetches in between arrive in their own places, even where there are many. */
 static void check_results(struct bench *b, struct group *g, struct stream *s)
 {
@@ -153,6 +167,7 @@ static void test(struct bench *b)
     group_new(b, &g);
     for (int i = 0; i < 3; i++)
         CHECK(b->ops->stream_new(b->device, false, &s[i], NULL) == 0, "a stream");
+    check_growth(b, &g, s[0]);
     for (int p = 0; p < 3; p++)
         for (int i = 0; i < 3; i++) {
             run_group(b, &g, s[i], (enum precision)p, false);
