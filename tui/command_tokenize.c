@@ -5,7 +5,6 @@
 #include "tui/command.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/gguf.h"
 #include "core/sequence.h"
@@ -14,7 +13,6 @@
 #include "tui/output.h"
 #include "tui/prompt.h"
 #include "tui/run.h"
-#include "tui/text.h"
 
 /* Output is collected and written in pieces of this size, where it goes to standard output. */
 enum { PIECE = 1 << 20 };

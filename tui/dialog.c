@@ -155,7 +155,8 @@ const char *dialog_key(struct dialog *dialog, const struct key *key)
         pick = dialog->chosen == (size_t)row;
         dialog_choose(dialog, row);
     } else if (!pick) {
-        bool stray = typing_is_text(key) && key->key != 'q' && key->key != '?'; /* what follows would go to the prompt */
+        /* what follows would go to the prompt */
+        bool stray = typing_is_text(key) && key->key != 'q' && key->key != '?';
         if (!stray)
             dialog_close(dialog);
         return NULL;

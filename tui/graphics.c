@@ -62,8 +62,10 @@ static int draw(struct graphics *graphics, const struct picture_look *look, int 
     return code;
 }
 
-int graphics_encode(struct graphics *graphics, const struct picture_look *look, int width, int height, int registers,
-                    size_t most, char **bytes, size_t *length, struct error *error)
+/* The sequence for a look of that size, of at most `most` bytes and in `registers` colours (0: enough): fewer colours,
+ * then larger pixels, until it fits.  Malloced [*length]; ERROR_MEMORY, ERROR_ARGUMENT. */
+static int encode(struct graphics *graphics, const struct picture_look *look, int width, int height, int registers,
+                  size_t most, char **bytes, size_t *length, struct error *error)
 {
     for (;; graphics->step++) {
         struct palette palette;
@@ -76,7 +78,7 @@ int graphics_encode(struct graphics *graphics, const struct picture_look *look, 
                                   error);
         if (code == 0)
             code = sixel_write(&palette, graphics->indices, width, height, bytes, length, error);
-        if (code != 0 || most == 0 || *length <= most || step + 1 == STEPS)
+        if (code != 0 || *length <= most || step + 1 == STEPS)
             return code;
         free(*bytes);
     }
@@ -179,8 +181,8 @@ int graphics_show(struct graphics *graphics, struct terminal *terminal, const st
         return (int)wait;
     if (moved)
         graphics->step = 0;
-    int code = graphics_encode(graphics, &look, view->picture_width, view->picture_height, terminal->registers,
-                               budget(terminal), &bytes, &length, NULL);
+    int code = encode(graphics, &look, view->picture_width, view->picture_height, terminal->registers, budget(terminal),
+                      &bytes, &length, NULL);
     graphics->stands = view->picture_at;
     graphics->hash = hash;
     graphics->choice = choice;

@@ -35,9 +35,4 @@ void graphics_prepare(struct graphics *, const struct terminal *, const struct v
  * which to call again, -1: when something has changed.  now: ms of a clock. */
 int graphics_show(struct graphics *, struct terminal *, const struct view *, int64_t now);
 
-/* The sequence for a look of that size, of at most `most` bytes (0: of any) and in `registers` colours (0: enough):
- * fewer colours, then larger pixels, until it fits.  Malloced [*length]; ERROR_MEMORY, ERROR_ARGUMENT. */
-int graphics_encode(struct graphics *, const struct picture_look *, int width, int height, int registers, size_t most,
-                    char **bytes, size_t *length, struct error *);
-
 #endif

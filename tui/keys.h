@@ -6,7 +6,6 @@
 #define TUI_KEYS_H
 
 #include <stddef.h>
-#include <stdint.h>
 #include <wchar.h>
 
 enum action {

@@ -4,14 +4,14 @@
 #ifndef TUI_MARKS_H
 #define TUI_MARKS_H
 
-#include "tui/score.h"
+#include "core/chance.h"
 #include "tui/truth.h"
 
 /* Over the units of a truth: arrays [truth.count]. */
 struct marks {
     double *relevance; /* what ranks the units; NULL: there is no such map */
-    double
-        *weight; /* >= 0: the squares, summed over the answer's tokens; the shares or guesses that they stand in for */
+    /* >= 0: the squares, summed over the answer's tokens; the shares or guesses that they stand in for */
+    double *weight;
 };
 
 /* All 0.  ERROR_MEMORY; marks_free() in any case. */

@@ -5,7 +5,6 @@
 #ifndef TUI_PAINT_H
 #define TUI_PAINT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "tui/colour.h"

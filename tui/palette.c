@@ -1,7 +1,6 @@
 #include "tui/palette.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { BITS = 5, BINS = 1 << 3 * BITS };
 

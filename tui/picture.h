@@ -6,7 +6,6 @@
 #ifndef TUI_PICTURE_H
 #define TUI_PICTURE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/engine.h"

@@ -50,8 +50,6 @@ int plain_command(struct plain *, const char *line, struct error *);
 /* -- plain_say.c --------------------------------------------------------------------------------------------------- */
 
 struct report plain_report(const struct plain *);
-/* Print a text on one line, in quotes, cut at `most` characters. */
-void plain_say_quoted(const char *text, size_t length, int most);
 /* What the answer, or the chosen token of it, rests on. */
 int plain_say_units(const struct plain *, struct error *);
 /* What could stand in place of the chosen token, or of the first. */

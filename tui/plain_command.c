@@ -1,6 +1,5 @@
 #include "tui/plain.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 

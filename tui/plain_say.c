@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tui/text.h"
 
@@ -19,7 +18,8 @@ struct report plain_report(const struct plain *plain)
     };
 }
 
-void plain_say_quoted(const char *text, size_t length, int most)
+/* Print a text on one line, in quotes, cut at `most` characters. */
+static void say_quoted(const char *text, size_t length, int most)
 {
     while (length > 1 && *text == ' ')
         text++, length--;
@@ -45,7 +45,7 @@ static void say_token(const struct plain *plain, int32_t id)
 {
     size_t length;
     const char *text = tokenizer_text(engine_tokenizer(plain->run.engine), id, &length);
-    plain_say_quoted(text, length, TEXT_MOST);
+    say_quoted(text, length, TEXT_MOST);
 }
 
 /* " 4.2 %" and the end of the line. */
@@ -87,7 +87,7 @@ static void say_unit(const struct report *report, size_t unit, double value)
     if (text && e->units[unit].kind == UNIT_PATCH)
         fputs(text, stdout);
     else if (text)
-        plain_say_quoted(text, size, TEXT_MOST);
+        say_quoted(text, size, TEXT_MOST);
     printf(" %s%s nats (%s without it)%s\n", report_estimated(e, unit) ? "about " : "", nats, times,
            unit_counts(&e->units[unit]) ? "" : ", the first word, where models rest attention");
     free(text);

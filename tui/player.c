@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tui/scene_explanation.h"
 #include "tui/scene_layout.h"
@@ -10,7 +9,7 @@
 enum {
     PAUSE_MOST = 2000,     /* of a pause, this much is played */
     PIXELS_MOST = 1 << 26, /* of all pictures */
-    JUST_NOW_MS = 400, /* who is so near behind the end of an explanation wants the one before */
+    JUST_NOW_MS = 400,     /* who is so near behind the end of an explanation wants the one before */
 };
 
 /* -- opening ------------------------------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  *
  * A piece belongs to a group and has a number in it.  A recorder puts every piece as it is now: what is not as it was
  * becomes a change; a player applies the changes to a scene of its own.  Knows nothing of what the bytes mean:
- * scene_explanation.c and scene_screen.c do. */
+ * scene_explanation.c, screen_record.c and screen_replay.c do. */
 #ifndef TUI_SCENE_H
 #define TUI_SCENE_H
 

@@ -1,7 +1,6 @@
 /* screen_answer.c: what is asked beyond the map: its proof, and how units act together. */
 #include "tui/screen_state.h"
 
-#include <string.h>
 
 bool screen_answers_busy(const struct screen *screen)
 {

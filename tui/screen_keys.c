@@ -215,6 +215,13 @@ static unsigned act_on_text(struct screen *screen, enum action action)
     }
 }
 
+static unsigned redraw(struct screen *screen)
+{
+    clearok(curscr, TRUE);
+    graphics_damage(&screen->graphics);
+    return DIRTY_DRAW;
+}
+
 static unsigned act(struct screen *screen, enum action action, int key)
 {
     switch (action) {
@@ -267,9 +274,7 @@ static unsigned act(struct screen *screen, enum action action, int key)
         dialog_show_help(&screen->dialog, screen->replay ? screen_replay_shows : NULL);
         return DIRTY_DRAW;
     case ACTION_REDRAW:
-        clearok(curscr, TRUE);
-        graphics_damage(&screen->graphics);
-        return DIRTY_DRAW;
+        return redraw(screen);
     case ACTION_QUIT:
         return quit(screen, key);
     default:

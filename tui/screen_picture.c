@@ -37,7 +37,8 @@ bool screen_picture_put(struct screen *screen, struct image *image, const char *
     return true;
 }
 
-unsigned screen_ask_picture(struct screen *screen)
+/* Ask for the name of a picture's file. */
+static unsigned ask_picture(struct screen *screen)
 {
     dialog_ask(&screen->dialog, DIALOG_PICTURE, "Add a picture: PNG, JPEG or WebP",
                "Tab: complete; Enter: add; Esc: close", screen->picture_name);
@@ -214,7 +215,7 @@ unsigned screen_picture_act(struct screen *screen, enum action action)
         choose_best(view, true);
         return DIRTY_DRAW;
     case ACTION_PICTURE_ADD:
-        return screen_ask_picture(screen);
+        return ask_picture(screen);
     case ACTION_PICTURE_REMOVE:
         return take_out(screen);
     case ACTION_PICTURE_NEXT:

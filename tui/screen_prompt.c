@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "tui/prompt.h"
-#include "tui/typing.h"
 
 enum { FILE_MOST = 1 << 20 }; /* bytes: far more than any model takes */
 

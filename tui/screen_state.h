@@ -203,8 +203,6 @@ bool screen_special_step(struct screen *, enum action);
 /* Add an image to the prompt's; false: there are too many.  Takes it over.  path: its file's, or NULL. */
 bool screen_picture_put(struct screen *, struct image *, const char *path);
 void screen_pictures_clear(struct screen *);
-/* Ask for the name of a picture's file. */
-unsigned screen_ask_picture(struct screen *);
 /* Read the file; when that is done, add the picture and explain the prompt with it. */
 unsigned screen_picture_add(struct screen *, const char *path);
 unsigned screen_picture_fetched(struct screen *);

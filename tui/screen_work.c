@@ -134,8 +134,8 @@ unsigned screen_events(struct screen *screen)
     while (screen->loaded.worker &&
            worker_next(screen->loaded.worker, screen->mix_latest ? screen->mixed : screen->explanation, &kind))
         dirty |= screen->mix_latest ? screen_mix_event(screen, kind) : event(screen, kind);
-    if (dirty && !is_busy(screen) && strcmp(screen->view.message, stopping) == 0) /* it was done before it was stopped */
-        screen->view.message[0] = '\0';
+    if (dirty && !is_busy(screen) && strcmp(screen->view.message, stopping) == 0)
+        screen->view.message[0] = '\0'; /* it was done before it was stopped */
     return dirty;
 }
 

@@ -57,7 +57,7 @@ struct terminal {
     size_t paste_end; /* bytes of the sequence that ends it, where that comes in pieces */
     enum terminal_graphics wanted;
     bool synchronised;   /* it can hold back drawing */
-    bool alt_characters; /* Alt and a key gave another character, as in a bare xterm: it is told to send Esc and the key */
+    bool alt_characters; /* Alt and a key gave another character, as in a bare xterm: it is told to send Esc and key */
     int swallow;         /* within an answer that came late: the key it began with */
     char answer[64];     /* what followed */
     size_t answer_length;

@@ -11,10 +11,10 @@
 
 enum { PATIENCE_MS = 1000, NUMBERS = 24 };
 
-/* The background; whether Alt and a key send Esc; colour registers and greatest size of pictures; synchronised output; and
- * behind them what every terminal answers, so that nobody waits for an answer that does not come.  All answers but those
- * to the first and to the size of a cell begin with "CSI ?", which terminal_keys.c knows to be no key when they come
- * late. */
+/* The background; whether Alt and a key send Esc; colour registers and greatest size of pictures; synchronised output;
+ * and behind them what every terminal answers, so that nobody waits for an answer that does not come.  All answers but
+ * those to the first and to the size of a cell begin with "CSI ?", which terminal_keys.c knows to be no key when they
+ * come late. */
 #define ASK_BACKGROUND "\033]11;?\033\\"
 #define ASK_ALT "\033[?1036$p"
 #define ASK_PICTURES "\033[?1;1;0S\033[?2;4;0S\033[?2026$p"

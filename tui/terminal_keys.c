@@ -1,7 +1,8 @@
 /* terminal_keys.c: what comes from the terminal, byte by byte, as keys and characters.
  *
  * Characters are put together here and not by curses' wget_wch(), which drops one whose bytes come in two packets, as
- * over SSH they may, and with it up to 24 bytes that follow.  The locale's encoding is always UTF-8: terminal.c sees to it. */
+ * over SSH they may, and with it up to 24 bytes that follow.  The locale's encoding is always UTF-8: terminal.c sees to
+ * it. */
 #include "tui/terminal.h"
 
 #include <curses.h>

@@ -14,8 +14,8 @@
 size_t text_character(const char *text, size_t length, bool *valid, bool *cut);
 
 /* A terminated, malloced copy with every bad byte replaced by U+FFFD; *size (NULL ok): its length.  NULL: no memory.
- * visible: control characters but newline and tab are replaced too, so that nothing moves a terminal's cursor, and marks
- * that turn the direction of writing, so that a text looks like what the model was given. */
+ * visible: control characters but newline and tab are replaced too, so that nothing moves a terminal's cursor, and
+ * marks that turn the direction of writing, so that a text looks like what the model was given. */
 char *text_clean(const char *text, size_t length, bool visible, size_t *size);
 
 /* How many bytes of text can be printed now: all but an unfinished character at the end. */

@@ -2,7 +2,6 @@
 
 #include <curses.h>
 #include <stdlib.h>
-#include <string.h>
 
 void view_free(struct view *view)
 {

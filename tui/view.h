@@ -142,8 +142,6 @@ int32_t view_choice_id(const struct view *, int choice);
 /* What a contrast compares the chosen one with: what was typed, else the model's choice, else its runner-up; -1: no
  * contrast is wanted, or there is nothing to compare with. */
 int view_against(const struct view *);
-/* The choice that what was typed is, or -1: nothing was typed for this token. */
-int view_typed(const struct view *);
 
 /* The unit of the explanation under the prompt's cursor, or the picture's where that has the focus; -1: none. */
 long view_unit(const struct view *);
@@ -187,7 +185,6 @@ long view_patch_unit(const struct view *);
 bool view_patch_cell(const struct view *, int *row, int *column);
 /* What its pane shows; false: there is no pane. */
 bool view_picture_look(const struct view *, struct picture_look *);
-const char *view_mode_name(enum picture_mode);
 
 /* -- its parts, for view.c ----------------------------------------------------------------------------------------- */
 

@@ -5,27 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int view_choices(const struct view *view, int *choices)
-{
-    const struct explanation *e = view->explanation;
-    int count = 0;
-    bool among = false;
-    if (view->token >= e->output_count)
-        return 0;
-    const struct output_token *token = &e->output[view->token];
-    for (int k = 0; k < CANDIDATES; k++)
-        among = among || token->candidates[k].id == token->id;
-    if (view_typed(view) == MAP_TYPED) /* first, as it has no probability to stand by */
-        choices[count++] = MAP_TYPED;
-    if (!among)
-        choices[count++] = 0;
-    for (int k = 0; k < CANDIDATES; k++)
-        if (token->candidates[k].id >= 0)
-            choices[count++] = token->candidates[k].id == token->id ? 0 : 1 + k;
-    return count;
-}
-
-int view_typed(const struct view *view)
+/* The choice that what was typed is, or -1: nothing was typed for this token. */
+static int typed_choice(const struct view *view)
 {
     const struct explanation *e = view->explanation;
     if (view->typed.id < 0 || view->typed.token != view->token || view->token >= e->output_count ||
@@ -37,10 +18,30 @@ int view_typed(const struct view *view)
     return MAP_TYPED;
 }
 
+int view_choices(const struct view *view, int *choices)
+{
+    const struct explanation *e = view->explanation;
+    int count = 0;
+    bool among = false;
+    if (view->token >= e->output_count)
+        return 0;
+    const struct output_token *token = &e->output[view->token];
+    for (int k = 0; k < CANDIDATES; k++)
+        among = among || token->candidates[k].id == token->id;
+    if (typed_choice(view) == MAP_TYPED) /* first, as it has no probability to stand by */
+        choices[count++] = MAP_TYPED;
+    if (!among)
+        choices[count++] = 0;
+    for (int k = 0; k < CANDIDATES; k++)
+        if (token->candidates[k].id >= 0)
+            choices[count++] = token->candidates[k].id == token->id ? 0 : 1 + k;
+    return count;
+}
+
 int view_against(const struct view *view)
 {
     const struct explanation *e = view->explanation;
-    int typed = view_typed(view);
+    int typed = typed_choice(view);
     if (!view->contrast || view->token >= e->output_count)
         return -1;
     if (typed >= 0 && view->choice != typed)

@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 enum {
     BESIDE_COLUMNS = 72,
@@ -153,7 +152,7 @@ bool view_patch_cell(const struct view *view, int *row, int *column)
 
 /* -- drawing ------------------------------------------------------------------------------------------------------- */
 
-const char *view_mode_name(enum picture_mode mode)
+static const char *mode_name(enum picture_mode mode)
 {
     static const char *const names[PICTURE_MODES] = {"both", "picture", "heat"};
     return names[mode];
@@ -180,7 +179,7 @@ static void draw_title(struct view *view)
     }
     if (!focus)
         return;
-    at += view_draw_key(view, row, at + 1, end - 1, ACTION_PICTURE_MODE, view_mode_name(view->picture_mode));
+    at += view_draw_key(view, row, at + 1, end - 1, ACTION_PICTURE_MODE, mode_name(view->picture_mode));
     snprintf(text, sizeof text, "%.0f %%", 100 * view->opacity);
     if (view->picture_mode == PICTURE_BOTH)
         view_draw_key(view, row, at + 3, end - 1, ACTION_HEAT_MORE, text);

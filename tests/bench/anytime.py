@@ -109,8 +109,8 @@ def main():
     worker.close()
     share, passes, clock, processors = zip(*rows)
     print(f"medians of {len(rows)}: preview there after {statistics.median(share):.1%} of the time; it takes "
-          f"{statistics.median(passes):.2f} plain passes;\nafter {a.fraction:.0%} of the time, of the five strongest at the end "
-          f"{statistics.median(clock):g} are shown by the clock, {statistics.median(processors):g} by processors' time "
+          f"{statistics.median(passes):.2f} plain passes;\nafter {a.fraction:.0%} of the time, of the five strongest "
+          f"at the end {statistics.median(clock):g} are shown by the clock, {statistics.median(processors):g} by processors' time "
           f"(means {statistics.mean(clock):.2f}, {statistics.mean(processors):.2f}; fewer than 4 in "
           f"{sum(n < 4 for n in clock)} and {sum(n < 4 for n in processors)})")
 

@@ -113,7 +113,8 @@ def table(a, results):
         about = "~" if result["estimated"] else ""
         ratios = ["", ""] if isinstance(ours, str) else [f"{result[key] / ours[key]:.2f}"
                                                          for key in ("plain_seconds", "map_seconds")]
-        lines.append(f"{name:12}{result['plain_seconds']:>10.3f} s{passed / result['plain_seconds']:>10.0f}{ratios[0]:>8}"
+        lines.append(f"{name:12}{result['plain_seconds']:>10.3f} s"
+                     f"{passed / result['plain_seconds']:>10.0f}{ratios[0]:>8}"
                      f"{about + format(result['map_seconds'], '.2f'):>10} s{ratios[1]:>8}"
                      f"{result['peak_bytes'] / 2**20:>6.0f} MiB")
     return "\n".join(lines + ["ratio: time, as a multiple of atmanscope's; ~: from a sample"])

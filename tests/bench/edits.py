@@ -63,7 +63,8 @@ def main():
     for name, some in rows.items():
         time, share, going, whole = zip(*some)
         print(f"  {name:26} time {statistics.median(time):.3f}, rows {statistics.median(share):.3f}, rank "
-              f"{statistics.median(going):.4f} ({min(going):.4f}), whole {statistics.median(whole):.4f} ({min(whole):.4f})")
+              f"{statistics.median(going):.4f} ({min(going):.4f}), whole {statistics.median(whole):.4f} "
+              f"({min(whole):.4f})")
 
 
 if __name__ == "__main__":

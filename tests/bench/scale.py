@@ -93,8 +93,8 @@ def main():
     a = parser.parse_args()
     lengths, threads = ([int(n) for n in text.split(",")] for text in (a.lengths, a.threads))
     print(f"{os.path.basename(a.model)} on {processor()}, {a.precision} precision\n")
-    print("| tokens N | threads | map, llama.cpp passes | memory, times llama.cpp's | map, own passes | preview, own passes "
-          "| map | peak |\n|---|---|---|---|---|---|---|---|")
+    print("| tokens N | threads | map, llama.cpp passes | memory, times llama.cpp's | map, own passes "
+          "| preview, own passes | map | peak |\n|---|---|---|---|---|---|---|---|")
     results = []
     for t in threads:
         for n in lengths:

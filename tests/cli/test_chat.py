@@ -5,9 +5,10 @@ import re
 
 from cli import PROMPT, check, end, path, refused, run, small_model
 
-TEMPLATE = ("{% for message in messages %}{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + eos_token }}"
-            "{% elif message['role'] == 'assistant' %}{{ '<|assistant|>\n' + message['content'] + eos_token }}{% endif %}"
-            "{% endfor %}")
+TEMPLATE = ("{% for message in messages %}"
+            "{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + eos_token }}"
+            "{% elif message['role'] == 'assistant' %}{{ '<|assistant|>\n' + message['content'] + eos_token }}"
+            "{% endif %}{% endfor %}")
 CHATTY = small_model("chatty.gguf", template=TEMPLATE)
 PLAIN = small_model("plain.gguf")
 
@@ -70,7 +71,8 @@ def turns():
             out.write(json.dumps({"role": role, "content": content}) + "\n")
     talk = explain(CHATTY, "--chat-file", file)
     offsets("a file of messages", talk)
-    written = explain(CHATTY, prompt="system:\nthe sun\nuser:\na ball\n\nfor him\nassistant:\nthe red ball\n\nuser:\n" + PROMPT)
+    written = explain(CHATTY, prompt="system:\nthe sun\nuser:\na ball\n\nfor him\nassistant:\nthe red ball\n\nuser:\n"
+                      + PROMPT)
     check(fed(talk) == fed(written), f"from a file {fed(talk)!r}, written {fed(written)!r}")
     open_end = explain(CHATTY, "--chat-file", file, prompt=None)
     check(fed(open_end).endswith("red ball"), f"a last answer is continued: {fed(open_end)!r}")

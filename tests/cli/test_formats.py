@@ -263,7 +263,8 @@ def ansi():
                   env=environment(NO_COLOR="1"))[1]
     check(b"\033" not in escapes and b"\a" not in escapes, "the prompt's control characters reach the terminal")
     for form in ("ansi", "html", "json"):
-        turned = run("explain", "-m", MODEL, "-p", "ball \u202e \u2067red", "--format", form)[1].decode().split("<script")[0]
+        turned = run("explain", "-m", MODEL, "-p", "ball \u202e \u2067red", "--format", form)[1].decode()
+        turned = turned.split("<script")[0]
         found = "\u202e" in turned or "\u2067" in turned or "\\u202e" in turned.lower()
         check(found == (form == "json"), f"marks that turn the writing: {form}")
     check(b"token by token" in run("explain", *GIVEN, "--generate", "3")[1], "several tokens")

@@ -102,7 +102,8 @@ def against_explain():
 
 
 def conversations():
-    template = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+    template = ("{% for message in messages %}"
+                "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}")
     model = small_model("chatty.gguf", template=template)
     words = {"text": "sun", "share": {"min": 0}}
     at = [PROMPT.index("red"), PROMPT.index("red") + 3]

@@ -63,7 +63,8 @@ def limit_kept():
         tight, said = explain("--precision", "f32", "--memory", f"{limit // 1000000}M")
         check(tight["relevance"] == free["relevance"], "numbers depend on the limit")
         check(tight["cost"]["peak_bytes"] <= limit, f"{tight['cost']['peak_bytes']} bytes within {limit}")
-        again = re.search(r"within (\d+) MB, activations of the plain pass were computed again (\d+) times, in [\d.]+ s", said)
+        again = re.search(r"within (\d+) MB, activations of the plain pass were computed again (\d+) times, "
+                          r"in [\d.]+ s", said)
         check(again and int(again.group(1)) * 1000000 == limit and int(again.group(2)) > 0, f"what it cost: {said!r}")
     code, peak = peak_of_a_run("explain", "-m", model(), "-p", PROMPT, "--raw", "--units", "token", "--threads", "2",
                                "--precision", "f32", "--memory", f"{least // 1000000}M")

@@ -58,7 +58,8 @@ def made_from_the_table():
                             (["atmanscope", "--gra"], ["--graphics"]), (["atmanscope", "explain", "--gra"], []),
                             (["atmanscope", "explain", "--units", "w"], ["word"])):
         words = " ".join(f"'{word}'" for word in typed)
-        line = f"source {path('bash')}; COMP_WORDS=({words}); COMP_CWORD={len(typed) - 1}; _atmanscope; echo ${{COMPREPLY[@]}}"
+        line = (f"source {path('bash')}; COMP_WORDS=({words}); COMP_CWORD={len(typed) - 1}; _atmanscope; "
+                "echo ${COMPREPLY[@]}")
         done = subprocess.run(["bash", "--norc", "-c", line], capture_output=True, check=False)
         check(done.stdout.decode().split() == expected, f"bash completes {typed} to {done.stdout!r}")
         if shutil.which("fish"):

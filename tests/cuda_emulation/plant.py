@@ -159,7 +159,8 @@ def build(commands, folder, file, test):
         compiler, source = commands["CXX"], os.path.join(SOURCE, "tests/cuda_emulation", kernels + ".cc")
     changed, stem = f"{folder}/changed.o", glob.glob(f"tests/unit/test_cuda_{test}-test_*.o")[0]
     for line in (f"{compiler} -I{folder} {commands['CPPFLAGS']} -c {source} -o {changed}",
-                 f"{commands['LINK']} -o {folder}/test {stem} {changed} {commands['OPEN'].replace('@', test)} {commands['LIBS']}"):
+                 f"{commands['LINK']} -o {folder}/test {stem} {changed} {commands['OPEN'].replace('@', test)} "
+                 f"{commands['LIBS']}"):
         subprocess.run(line, shell=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     return os.path.join(folder, "test")
 

@@ -19,8 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include <time.h>
 
 #include <jansson.h>
 
@@ -134,10 +134,10 @@ static json_t *explanation_json(const struct explanation *e)
         json_array_append_new(relevance, row);
         json_array_append_new(direct, direct_json(e, u));
     }
-    return json_pack("{so so so so so sb si si sI sf sI so}", "prompt", prompt, "output", output, "units", units, "relevance",
-                     relevance, "direct", direct, "encoded", e->cost.vision_seconds > 0, "probes", e->cost.probes,
-                     "kept", e->cost.probes_kept, "rows", (json_int_t)e->cost.rows, "seconds", e->cost.seconds, "peak",
-                     (json_int_t)e->cost.peak_bytes, "noise",
+    return json_pack("{so so so so so sb si si sI sf sI so}", "prompt", prompt, "output", output, "units", units,
+                     "relevance", relevance, "direct", direct, "encoded", e->cost.vision_seconds > 0, "probes",
+                     e->cost.probes, "kept", e->cost.probes_kept, "rows", (json_int_t)e->cost.rows, "seconds",
+                     e->cost.seconds, "peak", (json_int_t)e->cost.peak_bytes, "noise",
                      isnan(e->noise_floor) ? json_null() : json_real(e->noise_floor));
 }
 

@@ -112,8 +112,8 @@ def main():
                 program.check(False, f"{name}: {type(error).__name__}: {error}")
                 continue
             worst = np.max(results, axis=0)
-            print(f"{name}: relevance off by {worst[0]:.1e} of {worst[4]:.2g} nats, log-probs by {worst[1]:.1e}, NumPy by "
-                  f"{worst[2]:.1e}; up to {int(worst[3])} tokens", flush=True)
+            print(f"{name}: relevance off by {worst[0]:.1e} of {worst[4]:.2g} nats, log-probs by {worst[1]:.1e}, "
+                  f"NumPy by {worst[2]:.1e}; up to {int(worst[3])} tokens", flush=True)
             os.remove(path)
     program.end()
 

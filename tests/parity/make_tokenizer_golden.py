@@ -65,7 +65,8 @@ def compare_file(path, texts, folder):
         _, starts, ends = without_start(*answer, 1)
         pieces = processor.encode(text, return_type="proto").pieces
         shifted += [(p.begin, p.end) for p in pieces] != list(zip(starts, ends))
-    print(f"{name}: {len(texts)} strings, {wrong} differ, {shifted} with other offsets, {size / seconds / 1e6:.1f} MB/s")
+    print(f"{name}: {len(texts)} strings, {wrong} differ, {shifted} with other offsets, "
+          f"{size / seconds / 1e6:.1f} MB/s")
     return wrong + shifted
 
 

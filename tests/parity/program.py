@@ -48,7 +48,8 @@ def run(command, *arguments, timeout=3600):
     line = ["./atmanscope", command, *raw, *arguments, "--format", "json", "-q"]
     done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(line)}: status {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+        raise RuntimeError(f"{' '.join(line)}: status {done.returncode}: "
+                           f"{done.stderr.decode(errors='replace').strip()}")
     return json.loads(done.stdout)
 
 

@@ -32,7 +32,8 @@ def explain(binary, device, path, precision, variant, *more):
             variant, "--format", "json", "-q", *more]
     done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False, env=MACHINE)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(line)}: status {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+        raise RuntimeError(f"{' '.join(line)}: status {done.returncode}: "
+                           f"{done.stderr.decode(errors='replace').strip()}")
     return json.loads(done.stdout)
 
 

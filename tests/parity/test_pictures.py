@@ -201,7 +201,8 @@ def main():
         program.check("<start_of_image>" in texts and "<end_of_image>" in texts, f"control tokens of Gemma 3: {texts}")
         editing(folder, "llava")
         editing(folder, "gemma3")
-    print(f"largest differences from the reference: relevance {worst['relevance']:.2g} nats, log-probs {worst['log-prob']:.2g}")
+    print(f"largest differences from the reference: relevance {worst['relevance']:.2g} nats, "
+          f"log-probs {worst['log-prob']:.2g}")
     program.end()
 
 

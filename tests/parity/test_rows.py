@@ -35,7 +35,8 @@ class Baselines:
             process.stdin.flush()
         answers = {how: process.stdout.readline() for how, process in self.processes.items()}
         if not all(answers.values()):
-            raise RuntimeError(f"ask_baseline ended with status {[process.wait() for process in self.processes.values()]}")
+            statuses = [process.wait() for process in self.processes.values()]
+            raise RuntimeError(f"ask_baseline ended with status {statuses}")
         return {how: json.loads(answer) for how, answer in answers.items()}
 
     def compare(self, sequence, targets, units, fed, variant="row-min-causal", factor=0.1, similarity=None, layers=None,
@@ -51,7 +52,8 @@ class Baselines:
         options = dict(factor=factor, similarity=similarity, layers=layers or (0, self.model.layers - 1))
         answers = self.ask(dict(prompt=ids, targets=targets, pictures=pictures, units=units,
                                 suppression=reference.VARIANTS.index(variant), direct=direct, **options))
-        label = f"{self.name}: {len(ids)} positions, pictures at {[p[0] for p in given]}, {variant}, {options}{', direct' * direct}"
+        label = (f"{self.name}: {len(ids)} positions, pictures at {[p[0] for p in given]}, {variant}, "
+                 f"{options}{', direct' * direct}")
         spans = [(first, last, 1.0, 1.0) for first, last in units]
         wanted, logp = reference.explain(self.model, ids, targets, spans, variant, pictures=given,
                                          paths="direct" if direct else "all", **options)

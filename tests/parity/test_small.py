@@ -73,8 +73,9 @@ def compare(name, model, path, prompt, sample=None, **options):
                                      options.get("paths", "all"))
     error = np.abs(relevance[list(chosen)] - wanted)
     worst["relevance"] = max(worst["relevance"], error.max())
+    first = np.argwhere(~(error <= TOLERANCE))[:1].tolist()
     program.check(np.all(error <= TOLERANCE), f"{label}: {(error > TOLERANCE).sum()} of {error.size} entries are off, "
-                  f"by {error.max():.2g} nats at most, first at (unit, token) {np.argwhere(~(error <= TOLERANCE))[:1].tolist()}")
+                  f"by {error.max():.2g} nats at most, first at (unit, token) {first}")
     compare_output(label, found["target"]["tokens"], logp, "target" not in options)
     if options.get("factor") == 1:
         program.check(not relevance.any(), f"{label}: factor 1 does not give exactly 0")

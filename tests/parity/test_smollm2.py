@@ -88,8 +88,8 @@ def main():
             part(path, golden)
         except RuntimeError as error:
             program.check(False, str(error))
-    print(f"largest differences: {worst['golden']:.1e} nats from PyTorch's relevance, {worst['reference']:.1e} from the "
-          f"reference's, {worst['log-prob']:.1e} of log-prob")
+    print(f"largest differences: {worst['golden']:.1e} nats from PyTorch's relevance, {worst['reference']:.1e} "
+          f"from the reference's, {worst['log-prob']:.1e} of log-prob")
     program.end()
 
 

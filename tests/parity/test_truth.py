@@ -63,8 +63,8 @@ def words():
         guess = maps[kind]["hit_all"]["value"]
         program.check(guess < SHUFFLED, f"a {kind} map points at the words that decide in {guess:.0%}")
     program.check(maps["method"]["ap"]["low"] > maps["rollout"]["ap"]["high"], "no better than attention rollout")
-    print(f"{count} cases: {right:.0f} answers right, {pointed:g} tops decide, {sum(told)} of {len(told)} in the story, "
-          f"{shuffled} in another case")
+    print(f"{count} cases: {right:.0f} answers right, {pointed:g} tops decide, {sum(told)} of {len(told)} "
+          f"in the story, {shuffled} in another case")
     print("tops that decide, of the rightly answered: " + ", ".join(f"{kind} {one['hit']['value']:.3f}"
                                                                     for kind, one in maps.items()))
 
@@ -88,8 +88,8 @@ def scenes():
                   f"{maps['method']['hit']['value']:.1%} of the tops are on the thing")
     for kind in ("random", "uniform", "centre"):
         program.check(maps[kind]["hit"]["high"] < maps["method"]["hit"]["low"], f"no better than the {kind} map")
-    print(f"{result['dataset']['cases']} scenes: {right:.1%} right; tops on the thing, or on patches covered by a fifth, of the "
-          "rightly answered: " + ", ".join(f"{kind} {one['hit']['value']:.3f}, {one['covered']['value']:.3f}"
+    print(f"{result['dataset']['cases']} scenes: {right:.1%} right; tops on the thing, or on patches covered by a "
+          "fifth, of the rightly answered: " + ", ".join(f"{kind} {one['hit']['value']:.3f}, {one['covered']['value']:.3f}"
                                            for kind, one in maps.items()))
 
 

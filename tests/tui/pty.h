@@ -88,7 +88,7 @@ void pty_hold(struct pty *, bool hold);
 bool pty_alternate(const struct pty *); /* on the second screen */
 bool pty_paste(const struct pty *);     /* pastes are bracketed */
 bool pty_mouse(const struct pty *);
-bool pty_alt(const struct pty *);    /* Alt and a key send Esc and the key; else another character, as in a bare xterm */
+bool pty_alt(const struct pty *);    /* Alt and a key send Esc and the key, not another character as in a bare xterm */
 bool pty_cooked(const struct pty *); /* lines are read, echoed, and ^C interrupts */
 
 #endif

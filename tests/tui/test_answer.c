@@ -1,6 +1,5 @@
 /* test_answer.c: the proof and the pairs in the place of the candidates, in several sizes. */
 #include <stdio.h>
-#include <string.h>
 
 #include "tests/test.h"
 #include "tests/tui/guest.h"

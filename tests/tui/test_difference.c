@@ -3,7 +3,6 @@
 
 #include "core/engine.h"
 #include "tests/test.h"
-#include "tests/tui/fake_engine.h"
 #include "tui/difference.h"
 #include "tui/kept.h"
 

@@ -1,7 +1,6 @@
 /* test_graphics.c: the picture's pane on terminals that draw sixel and on those that do not, over the engine without a
  * model.  Pictures are cut out of the stream and decoded; the fake terminal says what it can do in various ways, late,
  * or not at all. */
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

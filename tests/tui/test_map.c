@@ -3,7 +3,6 @@
 
 #include "core/engine.h"
 #include "tests/test.h"
-#include "tests/tui/fake_engine.h"
 #include "tui/map.h"
 
 static const char prompt[] = "Anna has a red ball. Tom has a blue hat.";

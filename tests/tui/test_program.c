@@ -1,7 +1,6 @@
 /* test_program.c: the program itself on a real model: the shipped one, else smollm2 where it was fetched. */
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "tests/test.h"
 #include "tests/tui/pty.h"

@@ -211,7 +211,8 @@ static void test_picture_sample(void)
     struct pty *pty = guest_start(&(struct guest){.settings = {from, "FAKE_PROMPT="}});
     CHECK(pty_wait(pty, "ready"));
     pty_send(pty, "1");
-    CHECK(pty_wait(pty, "probes in") && pty_wait(pty, " Picture ") && pty_wait(pty, "^U clears"), "%s", pty_screen(pty));
+    CHECK(pty_wait(pty, "probes in") && pty_wait(pty, " Picture ") && pty_wait(pty, "^U clears"), "%s",
+          pty_screen(pty));
     pty_send(pty, CONTROL('U'));
     CHECK(pty_wait_gone(pty, "cat hat") && pty_wait_gone(pty, " Picture "), "%s", pty_screen(pty));
     pty_stop(pty);

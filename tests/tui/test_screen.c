@@ -1,6 +1,5 @@
 /* test_screen.c: the screen driven by keys and read back cell by cell, over the engine without a model. */
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -493,7 +492,8 @@ static void test_open(void)
     CHECK(pty_wait(pty, "Open a model") && pty_wait(pty, "second") && pty_wait(pty, "broken"));
     pty_send(pty, "zz");
     pty_listen(pty, 100);
-    CHECK(pty_wait(pty, "Open a model") && !pty_find(pty, "have?z", NULL, NULL), "a list takes no text, nor the prompt");
+    CHECK(pty_wait(pty, "Open a model") && !pty_find(pty, "have?z", NULL, NULL),
+          "a list takes no text, nor the prompt");
     pty_send(pty, "G\r");
     CHECK(pty_wait(pty, "loading second.gguf") && pty_wait_gone(pty, "Open a model") && pty_wait_gone(pty, "loading"));
     CHECK(pty_wait(pty, "probes in"));
