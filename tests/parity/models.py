@@ -234,9 +234,10 @@ class Builder:
 CONTEXT = 512
 
 
-def build(path, shape):
+def keys(shape):
+    """A model's metadata, without the family's name in front."""
     epsilon = "attention.layer_norm_epsilon" if shape.family in LAYER_NORM else "attention.layer_norm_rms_epsilon"
-    keys = {
+    all_keys = {
         "context_length": CONTEXT,
         "embedding_length": shape.width,
         "block_count": shape.layers,
@@ -251,12 +252,16 @@ def build(path, shape):
         **shape.keys,
     }
     if shape.rope_scale != 1:
-        keys["rope.scaling.type"] = "linear"
-        keys["rope.scaling.factor"] = shape.rope_scale
+        all_keys["rope.scaling.type"] = "linear"
+        all_keys["rope.scaling.factor"] = shape.rope_scale
+    return all_keys
+
+
+def build(path, shape):
     metadata = {"general.architecture": shape.family, "general.name": "random", **vocabulary(shape.bos, shape.controls)}
     if shape.template:
         metadata["tokenizer.chat_template"] = shape.template
-    metadata.update({f"{shape.family}.{key}": value for key, value in keys.items()})
+    metadata.update({f"{shape.family}.{key}": value for key, value in keys(shape).items()})
     write_gguf(path, metadata, Builder(shape).all(len(metadata["tokenizer.ggml.tokens"])))
 
 

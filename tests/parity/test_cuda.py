@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Whole explanations on the emulated card (or a real one) against those of the CPU, on random small models of every
-family, some of which see: with f32 products equal within 1e-3 nats, with bf16 and int8 products of differences as near
-as the CPU's own are, or as their rounding allows."""
+"""Whole explanations on the emulated card (or a real one) against those of the CPU, on the shipped model and on random
+small ones of every family, some of which see: with f32 products equal within 1e-3 nats, with bf16 and int8 products of
+differences as near as the CPU's own are, or as their rounding allows.  Arguments choose parts of it (PARTS)."""
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 import numpy as np
@@ -22,13 +23,15 @@ MACHINE = dict(os.environ, EMULATED_CARDS="3")
 # what a relevance may be off by, as a share of the greatest one of its map, and besides
 ALLOWED = {"f32": (0, 1e-3), "bf16": (0.02, 1e-3), "int8": (0.2, 2e-3)}
 PROMPT = "Tom has a red ball, the cat is blue. It was for her and him, with the sun"  # few units are always in f32
+STORY, QUESTION = "Anna has a red ball. Tom has a blue hat. ", "What does Tom have?"
 TF32 = 0.05  # nats: what 10 bits of mantissa in the plain passes may do
 worst = {precision: 0.0 for precision in ALLOWED}
 int8_off = {"card": 0.0, "CPU": 0.0}
 
 
 def explain(binary, device, path, precision, variant, *more):
-    line = [binary, "explain", "-m", path, "-p", PROMPT, "--device", device, "--precision", precision, "--suppress",
+    prompt = () if "-p" in more else ("-p", PROMPT)
+    line = [binary, "explain", "-m", path, *prompt, "--device", device, "--precision", precision, "--suppress",
             variant, "--format", "json", "-q", *more]
     done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False, env=MACHINE)
     if done.returncode != 0:
@@ -83,7 +86,8 @@ def tf32(path):
         refused("TF32", error)
         return
     off = np.abs(found - wanted).max()
-    program.check(0 < off <= TF32, f"TF32 moves relevance by {off:.2g} nats")
+    least = 1e-9 if EMULATED else 0  # the real library may do without where matrices are as small as these
+    program.check(least <= off <= TF32, f"TF32 moves relevance by {off:.2g} nats")
 
 
 def texts(folder):
@@ -132,7 +136,30 @@ def too_wide(folder):
                   f"heads of 288 columns: {done.returncode}, {said!r}")
 
 
-def refusals():
+def shipped(_):
+    """Every kind of pass on the shipped model."""
+    assets = os.path.join(os.environ.get("srcdir", ".." if EMULATED else "."), "assets")
+    demo = os.path.join(assets, "demo.gguf")
+    if not os.path.isfile(demo):
+        program.skip("the shipped model is not here")
+        return
+    for precision in ALLOWED:
+        compare("demo", demo, precision, "row-min-causal", "--generate", "3")
+    if EMULATED:  # which takes a second for each
+        return
+    for precision in ALLOWED:  # few units are always in f32
+        compare("demo", demo, precision, "row-min-causal", "-p", 12 * STORY + QUESTION, "--generate", "3")
+    for variant in reference.VARIANTS:
+        compare("demo", demo, "f32", variant, "-p", STORY + QUESTION, "--generate", "2")
+    for more in (("--paths", "direct"), ("--layers", "1-2"), ("--units", "word", "--similarity", "0.6"),
+                 ("--target", " red", "--foil", " blue"), ("--proof",), ("--pairs",), ("--factor", "1")):
+        compare("demo", demo, "f32", "row-min-causal", "-p", STORY + QUESTION, *more)
+    picture = os.path.join(assets, "pictures", "cat.png")
+    if os.path.isfile(picture):
+        compare("demo", demo, "f32", "row-min-causal", "-p", "A", "--image", picture, "--generate", "2")
+
+
+def refusals(_):
     for device in ("cuda:77", "cuda:x"):
         done = subprocess.run([CARD, "explain", "--device", device, "-m", "none.gguf", "-p", "a"], capture_output=True,
                               stdin=subprocess.DEVNULL, timeout=60, check=False, env=MACHINE)
@@ -140,19 +167,14 @@ def refusals():
         program.check(done.returncode in (1, 2) and len(lines) == 1, f"{device}: status {done.returncode}, {lines}")
 
 
-def main():
+PARTS = {"shipped": shipped, "too-wide": too_wide, "texts": texts, "sights": sights, "refusals": refusals}
+
+
+def main(parts):
     with tempfile.TemporaryDirectory() as folder:
-        too_wide(folder)
-        texts(folder)
-        sights(folder)
-    program.check(int8_off["card"] <= 1.5 * int8_off["CPU"], f"int8 is further off than the CPU's: {int8_off}")
-    demo = os.path.join(os.environ.get("srcdir", ".."), "assets", "demo.gguf")
-    if os.path.isfile(demo):
-        for precision in ALLOWED:
-            compare("demo", demo, precision, "row-min-causal", "--generate", "3")
-    else:
-        program.skip("the shipped model is not here")
-    refusals()
+        for part in parts:
+            PARTS[part](folder)
+    program.check(int8_off["card"] <= 1.5 * int8_off["CPU"] + 1e-4, f"int8 is further off than the CPU's: {int8_off}")
     print("largest differences from the CPU's f32: " + ", ".join(f"{p} {off:.1e} nats" for p, off in worst.items()))
     program.end()
 
@@ -161,4 +183,4 @@ if __name__ == "__main__":
     if not os.path.exists(CARD):
         program.skip("the program on the emulated card is not built")
         program.end()
-    main()
+    main(sys.argv[1:] or PARTS)
