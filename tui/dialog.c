@@ -26,10 +26,11 @@ void dialog_close(struct dialog *dialog)
     *dialog = (struct dialog){.kind = DIALOG_NONE};
 }
 
-void dialog_show_help(struct dialog *dialog, bool (*shows)(const struct key_binding *))
+void dialog_show_help(struct dialog *dialog, enum key_place first, bool (*shows)(const struct key_binding *))
 {
     dialog_close(dialog);
     dialog->kind = DIALOG_HELP;
+    dialog->place = first;
     dialog->shows = shows;
 }
 
@@ -181,9 +182,10 @@ struct area dialog_box(struct dialog *dialog, int rows, int columns, int width, 
     scroll_by(dialog, 0);
     paint_box(box, paint_plain(0));
     paint_string(box.row, box.column + 2, wide - 4, paint_plain(COLOUR_BOLD | COLOUR_REVERSE), title);
-    if (dialog->first + dialog->rows < dialog->total)
+    bool more = dialog->first + dialog->rows < dialog->total;
+    if (more)
         paint_string(box.row + high - 1, box.column + wide - 9, 6, paint_plain(COLOUR_BOLD), " more ");
-    paint_string(box.row + high - 1, box.column + 2, wide - 12, paint_plain(0), hint);
+    paint_string(box.row + high - 1, box.column + 2, more ? wide - 12 : wide - 4, paint_plain(0), hint);
     return (struct area){box.row + 1, box.column + 2, high - 2, wide - 4};
 }
 
@@ -207,25 +209,38 @@ static int draw_binding(struct area area, int first, int line, const struct key_
     return rows;
 }
 
-/* The whole table: a heading for each place, with an empty line before it.  Returns how many lines there are. */
-static int draw_help_rows(const struct dialog *dialog, struct area area, int first, bool draw)
+/* The keys of a place below its name, from line `line` of the list on, with an empty line before them if it is not the
+ * first.  Returns how many lines that takes. */
+static int draw_place(const struct dialog *dialog, struct area area, int first, int line, enum key_place place,
+                      bool draw)
 {
     size_t count;
-    const struct key_binding *table = keys_table(&count), *above = NULL;
-    int line = 0;
+    const struct key_binding *table = keys_table(&count);
+    int from = line;
+    bool named = false;
     for (size_t i = 0; i < count; i++) {
-        if (dialog->shows ? !dialog->shows(&table[i]) : table[i].place == PLACE_REPLAY)
+        if (table[i].place != place || (dialog->shows ? !dialog->shows(&table[i]) : place == PLACE_REPLAY))
             continue;
-        if (!above || table[i].place != above->place) {
-            line += above != NULL;
+        if (!named) {
+            line += line > 0;
             if (draw && line >= first && line < first + area.rows)
                 paint_string(area.row + line - first, area.column, area.columns,
-                             paint_plain(COLOUR_BOLD | COLOUR_UNDERLINE), keys_place_name(table[i].place));
+                             paint_plain(COLOUR_BOLD | COLOUR_UNDERLINE), keys_place_name(place));
             line++;
+            named = true;
         }
         line += draw_binding(area, first, line, &table[i], draw);
-        above = &table[i];
     }
+    return line - from;
+}
+
+/* The whole table, the place that one is in first.  Returns how many lines there are. */
+static int draw_help_rows(const struct dialog *dialog, struct area area, int first, bool draw)
+{
+    int line = draw_place(dialog, area, first, 0, dialog->place, draw);
+    for (enum key_place place = PLACE_ANY; place <= PLACE_REPLAY; place++)
+        if (place != dialog->place)
+            line += draw_place(dialog, area, first, line, place, draw);
     return line;
 }
 

@@ -26,7 +26,8 @@ struct dialog {
     int first, rows, total;      /* of the list: first row shown, rows that fit, rows there are */
     struct paths_entry *entries; /* DIALOG_OPEN */
     size_t count, chosen;
-    bool (*shows)(const struct key_binding *); /* DIALOG_HELP */
+    enum key_place place; /* DIALOG_HELP */
+    bool (*shows)(const struct key_binding *);
     const char *folder; /* where models are looked for; borrowed */
     const struct history *history; /* DIALOG_HISTORY: borrowed */
     size_t *matches;               /* [count] entries that are shown */
@@ -37,8 +38,9 @@ struct dialog {
 };
 
 bool dialog_is_open(const struct dialog *);
-/* shows: which rows of the table are listed; NULL: all but those for recordings that are played. */
-void dialog_show_help(struct dialog *, bool (*shows)(const struct key_binding *));
+/* first: the place whose keys come first.  shows: which rows of the table are listed; NULL: all but those for recordings
+ * that are played. */
+void dialog_show_help(struct dialog *, enum key_place first, bool (*shows)(const struct key_binding *));
 /* List the models again and show them; ERROR_* of paths_list(). */
 int dialog_show_models(struct dialog *, const struct paths *, struct error *);
 /* Show the former prompts, which must stay as they are while they are shown; false: no memory. */

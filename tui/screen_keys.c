@@ -164,6 +164,17 @@ static unsigned quit(struct screen *screen, int key)
     return DIRTY_DRAW;
 }
 
+/* The keys of where one is come first; who writes the prompt looks for other keys than those of writing. */
+static unsigned show_help(struct screen *screen)
+{
+    enum key_place focus = screen->view.focus;
+    if (screen->replay)
+        dialog_show_help(&screen->dialog, PLACE_REPLAY, screen_replay_shows);
+    else
+        dialog_show_help(&screen->dialog, focus == PLACE_EDITOR ? PLACE_ANY : focus, NULL);
+    return DIRTY_DRAW;
+}
+
 static unsigned show_models(struct screen *screen)
 {
     struct error error;
@@ -271,8 +282,7 @@ static unsigned act(struct screen *screen, enum action action, int key)
     case ACTION_RECORD:
         return screen_ask_record(screen);
     case ACTION_HELP:
-        dialog_show_help(&screen->dialog, screen->replay ? screen_replay_shows : NULL);
-        return DIRTY_DRAW;
+        return show_help(screen);
     case ACTION_REDRAW:
         return redraw(screen);
     case ACTION_QUIT:

@@ -96,7 +96,7 @@ static void test_screens(int rows, int columns, bool ascii, const char *term)
     snprintf(name, sizeof name, "%s-output.txt", size);
     check_screen(pty, name);
     pty_send(pty, "?");
-    CHECK(pty_wait(pty, "Everywhere"));
+    CHECK(pty_wait(pty, "In the output"));
     snprintf(name, sizeof name, "%s-help.txt", size);
     check_screen(pty, name);
     pty_stop(pty);
@@ -353,6 +353,23 @@ static void test_noise(void)
     pty_send(pty, "\t\t" LEFT LEFT);
     CHECK(pty_wait(pty, "nats: within the noise"), "%s", pty_row(pty, 21));
     pty_stop(pty);
+    pty = guest_start(&(struct guest){.settings = {"FAKE_FLOOR=1"}});
+    CHECK(pty_wait(pty, DONE));
+    CHECK(pty_wait(pty, "\"A\" rests on \"Anna\" +2.000") && !pty_find(pty, "-1.000", NULL, NULL),
+          "nor is it in the list: %s", pty_row(pty, 21));
+    pty_stop(pty);
+}
+
+/* What is compared with something else is told in a narrow window too, and rests on what stands in that line. */
+static void test_narrow_contrast(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.rows = 12, .columns = 40});
+    CHECK(pty_wait(pty, "1 of 12") && pty_wait(pty, "26 probes"));
+    pty_send(pty, "\t" RIGHT "r");
+    CHECK(pty_wait(pty, "\"blue\" over \"red\": \"red\" -3.000"), "%s", pty_screen(pty));
+    pty_send(pty, "rt");
+    CHECK(pty_wait(pty, "Enter: compare; Esc: close"), "%s", pty_screen(pty));
+    pty_stop(pty);
 }
 
 static void test_choose(void)
@@ -467,8 +484,13 @@ static void test_help(void)
     pty_stop(pty);
     pty = guest_start(&(struct guest){.rows = 12, .columns = 40});
     CHECK(pty_wait(pty, "1 of 12"));
+    pty_send(pty, "\t?");
+    CHECK(pty_wait(pty, "In the output") && pty_wait(pty, "choose the token before"), "where one is comes first");
+    pty_send(pty, "\033");
+    CHECK(pty_wait_gone(pty, "In the output"));
+    pty_send(pty, "\t");
     pty_send(pty, F(1));
-    CHECK(pty_wait(pty, "Everywhere"));
+    CHECK(pty_wait(pty, "Everywhere") && pty_wait(pty, "Enter, F5"));
     pty_send(pty, "G");
     CHECK(pty_wait(pty, "do again"));
     pty_send(pty, CONTROL('Q'));
@@ -739,6 +761,7 @@ int main(void)
     test_paste();
     test_packets();
     test_noise();
+    test_narrow_contrast();
     test_choose();
     test_units_under_cursor();
     test_mouse();
