@@ -203,6 +203,15 @@ int view_draw_unit_text(const struct view *, int row, int column, int end, int m
 /* Units one behind the other with their nats, as far as there is room; those with the same words are numbered. */
 enum { VIEW_LIST = 12 };
 void view_draw_list(const struct view *, int row, int column, const long *units, const double *values, size_t count);
+/* The chosen token or candidate, and the units that weigh most: first those it rests on, then those against it.  Where
+ * the strongest speaks against it, it rests on nothing, but depends on them. */
+void view_draw_top(struct view *, int row); /* view_list.c */
+/* What the chosen patch works with: those like it, which were suppressed along, and the words of the prompt. */
+void view_draw_words(struct view *, int row);
+/* Why a unit has no value: ": not measured yet". */
+const char *view_unknown(const struct view *);
+/* Repeating a probe moves its value by as much, so that it says nothing; false while the noise is not known. */
+bool view_is_noise(const struct view *, double value);
 /* NAN for what was typed: only the likeliest are kept. */
 double view_choice_logprob(const struct view *, int choice);
 /* The first row to show so that `row` is among `rows` of `total`, moving no more than needed. */

@@ -199,7 +199,7 @@ bool view_draw_compare_legend(struct view *view, int row)
     if (!(view->compare.limit > 0)) {
         paint_string(row, 1, columns - 2, paint_plain(COLOUR_DIM),
                      !view->compare.known ? "There is nothing to compare this choice with."
-                     : waits              ? "The difference comes with the first batch."
+                     : waits              ? "The difference comes with the first values."
                      : !has_common(view)  ? "No measured unit was there before."
                      : narrow             ? "No unit weighs more or less."
                                           : "No unit weighs more or less than before.");

@@ -1,12 +1,10 @@
-/* view_lines.c: the lines at the bottom: the scale, what it says of the chosen thing, the settings, the state of the
- * work. */
+/* view_lines.c: the lines at the bottom: the scale, what it says of the chosen thing (lists of units: view_list.c), the
+ * settings, the state of the work. */
 #include "tui/view.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "tui/report.h"
 
 enum { SCALE_WIDTH = 15 };
 
@@ -57,18 +55,6 @@ int view_draw_choice(const struct view *view, int row, int at, int columns, int 
     return view_draw_quoted(row, at, columns, most, text, length);
 }
 
-/* "blue", or in a contrast "blue" rather than "red". */
-static int draw_chosen(const struct view *view, int row, int at, int columns)
-{
-    int from = at, against = view_against(view);
-    at += view_draw_choice(view, row, at, columns, 16, view->choice);
-    if (against >= 0) {
-        at += paint_string(row, at, columns - at, paint_plain(0), " rather than ");
-        at += view_draw_choice(view, row, at, columns, 16, against);
-    }
-    return at - from;
-}
-
 /* -- the legend ---------------------------------------------------------------------------------------------------- */
 
 int view_draw_scale(const struct view *view, int row, int column, int end, double nats)
@@ -96,7 +82,9 @@ static void draw_legend(struct view *view, int row)
     char times[64];
     double nats = view->map.limit;
     if (!(nats > 0)) {
-        paint_string(row, 1, columns - 2, paint_plain(COLOUR_DIM), "The colours come with the first batch.");
+        bool comes = view->pending || view->explanation->busy;
+        paint_string(row, 1, columns - 2, paint_plain(COLOUR_DIM),
+                     comes ? "The colours come with the first values." : "Colours show what an answer rests on.");
         return;
     }
     colour_times(nats, times, sizeof times);
@@ -209,15 +197,13 @@ static int words_width(const struct view *view, const char *times)
     return (int)strlen(": without it \"\" is ") + (width < 16 ? width : 16) + (int)strlen(times);
 }
 
-/* Why there is no value. */
-static const char *unknown(const struct view *view)
+const char *view_unknown(const struct view *view)
 {
     return view->paths == MAP_ALL_PATHS || view->explanation->busy ? ": not measured yet"
                                                                    : ": measured on all paths only";
 }
 
-/* Repeating a probe moves its value by as much, so that it says nothing; false while the noise is not known. */
-static bool is_noise(const struct view *view, double value)
+bool view_is_noise(const struct view *view, double value)
 {
     return fabs(value) <= view->explanation->noise_floor;
 }
@@ -237,7 +223,7 @@ static void draw_unit(struct view *view, int row)
         at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), text);
     }
     if (isnan(value)) {
-        paint_string(row, at, columns - at, paint_plain(0), unknown(view));
+        paint_string(row, at, columns - at, paint_plain(0), view_unknown(view));
         return;
     }
     colour_nats(value, nats, sizeof nats);
@@ -245,7 +231,7 @@ static void draw_unit(struct view *view, int row)
     snprintf(text, sizeof text, " %s%s nats%s%s", map_estimated(&view->map, unit) ? "about " : "", nats,
              view->paths == MAP_ALL_PATHS ? "" : " ", view_paths_name(view));
     at += paint_string(row, at, columns - at, paint_plain(0), text);
-    if (is_noise(view, value)) {
+    if (view_is_noise(view, value)) {
         paint_string(row, at, columns - at, paint_plain(0), ": within the noise");
         return;
     }
@@ -265,96 +251,6 @@ static void draw_unit(struct view *view, int row)
     }
     at += paint_string(row, at, columns - at, paint_plain(0), " is ");
     paint_string(row, at, columns - at, paint_plain(0), times);
-}
-
-/* Columns of a unit of a list: ` "blue" +2.000`. */
-static int entry_width(const struct view *view, long unit)
-{
-    char name[VIEW_NAME];
-    size_t length;
-    const char *words = view_unit_text(view, unit, name, &length);
-    for (; length > 1 && *words == ' '; words++)
-        length--;
-    while (length > 1 && words[length - 1] == ' ')
-        length--;
-    int width = paint_width(words, length);
-    return (width < 16 ? width : 16) + 10;
-}
-
-/* "2nd " before a unit with the words of another of the list; else "". */
-static const char *ordinal_in(const struct explanation *e, const long *units, size_t count, size_t at,
-                              char words[REPORT_ORDINAL])
-{
-    for (size_t i = 0; i < count; i++)
-        if (i != at && report_same_words(e, (size_t)units[i], (size_t)units[at]))
-            return report_unit_ordinal(e, (size_t)units[at], words);
-    return "";
-}
-
-void view_draw_list(const struct view *view, int row, int at, const long *units, const double *values, size_t count)
-{
-    int end = view->terminal->columns - 1, taken = at;
-    size_t fit = 0;
-    for (; fit < count && end - taken > 14 && end - taken >= entry_width(view, units[fit]); fit++)
-        taken += entry_width(view, units[fit]);
-    for (size_t i = 0; i < fit; i++) {
-        char nats[32], own[REPORT_ORDINAL];
-        const char *ordinal = ordinal_in(view->explanation, units, fit, i, own);
-        if (end - at < entry_width(view, units[i]) + (int)strlen(ordinal))
-            break;
-        colour_nats(values[i], nats, sizeof nats);
-        at += 1 + paint_string(row, at + 1, end - at - 1, paint_plain(0), ordinal);
-        at += view_draw_unit_text(view, row, at, end, 16, units[i]);
-        at += 1 + paint_string(row, at + 1, end - at - 1, paint_plain(0), nats);
-    }
-}
-
-/* Units of a kind that the choice rests on most, as far as there is room.  Returns how many. */
-static size_t draw_list(const struct view *view, int row, int at, enum map_units kind)
-{
-    long units[VIEW_LIST];
-    double values[VIEW_LIST];
-    size_t count = map_top(&view->map, kind, units, VIEW_LIST);
-    for (size_t i = 0; i < count; i++)
-        values[i] = map_value(&view->map, units[i]);
-    view_draw_list(view, row, at, units, values, count);
-    return count;
-}
-
-/* The chosen token or candidate, and the units that weigh most: it does not rest on one that speaks against it. */
-static void draw_top(struct view *view, int row)
-{
-    long unit;
-    int columns = view->terminal->columns - 1, at = 1;
-    if (view->token >= view->explanation->output_count)
-        return;
-    bool measured = map_top(&view->map, MAP_ALL, &unit, 1) > 0;
-    static const char *const rests[MAP_PATHS] = {" rests on", " rests directly on", " rests through others on"},
-                             *const depends[MAP_PATHS] = {" depends on", " depends directly on",
-                                                          " depends through others on"};
-    const char *how = unknown(view);
-    if (measured)
-        how = (map_value(&view->map, unit) < 0 ? depends : rests)[view->paths];
-    at += draw_chosen(view, row, at, columns);
-    if (measured && is_noise(view, map_value(&view->map, unit))) {
-        paint_string(row, at, columns - at, paint_plain(0), " rests on nothing that rises above the noise");
-        return;
-    }
-    at += paint_string(row, at, columns - at, paint_plain(0), how);
-    draw_list(view, row, at, MAP_ALL);
-}
-
-/* What the chosen patch works with: those like it, which were suppressed along, and the words of the prompt. */
-static void draw_words(struct view *view, int row)
-{
-    int columns = view->terminal->columns - 1, at = 1;
-    size_t alike = picture_alike(view->explanation, view_patch_unit(view));
-    char text[64];
-    snprintf(text, sizeof text, "and %zu patch%s like it (dots), ", alike, alike == 1 ? "" : "es");
-    at += paint_string(row, at, columns - at, paint_plain(0), alike > 0 ? text : "");
-    at += paint_string(row, at, columns - at, paint_plain(0), "with the words");
-    if (draw_list(view, row, at, MAP_WORDS) == 0)
-        paint_string(row, at, columns - at, paint_plain(0), ": none is measured yet");
 }
 
 /* -- settings ------------------------------------------------------------------------------------------------------ */
@@ -445,9 +341,9 @@ void view_draw_lines(struct view *view)
              (view->focus == PLACE_EDITOR && (view->special >= 0 || view->editor->cursor < view->editor->length)))
         draw_unit(view, row++);
     else
-        draw_top(view, row++);
+        view_draw_top(view, row++);
     if (view->line_count > 3 && patch)
-        draw_words(view, row++);
+        view_draw_words(view, row++);
     else if (view->line_count > 3)
         draw_settings(view, row++);
     draw_status(view, row);

@@ -132,7 +132,9 @@ static void draw_offer(const struct view *view)
         snprintf(number, sizeof number, " %zu ", i + 1);
         at += paint_string(row, at, end - at, paint_plain(COLOUR_BOLD), number);
         at += paint_string(row, at, end - at, style, sample->image_count > 0 ? "[picture] " : "");
-        paint_text(row, at, end - at, style, sample->text, sample->length);
+        int width = paint_text(row, at, end - at, style, sample->text, sample->length);
+        if (paint_width(sample->text, sample->length) > width)
+            paint_string(row, end - 2, 2, style, "..");
     }
 }
 

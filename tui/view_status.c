@@ -123,6 +123,8 @@ void view_describe_work(const struct view *view, char *text, size_t size)
         describe_probes(view, text, size);
     } else if (answer) {
         describe_answer(view, answer, text, size);
+    } else if (e->token_count == 0 && view->editor->length > 0) {
+        snprintf(text, size, "ready: Enter continues the prompt");
     } else {
         describe_end(e, text, size);
     }

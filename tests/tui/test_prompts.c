@@ -28,7 +28,7 @@ static const char *setting(char *text, size_t size, const char *name, const char
 }
 
 static const char samples[] =
-    "The first hat\n--\nThe second ball,\nof two rows\n--\nThe third\n--\nThe fourth\n--\nThe fifth\n";
+    "The first hat\n--\nThe second ball,\nof two rows\n--\nThe third, with more words than a narrow window has\n--\nThe fourth\n--\nThe fifth\n";
 
 /* An empty start offers three samples: Enter, a number, a click or the arrows take one, anything typed is a prompt. */
 static void test_offer(void)
@@ -59,8 +59,11 @@ static void test_offer(void)
     struct pty *pty = guest_start(&(struct guest){.rows = 12, .columns = 40, .settings = {from, "FAKE_PROMPT="}});
     CHECK(pty_wait(pty, "Type a prompt, or take one:") && pty_wait(pty, " 3 The third") && pty_wait(pty, "ready"), "%s",
           pty_screen(pty));
+    CHECK(pty_wait(pty, "3 The third, with more words than a.."), "%s", pty_screen(pty));
+    CHECK(pty_wait(pty, "Colours show what an answer rests on."), "%s", pty_screen(pty));
     pty_send(pty, "Own hat");
     CHECK(pty_wait(pty, "Own hat") && pty_wait_gone(pty, "take one"));
+    CHECK(pty_wait(pty, "ready: Enter continues"), "%s", pty_screen(pty));
     pty_send(pty, CONTROL('U'));
     CHECK(pty_wait(pty, "take one"), "what is erased brings the offer back");
     pty_send(pty, "mine\r");

@@ -1,0 +1,171 @@
+/* view_list.c: lists of units in a line, best first: what the choice rests on, and what speaks against it.
+ *
+ * Says nothing of units whose values mean nothing: that are 0, as they stand behind the token, or within the noise. */
+#include "tui/view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tui/report.h"
+
+enum { MOST = 16 }; /* columns of a unit's words */
+
+static const char AGAINST[] = ", against";
+
+/* "blue", or in a contrast "blue" rather than "red". */
+static int draw_chosen(const struct view *view, int row, int at, int columns, const char *rather)
+{
+    int from = at, against = view_against(view);
+    at += view_draw_choice(view, row, at, columns, MOST, view->choice);
+    if (against >= 0) {
+        at += paint_string(row, at, columns - at, paint_plain(0), rather);
+        at += view_draw_choice(view, row, at, columns, MOST, against);
+    }
+    return at - from;
+}
+
+/* Columns of a unit of a list: ` "blue" +2.000`. */
+static int entry_width(const struct view *view, long unit)
+{
+    char name[VIEW_NAME];
+    size_t length;
+    const char *words = view_unit_text(view, unit, name, &length);
+    for (; length > 1 && *words == ' '; words++)
+        length--;
+    while (length > 1 && words[length - 1] == ' ')
+        length--;
+    int width = paint_width(words, length);
+    return (width < MOST ? width : MOST) + 10;
+}
+
+/* "2nd " before a unit with the words of another of the list; else "". */
+static const char *ordinal_in(const struct explanation *e, const long *units, size_t count, size_t at,
+                              char words[REPORT_ORDINAL])
+{
+    for (size_t i = 0; i < count; i++)
+        if (i != at && report_same_words(e, (size_t)units[i], (size_t)units[at]))
+            return report_unit_ordinal(e, (size_t)units[at], words);
+    return "";
+}
+
+/* Columns of the first units of a list, with their ordinals or without; split: the word between supporters and the
+ * others takes some too. */
+static int list_width(const struct view *view, const long *units, const double *values, size_t count, bool split,
+                      bool ordinals)
+{
+    char own[REPORT_ORDINAL];
+    int width = 0;
+    bool between = false;
+    for (size_t i = 0; i < count; i++) {
+        width += entry_width(view, units[i]);
+        width += ordinals ? (int)strlen(ordinal_in(view->explanation, units, count, i, own)) : 0;
+        between = between || (split && values[i] < 0);
+    }
+    return width + (between ? (int)strlen(AGAINST) : 0);
+}
+
+/* How many units of a list there is room for. */
+static size_t fit_units(const struct view *view, int room, const long *units, const double *values, size_t count,
+                        bool split)
+{
+    for (int ordinals = 0; ordinals < 2; ordinals++) /* they take a look at all units each */
+        while (count > 0 && list_width(view, units, values, count, split, ordinals) > room)
+            count--;
+    return count;
+}
+
+/* Unit i of a list and its nats at a column, numbered if it must be.  Returns the columns used. */
+static int draw_entry(const struct view *view, int row, int at, const long *units, const double *values, size_t count,
+                      size_t i)
+{
+    char nats[32], own[REPORT_ORDINAL];
+    int end = view->terminal->columns - 1, from = at++;
+    colour_nats(values[i], nats, sizeof nats);
+    at += paint_string(row, at, end - at, paint_plain(0), ordinal_in(view->explanation, units, count, i, own));
+    at += view_draw_unit_text(view, row, at, end, MOST, units[i]);
+    at += 1 + paint_string(row, at + 1, end - at - 1, paint_plain(0), nats);
+    return at - from;
+}
+
+void view_draw_list(const struct view *view, int row, int at, const long *units, const double *values, size_t count)
+{
+    count = fit_units(view, view->terminal->columns - 1 - at, units, values, count, false);
+    for (size_t i = 0; i < count; i++)
+        at += draw_entry(view, row, at, units, values, count, i);
+}
+
+/* The same, those that support the choice first, the others behind a word that says so. */
+static void draw_split(const struct view *view, int row, int at, const long *units, const double *values, size_t count)
+{
+    int end = view->terminal->columns - 1;
+    bool between = false;
+    count = fit_units(view, end - at, units, values, count, true);
+    for (size_t i = 0; i < count; i++)
+        if (values[i] > 0)
+            at += draw_entry(view, row, at, units, values, count, i);
+    for (size_t i = 0; i < count; i++)
+        if (values[i] < 0) {
+            at += between ? 0 : paint_string(row, at, end - at, paint_plain(0), AGAINST);
+            between = true;
+            at += draw_entry(view, row, at, units, values, count, i);
+        }
+}
+
+/* The units of a kind that weigh most, best first, of those whose values mean something.  Returns how many. */
+static size_t find_top(const struct view *view, enum map_units kind, long units[VIEW_LIST], double values[VIEW_LIST])
+{
+    size_t count = map_top(&view->map, kind, units, VIEW_LIST), found = 0;
+    for (size_t i = 0; i < count; i++) {
+        double value = map_value(&view->map, units[i]);
+        if (value == 0 || view_is_noise(view, value))
+            break; /* the rest is smaller */
+        units[found] = units[i];
+        values[found++] = value;
+    }
+    return found;
+}
+
+void view_draw_top(struct view *view, int row)
+{
+    static const char *const rests[MAP_PATHS] = {" rests on", " rests directly on", " rests through others on"},
+                             *const depends[MAP_PATHS] = {" depends on", " depends directly on",
+                                                          " depends through others on"};
+    long units[VIEW_LIST];
+    double values[VIEW_LIST];
+    int columns = view->terminal->columns - 1, at = 1;
+    bool narrow = columns < 60 && view_against(view) >= 0;
+    if (view->token >= view->explanation->output_count)
+        return;
+    bool measured = map_top(&view->map, MAP_ALL, units, 1) > 0;
+    size_t count = find_top(view, MAP_ALL, units, values);
+    const char *how = view_unknown(view);
+    if (count > 0)
+        how = narrow ? ":" : (values[0] < 0 ? depends : rests)[view->paths];
+    else if (measured && !(view->explanation->busy && isnan(view->explanation->noise_floor)))
+        how = " rests on nothing that rises above the noise";
+    at += draw_chosen(view, row, at, columns, narrow ? " over " : " rather than ");
+    at += paint_string(row, at, columns - at, paint_plain(0), how);
+    if (count > 0 && values[0] > 0)
+        draw_split(view, row, at, units, values, count);
+    else
+        view_draw_list(view, row, at, units, values, count);
+}
+
+void view_draw_words(struct view *view, int row)
+{
+    long units[VIEW_LIST];
+    double values[VIEW_LIST];
+    int columns = view->terminal->columns - 1, at = 1;
+    size_t alike = picture_alike(view->explanation, view_patch_unit(view));
+    char text[64];
+    snprintf(text, sizeof text, "and %zu patch%s like it (dots), ", alike, alike == 1 ? "" : "es");
+    at += paint_string(row, at, columns - at, paint_plain(0), alike > 0 ? text : "");
+    at += paint_string(row, at, columns - at, paint_plain(0), "with the words");
+    bool measured = map_top(&view->map, MAP_WORDS, units, 1) > 0;
+    size_t count = find_top(view, MAP_WORDS, units, values);
+    if (count == 0)
+        paint_string(row, at, columns - at, paint_plain(0),
+                     measured ? ": none rises above the noise" : ": none is measured yet");
+    view_draw_list(view, row, at, units, values, count);
+}
