@@ -121,6 +121,10 @@ def everywhere():
     found = json.loads(out) if code == 0 else {"map": {}}
     check(code == 0 and found["map"]["limit_bytes"] == 300000000 and found["map"]["peak_bytes"] <= 300000000 and
           found["file_bytes"] > 0 and "again" in found["map"], f"bench: {code}, {found}")
+    code, out, _ = run("bench", "-m", model(), "--length", "64", "--budget", "1", "--format", "json", "--threads", "2")
+    found = json.loads(out) if code == 0 else {"file_bytes": 0, "map": {"limit_bytes": 0}}
+    plain = found["file_bytes"] + 50000000  # the program, and keys and values of so few tokens
+    check(2 * plain < found["map"]["limit_bytes"] < 3.2 * plain, f"the default, three times a plain pass: {found}")
 
 
 if SANITIZED:

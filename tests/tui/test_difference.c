@@ -91,6 +91,26 @@ static void test_pairs(const struct explanation *before, const struct explanatio
     words_free(&is);
 }
 
+/* Scripts that set no spaces between words: what changed is told by the character. */
+static void test_no_spaces(struct worker *worker, struct explanation *now)
+{
+    struct words was = {0}, is = {0};
+    struct difference d = {0};
+    explain(worker, now, "我的猫在家", "word");
+    explain(worker, now, "我的狗在家", "word");
+    struct explanation *before = now->former;
+    now->former = NULL;
+    say(&was, before, tokenizer);
+    say(&is, now, tokenizer);
+    CHECK(difference_make(&d, before, &was, now, &is));
+    for (size_t at = 0; at < 15; at++)
+        CHECK(difference_is_fresh(&d, at) == (at / 3 == 2) && difference_is_gone(&d, at) == (at / 3 == 2), "%zu", at);
+    difference_free(&d);
+    words_free(&was);
+    words_free(&is);
+    explanation_free(before);
+}
+
 /* A word before the first one: what that weighs less now is not what changed most. */
 static void test_first_word(void)
 {
@@ -177,6 +197,7 @@ int main(void)
     }
     test_parting();
     test_first_word();
+    test_no_spaces(worker, now);
     explain(worker, now, "x", "word");
     explain(worker, now, "hat", "word");
     CHECK(now->former && strcmp(now->former->prompt, "x") == 0, "what nobody took is gone");

@@ -80,6 +80,12 @@ static void test_undo(void)
     CHECK(text_is(&editor, "one two") && editor.cursor == 7);
     type(&editor, "!");
     CHECK(!editor_redo(&editor), "what was undone is forgotten");
+    editor_undo(&editor);
+    editor_undo(&editor);
+    CHECK(text_is(&editor, "one"), "not gone through on the way back: %.*s", (int)editor.length, editor.text);
+    editor_redo(&editor);
+    editor_redo(&editor);
+    CHECK(text_is(&editor, "one two!"), "%.*s", (int)editor.length, editor.text);
     for (int i = 0; i < 3000; i++) {
         editor_insert(&editor, "\n", 1);
         if (i % 3 == 0)

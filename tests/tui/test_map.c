@@ -3,7 +3,7 @@
 
 #include "core/engine.h"
 #include "tests/test.h"
-#include "tui/map.h"
+#include "tui/sources.h"
 
 static const char prompt[] = "Anna has a red ball. Tom has a blue hat.";
 
@@ -70,6 +70,49 @@ static void test_values(const struct explanation *e)
     CHECK(outside.limit == 0 && isnan(map_value(&outside, blue)));
 }
 
+/* Ranks are 1, 2, 3 .. in the order of map_top(); of two alike the one that stands first. */
+static void test_ranks(const struct explanation *e)
+{
+    struct map map = map_of(e, &(struct map_question){.token = 1});
+    long top[64];
+    size_t n = map_top(&map, MAP_ALL, top, 64), ties = 0;
+    for (size_t i = 0; i < n; i++) {
+        CHECK(map_rank(&map, top[i]) == i + 1, "%zu: %zu", i + 1, map_rank(&map, top[i]));
+        ties += i > 0 && fabs(map_value(&map, top[i])) == fabs(map_value(&map, top[i - 1])) && top[i] > top[i - 1];
+    }
+    CHECK(n > 3 && ties > 0);
+}
+
+/* Where tokens come from: what is within the noise is no source, and while measuring goes on direct paths decide. */
+static void test_sources(const struct explanation *e)
+{
+    struct sources sources = {0};
+    size_t from = 0;
+    long red = map_unit_at(e, 11, &from), blue = map_unit_at(e, 31, &from);
+    sources_find(&sources, e, MAP_ALL_PATHS);
+    CHECK(sources_of_token(&sources, 1) > 0 && sources_of_token(&sources, 1) == sources_of_unit(&sources, blue));
+    CHECK(sources_of_unit(&sources, red) == SOURCES_NONE && sources_of_token(&sources, 99) == SOURCES_NONE &&
+          sources_of_unit(&sources, -1) == SOURCES_NONE);
+    struct explanation other = *e;
+    other.noise_floor = 2.5;
+    sources_find(&sources, &other, MAP_ALL_PATHS);
+    CHECK(sources_of_token(&sources, 1) == SOURCES_NONE, "2 nats, of which 2.5 are noise");
+    float value[64 * (1 + CANDIDATES)] = {0};
+    value[red * (1 + CANDIDATES)] = 3;
+    other.noise_floor = e->noise_floor;
+    other.direct = (struct direct_row[]){{0}, {e->unit_count, value}};
+    other.direct_count = 2;
+    sources_find(&sources, &other, MAP_ALL_PATHS);
+    CHECK(sources_of_unit(&sources, red) == SOURCES_NONE && sources_of_unit(&sources, blue) > 0);
+    other.busy = true;
+    sources_find(&sources, &other, MAP_ALL_PATHS);
+    CHECK(sources_of_unit(&sources, red) > 0 && sources_of_unit(&sources, blue) == SOURCES_NONE);
+    sources_free(&sources);
+    CHECK(sources_sign(1, true) == L'1' && sources_sign(9, true) == L'9' && sources_sign(9, false) == L'⁹' &&
+          sources_sign(10, false) == L'a' && sources_sign(35, true) == L'z' && sources_sign(36, true) == L'+' &&
+          sources_sign(SOURCES_PICTURE, true) == L'#');
+}
+
 static void test_scale(struct worker *worker)
 {
     enum event_kind last;
@@ -79,6 +122,10 @@ static void test_scale(struct worker *worker)
                choice = map_of(e, &(struct map_question){.token = 1, .choice = 8});
     size_t from = 0;
     CHECK(own.limit < 2 && all.limit == 2 && choice.limit >= own.limit, "%g %g %g", own.limit, all.limit, choice.limit);
+    for (int c = 1; c <= CANDIDATES; c++) {
+        struct map one = map_of(e, &(struct map_question){.token = 1, .choice = c});
+        CHECK(one.limit >= own.limit, "candidate %d is seen on the token's own scale: %g", c, one.limit);
+    }
     long hat = map_unit_at(e, 8, &from);
     CHECK(!map_is_margin(e, hat, 7) && map_is_margin(e, hat, 6) && !map_is_margin(e, -1, 6),
           "the space belongs to no word");
@@ -106,6 +153,8 @@ int main(void)
     struct explanation *e = explain(worker, prompt, &last);
     CHECK(last == EVENT_DONE && e->complete && !e->busy && e->output_count == 4);
     test_values(e);
+    test_ranks(e);
+    test_sources(e);
     explanation_free(e);
     test_scale(worker);
     e = explain(worker, "this will FAIL", &last);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <webp/encode.h>
 
 #include "tests/test.h"
 #include "tui/player.h"
@@ -99,6 +100,38 @@ static void test_differences(void)
     CHECK(scene_piece(&scene, SCENE_TEXTS, 1000000).length == 0);
     scene_free(&scene);
     scene_writer_free(&writer);
+}
+
+/* Two bytes far apart are told as two bytes. */
+static void test_sparse(void)
+{
+    uint8_t bytes[1000] = {0};
+    struct scene_writer writer = {0};
+    for (int i = 0; i < 2; i++) {
+        writer.changes.length = 0;
+        bytes_put(scene_begin(&writer), bytes, sizeof bytes);
+        scene_put(&writer, SCENE_TEXTS, 0);
+        bytes[10] = bytes[900] = 1;
+    }
+    CHECK(writer.changes.length < 30, "%zu bytes", writer.changes.length);
+    scene_writer_free(&writer);
+}
+
+/* A change that takes more of a piece than there is. */
+static void test_hostile(void)
+{
+    static const uint8_t counts[][10] = {
+        {SCENE_EDITOR, 0, 4, 2, /* cut beyond the end, then copy */ 0, 100, 0, 4, 0, 0},
+        {SCENE_EDITOR, 0, 4, 1, /* copy what is not there */ 4, 0, 0},
+        {SCENE_EDITOR, 0, 1, 1, /* more than the piece's new length */ 0, 0, 3, 'a', 'b', 'c'},
+        {SCENE_GROUPS, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct scene scene = {0};
+        struct bytes_reader in = {counts[i], counts[i] + sizeof counts[i], false};
+        CHECK(!scene_apply(&scene, &in), "change %zu", i);
+        scene_free(&scene);
+    }
 }
 
 /* -- an explanation ------------------------------------------------------------------------------------------------ */
@@ -311,6 +344,33 @@ static void test_file(void)
     free(bytes);
 }
 
+/* A picture is small in the file and may say that it was large, but not beyond all bounds. */
+static void test_pixels(void)
+{
+    static const uint8_t rgb[4 * 4 * 3];
+    static const struct {
+        uint64_t width, height;
+        bool fine;
+    } sizes[] = {{4, 4, true}, {40, 30, true}, {0, 4, false}, {1 << 16, 1025, false}, {1 << 17, 1, false}};
+    uint8_t *file;
+    size_t length = WebPEncodeLosslessRGB(rgb, 4, 4, 12, &file);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct player player = {0};
+        struct scene_writer writer = {0};
+        struct bytes *out = scene_begin(&writer);
+        bytes_put_count(out, sizes[i].width);
+        bytes_put_count(out, sizes[i].height);
+        bytes_put(out, file, length);
+        scene_put(&writer, SCENE_IMAGES, 0);
+        CHECK(apply_all(&player.scene, &writer));
+        CHECK((player_take(&player, NULL) == 0) == sizes[i].fine, "%d x %d", (int)sizes[i].width, (int)sizes[i].height);
+        CHECK(!sizes[i].fine || player.images[0]->width == (int)sizes[i].width);
+        player_close(&player);
+        scene_writer_free(&writer);
+    }
+    WebPFree(file);
+}
+
 /* Broken off anywhere, it plays up to there; a wrong byte ends it, or is no recording's. */
 static void test_damage(void)
 {
@@ -342,9 +402,12 @@ int main(void)
 {
     test_every_field();
     test_differences();
+    test_sparse();
+    test_hostile();
     test_explanation();
     test_wrong();
     test_file();
+    test_pixels();
     test_damage();
     return test_end();
 }

@@ -95,7 +95,9 @@ static void test_units(void)
     struct request r = ask(story, 4, "token");
     explain(w, e, &r);
     int all = e->cost.probes;
+    double noise = e->noise_floor;
     explain(w, e, &r);
+    CHECK(e->noise_floor == noise, "a noise floor of %g, of %g before", e->noise_floor, noise);
     CHECK(e->cost.probes == 0 && e->cost.probes_kept == all && e->cost.rows == 0,
           "the same again: %d probes, %lld rows", e->cost.probes, (long long)e->cost.rows);
     check_fresh("the same again", e, &r);
@@ -119,6 +121,13 @@ static void test_units(void)
     r.method.factor = 0.5f;
     explain(w, e, &r);
     CHECK(e->cost.probes_kept == 0, "another factor: %d kept", e->cost.probes_kept);
+    r.method.suppression = SUPPRESS_PRODUCT;
+    explain(w, e, &r);
+    CHECK(e->cost.probes_kept == 0, "another suppression: %d kept", e->cost.probes_kept);
+    r.method.first_layer = 1;
+    explain(w, e, &r);
+    CHECK(e->cost.probes_kept == 0, "other layers: %d kept", e->cost.probes_kept);
+    check_fresh("other layers", e, &r);
     r.fresh = true;
     explain(w, e, &r);
     CHECK(e->cost.probes_kept == 0, "fresh: %d kept", e->cost.probes_kept);

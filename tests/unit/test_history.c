@@ -129,6 +129,48 @@ static void test_no_place(void)
     history_close(&history);
 }
 
+/* What another program wrote meanwhile comes before ours, and what was there before both stays where it is. */
+static void test_two(void)
+{
+    struct history one, other;
+    unlink(file);
+    history_open(&one, file);
+    add(&one, "old");
+    add(&one, "older than both");
+    history_open(&other, file);
+    add(&other, "the other's");
+    add(&one, "ours");
+    CHECK(one.count == 4 && is_entry(&one, 0, "ours") && is_entry(&one, 1, "the other's") && is_entry(&one, 3, "old"),
+          "%zu", one.count);
+    history_close(&one);
+    history_close(&other);
+}
+
+/* The file does not grow beyond 16 MB, give or take a prompt. */
+static void test_file_size(void)
+{
+    enum { LARGE = 200000, PROMPTS = 100 };
+    struct history history;
+    struct stat found;
+    char *prompt = malloc(LARGE + 1);
+    FILE *out = fopen(file, "w");
+    memset(prompt, 'x', LARGE);
+    prompt[LARGE] = '\0';
+    for (int i = 0; out && i < PROMPTS; i++)
+        fprintf(out, "{\"prompt\":\"%d %s\"}\n", i, prompt);
+    fclose(out);
+    history_open(&history, file);
+    CHECK(history.count == PROMPTS, "%zu", history.count);
+    add(&history, "new");
+    history_close(&history);
+    CHECK(stat(file, &found) == 0 && found.st_size > 15 << 20 && found.st_size < 17 << 20, "%ld bytes",
+          (long)found.st_size);
+    history_open(&history, file);
+    CHECK(is_entry(&history, 0, "new"), "the oldest are left out");
+    history_close(&history);
+    free(prompt);
+}
+
 /* Programs that write at the same time lose nothing of each other. */
 static void test_several(void)
 {
@@ -165,6 +207,8 @@ int main(void)
     test_bound();
     test_broken();
     test_no_place();
+    test_two();
+    test_file_size();
     test_several();
     char command[256];
     snprintf(command, sizeof command, "rm -rf '%s'", folder);

@@ -83,6 +83,19 @@ static void test_neighbours(void)
     plan_free(plan);
 }
 
+/* A cosine of 1 may come out as a little more: off is 0, and never turned round. */
+static void test_rounded_cosine(void)
+{
+    struct unit unit = {.first = 0, .last = 0, .first_share = 1, .last_share = 1};
+    struct method method = {.factor = 0, .similarity = 0.5f};
+    for (int i = 1; i < 200; i++) {
+        const float e[4] = {(float)i / 7, 3, (float)i / 7, 3};
+        struct plan *plan = make(&unit, 1, 2, NULL, &method, e);
+        CHECK(plan->factor[1] >= 0 && near(plan->factor[1], 0), "%d: %g", i, plan->factor[1]);
+        plan_free(plan);
+    }
+}
+
 static void test_blocks(void)
 {
     /* positions 2 .. 4 see each other, and so do 6 and 7 */
@@ -188,6 +201,7 @@ static void test_tile(void)
 
 int main(void)
 {
+    test_rounded_cosine();
     test_blocks();
     test_window();
     test_tile();
