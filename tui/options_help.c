@@ -171,7 +171,7 @@ static void man_keys(FILE *out)
 {
     size_t count;
     const struct key_binding *table = keys_table(&count);
-    fputs(".SH KEYS\nOf the screen; ? lists them there.\n", out);
+    fputs(".SH KEYS\nOf the screen; F1 lists them there.\n", out);
     for (size_t i = 0; i < count; i++) {
         char names[96];
         keys_names(&table[i], names, sizeof names);
@@ -211,11 +211,14 @@ static void man_rest(FILE *out)
           ".SH FILES\n.TP\n.I ~/.local/share/atmanscope/models\nGGUF files that \\-m finds by name\n"
           ".TP\n.I ~/.local/state/atmanscope/history\nthe last 1,000 prompts measured on the screen, readable by their "
           "owner only; \\-\\-no\\-history leaves it alone\n"
+          ".TP\n.I ~/.local/state/atmanscope/lost.atman\nwhat the last session whose line was dropped had measured, "
+          "for atmanscope replay; found.atman once you were told of it\n"
           ".SH ENVIRONMENT\n"
           ".TP\n.B XDG_DATA_HOME\nused in place of ~/.local/share\n"
           ".TP\n.B XDG_STATE_HOME\nused in place of ~/.local/state\n"
           ".TP\n.B NO_COLOR\nif not empty: no colours\n"
-          ".TP\n.B TERM\\fR, \\fBCOLORTERM\\fR, \\fBCOLORFGBG\nthe terminal's colours and ground\n",
+          ".TP\n.B TERM\\fR, \\fBCOLORTERM\\fR, \\fBCOLORFGBG\\fR, \\fBTMUX\n"
+          "the terminal's colours and ground, and whether it is tmux\n",
           out);
 }
 

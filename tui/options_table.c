@@ -430,7 +430,8 @@ static const struct option_row common_rows[] = {
      .help = "lines of text in place of the screen, for screen readers, pipes and terminals that cannot move their "
              "cursor (the default where TERM is dumb)"},
     {.commands = SCREEN, .name = "no-history", .kind = OPTION_FLAG, .offset = AT(no_history),
-     .help = "neither read nor keep former prompts (default: kept in ~/.local/state/atmanscope/history)"},
+     .help = "neither read nor keep former prompts, nor a session whose line is dropped (default: kept in "
+             "~/.local/state/atmanscope)"},
     {.commands = ALL, .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .offset = AT(verbose),
      .help = "say on standard error what is used and what it cost"},
     {.commands = ALL, .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .offset = AT(quiet),

@@ -58,6 +58,15 @@ int prompt_read_file(const char *path, char **text, size_t *length, struct error
     return code;
 }
 
+void prompt_cut_line_end(char *text, size_t *length)
+{
+    if (*length > 0 && text[*length - 1] == '\n')
+        --*length;
+    if (*length > 0 && text[*length - 1] == '\r')
+        --*length;
+    text[*length] = '\0';
+}
+
 int prompt_check(const char *what, const char *text, size_t length, struct error *error)
 {
     const char *nul = memchr(text, '\0', length);
@@ -80,10 +89,7 @@ int prompt_read(const struct options *options, enum prompt_demand demand, char *
         int code = prompt_read_file(options->prompt_file, text, length, error);
         if (code)
             return code;
-        if (*length && (*text)[*length - 1] == '\n')
-            (*text)[--*length] = '\0';
-        if (*length && (*text)[*length - 1] == '\r')
-            (*text)[--*length] = '\0';
+        prompt_cut_line_end(*text, length);
     } else if (options->prompt) {
         *text = strdup(options->prompt);
         if (!*text)

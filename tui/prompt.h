@@ -16,6 +16,9 @@ enum prompt_demand {
     PROMPT_TEXT,         /* and an empty one is ERROR_ARGUMENT */
 };
 
+/* Leave out the line end, of either kind, at a terminated text's very end. */
+void prompt_cut_line_end(char *text, size_t *length);
+
 /* The text of -p or --prompt-file (without the line end at its very end) with what --system and --chat-file say before
  * it, malloced and terminated; NULL if nothing is given.  PROMPT_ANY: without the latter. */
 int prompt_read(const struct options *, enum prompt_demand, char **text, size_t *length, struct error *);

@@ -247,8 +247,8 @@ static int read_text(const char *path, char **text, size_t *length, struct error
     int code = prompt_read_file(path, text, length, error);
     if (code == 0 && (code = prompt_check(path, *text, *length, error)) != 0)
         free(*text);
-    if (code == 0 && *length > 0 && (*text)[*length - 1] == '\n')
-        --*length;
+    if (code == 0)
+        prompt_cut_line_end(*text, length);
     return code;
 }
 

@@ -350,8 +350,10 @@ static void test_pixels(void)
     static const uint8_t rgb[4 * 4 * 3];
     static const struct {
         uint64_t width, height;
+        double others; /* pixels of pictures before it */
         bool fine;
-    } sizes[] = {{4, 4, true}, {40, 30, true}, {0, 4, false}, {1 << 16, 1025, false}, {1 << 17, 1, false}};
+    } sizes[] = {{4, 4, 0, true},  {40, 30, 1 << 20, true},     {4, 4, (1 << 26) - 15, false},
+                 {0, 4, 0, false}, {1 << 16, 1025, 0, false}, {1 << 17, 1, 0, false}};
     uint8_t *file;
     size_t length = WebPEncodeLosslessRGB(rgb, 4, 4, 12, &file);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -363,6 +365,7 @@ static void test_pixels(void)
         bytes_put(out, file, length);
         scene_put(&writer, SCENE_IMAGES, 0);
         CHECK(apply_all(&player.scene, &writer));
+        player.pixels = sizes[i].others;
         CHECK((player_take(&player, NULL) == 0) == sizes[i].fine, "%d x %d", (int)sizes[i].width, (int)sizes[i].height);
         CHECK(!sizes[i].fine || player.images[0]->width == (int)sizes[i].width);
         player_close(&player);
