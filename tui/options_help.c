@@ -217,6 +217,8 @@ static void man_rest(FILE *out)
           ".TP\n.B XDG_DATA_HOME\nused in place of ~/.local/share\n"
           ".TP\n.B XDG_STATE_HOME\nused in place of ~/.local/state\n"
           ".TP\n.B NO_COLOR\nif not empty: no colours\n"
+          ".TP\n.B ESCDELAY\nmilliseconds that a key which begins with Esc may take to come whole (100); "
+          "more for slow lines\n"
           ".TP\n.B TERM\\fR, \\fBCOLORTERM\\fR, \\fBCOLORFGBG\\fR, \\fBTMUX\n"
           "the terminal's colours and ground, and whether it is tmux\n",
           out);

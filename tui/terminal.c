@@ -24,6 +24,10 @@
 #define ALT_ON "\033[?1036h"
 #define ALT_OFF RESCUE_ALT
 
+/* How long what begins with Esc may be on its way, milliseconds: over SSH a key may come in two packets.  And how long
+ * curses would wait. */
+enum { ESCAPE_MS = 100, CURSES_ESCAPE_MS = 1000 };
+
 static volatile sig_atomic_t end_signal, stop_wanted, continued, resized;
 
 static void on_signal(int number)
@@ -237,7 +241,8 @@ int terminal_open(struct terminal *terminal, const struct terminal_options *opti
     noecho();
     nonl();
     set_modes();
-    set_escdelay(25);
+    if (get_escdelay() == CURSES_ESCAPE_MS) /* $ESCDELAY, which curses reads, asks for no other */
+        set_escdelay(ESCAPE_MS);
     idlok(stdscr, FALSE);
     idcok(stdscr, FALSE);
     if (terminal->depth != COLOUR_NONE && start_color() == OK)

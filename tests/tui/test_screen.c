@@ -342,6 +342,22 @@ static void test_packets(void)
     pty_stop(pty);
 }
 
+/* A key that comes in two packets is no Esc, and no text. */
+static void test_split_key(void)
+{
+    struct pty *pty = guest_start(&(struct guest){.settings = {"ESCDELAY=5000", "FAKE_PROMPT=x"}});
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, "yz\033");
+    pty_listen(pty, 60);
+    pty_send(pty, "OD");
+    pty_listen(pty, 60);
+    pty_send(pty, "\033O");
+    pty_listen(pty, 60);
+    pty_send(pty, "D.");
+    CHECK(pty_wait(pty, "x.yz"), "%s", pty_screen(pty));
+    pty_stop(pty);
+}
+
 /* -- choosing ------------------------------------------------------------------------------------------------------ */
 
 /* What is less than the noise is not told as if it meant something. */
@@ -760,6 +776,7 @@ int main(void)
     test_plain_locale();
     test_paste();
     test_packets();
+    test_split_key();
     test_noise();
     test_narrow_contrast();
     test_choose();
