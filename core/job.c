@@ -172,6 +172,11 @@ static int check_length(const struct job *j, struct error *error)
 static int read_prompt(struct job *j, struct error *error)
 {
     const struct request *r = j->request;
+    size_t least = tokenizer_least(j->engine->tokenizer, r->prompt, r->prompt_length);
+    if (least > (size_t)j->engine->model->context) /* tokens of a whole library would take a minute */
+        return error_set(error, ERROR_LIMIT,
+                         "the prompt has at least %zu tokens, the model's context holds %d; shorten it", least,
+                         j->engine->model->context);
     int status = engine_read(j->engine, r, &j->prompt, error);
     if (status < 0)
         return error_add(error, status, "the prompt");

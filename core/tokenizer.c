@@ -22,6 +22,8 @@ struct tokenizer {
     bool *ends;       /* [count] */
     char *bytes;      /* what the tokens stand for, one after the other */
     size_t *starts;   /* [count + 1] into bytes */
+    size_t longest;   /* bytes of a token at most */
+    bool kept[256];   /* bytes that are always part of a token: not left out, nor one of several that are unknown */
     int32_t start_id; /* BOS; -1 where a text begins without */
     bool texts_only;  /* there is no encoder */
     bool eats_spaces; /* white space after a control token belongs to it (Phi-3) */
@@ -157,6 +159,18 @@ static size_t sentencepiece_bytes(struct gguf_string text, int type, char *out)
     return count;
 }
 
+/* What tokenizer_least() needs.  White space is not kept: templates trim it, and several may be one. */
+static void measure_texts(struct tokenizer *t)
+{
+    for (int32_t i = 0; i < t->count; i++) {
+        const unsigned char *text = (const unsigned char *)t->bytes + t->starts[i];
+        size_t length = t->starts[i + 1] - t->starts[i];
+        t->longest = length > t->longest ? length : t->longest;
+        if (length == 1 && !type_is_special(t->types[i]) && !memchr(" \n\t\r", *text, 4))
+            t->kept[*text] = true;
+    }
+}
+
 static int read_texts(const struct vocabulary *v, struct tokenizer *t, struct error *error)
 {
     size_t total = 0;
@@ -187,6 +201,7 @@ static int read_texts(const struct vocabulary *v, struct tokenizer *t, struct er
         end += (size_t)length;
     }
     t->starts[v->count] = end;
+    measure_texts(t);
     return 0;
 }
 
@@ -434,6 +449,14 @@ int tokenizer_encode_quoting(const struct tokenizer *t, const char *text, size_t
 }
 
 /* -- questions ----------------------------------------------------------------------------------------------------- */
+
+size_t tokenizer_least(const struct tokenizer *t, const char *text, size_t length)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < length; i++)
+        kept += t->kept[(unsigned char)text[i]];
+    return kept > 0 ? (kept - 1) / t->longest + 1 : 0;
+}
 
 const char *tokenizer_text(const struct tokenizer *t, int32_t id, size_t *length)
 {

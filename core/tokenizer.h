@@ -64,6 +64,10 @@ struct span {
 int tokenizer_encode_quoting(const struct tokenizer *, const char *text, size_t length, const struct span *quoted,
                              size_t quoted_count, unsigned flags, struct token **tokens, size_t *count, struct error *);
 
+/* A text has at least as many tokens, told by the longest of the vocabulary without encoding: for refusing at once what
+ * is far too long. */
+size_t tokenizer_least(const struct tokenizer *, const char *text, size_t length);
+
 /* The bytes a token stands for when it continues a text ("\xe2\x96\x81ball" gives " ball", <0x0A> gives "\n"; a control
  * token gives its name, "<s>").  Not terminated; may be part of a character.  Owned by the tokenizer.
  * id outside the vocabulary: "" */

@@ -117,6 +117,8 @@ def prompts():
         refused(f"{command}: a folder as prompt file", 1, "irectory", command, "-m", MODEL, "--prompt-file", FOLDER)
         refused(f"{command}: longer than the context", 1, ["512", "context"], command, "-m", MODEL, "-p",
                 "the ball " * 400)
+        refused(f"{command}: far longer, told without encoding it", 1, ["at least", "512", "shorten"], command,
+                "-m", MODEL, "--prompt-file", write("library", b"the ball " * 400000))
     refused("bench: longer than the context", 1, "512", "bench", "-m", MODEL, "--length", "513")
     refused("bench: an empty prompt", 2, "empty", "bench", "-m", MODEL, "-p", "")
     refused("tokenize: invalid UTF-8", 1, "UTF-8", "tokenize", "-m", MODEL, "-p", b"\xff")

@@ -249,6 +249,28 @@ static void test_byte_pairs(void)
     free(copy);
 }
 
+/* What is known of the length without encoding is never too much: white space and unknown letters do not count. */
+static void test_least(void)
+{
+    static const char *const texts[] = {"", "ab", "aaaaaaaaaaaaaaaaaaaaaaaaaaa", "a b  a\n\n\n",
+                                        "zzzzzzzzzzzzzzzzzzzzzzz a"};
+    static const size_t pairs[] = {0, 1, 3, 1, 1}; /* the longest token has 13 bytes */
+    void *copy;
+    struct gguf *file = pair_vocabulary("llama-bpe", &copy);
+    struct tokenizer *t = NULL;
+    CHECK(!tokenizer_open(file, NULL, &t, NULL), "open");
+    for (size_t i = 0; t && i < sizeof texts / sizeof *texts; i++) {
+        struct token *tokens = NULL;
+        size_t count = 0, least = tokenizer_least(t, texts[i], strlen(texts[i]));
+        CHECK(!tokenizer_encode(t, texts[i], strlen(texts[i]), 0, &tokens, &count, NULL));
+        CHECK(least == pairs[i] && least <= count, "\"%s\": %zu, has %zu", texts[i], least, count);
+        free(tokens);
+    }
+    tokenizer_close(t);
+    gguf_close(file);
+    free(copy);
+}
+
 /* A megabyte of one letter, of which every pair merges, takes n log n. */
 static void test_long_word(void)
 {
@@ -347,6 +369,7 @@ int main(void)
     test_bytes_of_a_character();
     test_sentencepiece_hostile();
     test_byte_pairs();
+    test_least();
     test_long_word();
     test_pieces();
     test_utf8();
