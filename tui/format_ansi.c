@@ -297,11 +297,12 @@ static int put_ranking(FILE *out, const struct report *r, double limit)
         fprintf(out, "\n  unit      nats  without it the answer is\n");
     for (size_t i = 0; i < count && i < RANKED; i++) {
         size_t u = (size_t)units[i];
-        char nats[24], times[64];
+        char nats[24], times[64], ordinal[REPORT_ORDINAL];
         double value = report_relevance(e, u, REPORT_ALL);
         put_nats(e, u, value, nats, sizeof nats);
         colour_times(value, times, sizeof times);
         fprintf(out, "%6zu  %8s  %-32s ", u, nats, fabs(value) <= e->noise_floor ? "(within the noise)" : times);
+        fputs(report_unit_ordinal(e, u, ordinal), out);
         char sgr[48];
         colour_sgr(r->depth, cell_of(r, u, limit), sgr, sizeof sgr);
         fputs(sgr, out);

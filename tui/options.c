@@ -196,9 +196,8 @@ static bool is_near_kind(const char *units)
 {
     static const char *const kinds[] = {"token", "word", "sentence", "paragraph"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        size_t length = strlen(kinds[i]);
-        if (strncasecmp(units, kinds[i], length) == 0 && strcmp(units, kinds[i]) != 0 &&
-            (!units[length] || strcasecmp(units + length, "s") == 0))
+        bool letters = !units[strspn(units, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")];
+        if (letters && strncasecmp(units, kinds[i], 4) == 0 && strcmp(units, kinds[i]) != 0)
             return true;
     }
     return false;
@@ -213,7 +212,8 @@ static int check(const struct options *o, struct error *error)
         return error_set(error, ERROR_ARGUMENT, "the prompt is given twice; keep one of -p, --prompt-file%s",
                          c == COMMAND_TOKENIZE ? " and --jsonl" : "");
     if (sources == 0 && !o->chat_file && (c == COMMAND_EXPLAIN || c == COMMAND_GENERATE || c == COMMAND_TOKENIZE))
-        return error_set(error, ERROR_ARGUMENT, "%s: the prompt is missing; give it with -p TEXT or --prompt-file FILE",
+        return error_set(error, ERROR_ARGUMENT,
+                         "%s: the prompt is missing; give it with -p TEXT or --prompt-file FILE (-: standard input)",
                          options_commands[c].name);
     if (c == COMMAND_INFO && !o->model)
         return error_set(error, ERROR_ARGUMENT, "info: the model file is missing; write atmanscope info FILE");

@@ -180,6 +180,8 @@ const char *report_unit_ordinal(const struct explanation *e, size_t unit, char w
 {
     static const char *const endings[] = {"th", "st", "nd", "rd"};
     size_t number = 1, all = 0;
+    if (e->units[unit].kind == UNIT_TARGET)
+        return "answer's ";
     for (size_t u = 0; u < e->unit_count; u++)
         if (report_same_words(e, unit, u)) {
             number += u < unit;

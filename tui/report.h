@@ -37,7 +37,8 @@ char *report_unit_text(const struct report *, size_t unit, size_t *size);
 /* Whether two units have the same words in the prompt, white space around them left out.  false: they differ, or one
  * has no text there. */
 bool report_same_words(const struct explanation *, size_t unit, size_t other);
-/* Which one a unit is of those with its words, to stand before its text: "2nd "; "" where there is no other. */
+/* Which one a unit is of those with its words, to stand before its text: "2nd ", or "answer's " for a token of the
+ * output; "" where there is no other. */
 enum { REPORT_ORDINAL = 24 };
 const char *report_unit_ordinal(const struct explanation *, size_t unit, char words[REPORT_ORDINAL]);
 /* The text of token id, cleaned, malloced; with `visible` no control characters but newline and tab. */

@@ -31,8 +31,8 @@ def prompts():
     check(len(answer.splitlines()) == 5 and len(again.splitlines()) == 2 and second.startswith(again),
           f"{answer}{second}{again}")
     for line in answer.splitlines():
-        found = re.fullmatch(r'(supports|contradicts): (?:[0-9]+[a-z]+ )?".+" ([+-][0-9.e-]+) nats \((.*) without it\)',
-                             line)
+        found = re.fullmatch(r'(supports|contradicts): (?:[0-9]+[a-z]+ |answer.s )?".+" ([+-][0-9.e-]+) nats '
+                             r'\((.*) without it\)', line)
         check(found and (float(found[2]) > 0) == (found[1] == "supports"), line)
         check("likely" in found[3], line)
     e = json.loads(run("explain", "-m", MODEL, "-p", PROMPT, "--precision", "f32", "--generate", "12", "--units",
@@ -41,6 +41,9 @@ def prompts():
     best = max((u for u in e["units"] if u["kind"] != "special" and u["tokens"][0] > 0),
                key=lambda u: abs(sum(e["relevance"][u["index"]])))
     check(f'"{best["text"].strip()}" {sum(e["relevance"][best["index"]]):+.3f} nats' in answer.splitlines()[0], answer)
+    _, out_all, _ = talk(PROMPT, ":units token", ":why 1000", ":quit")
+    rest = out_all[out_all.rindex("rests on:"):]
+    check(len(re.findall(r"^\w+: answer's \"", rest, re.M)) in range(1, 12), "the answer's tokens say so: " + rest)
     check(re.search(r"[0-9]+ more units weigh less\.\n", out), out)
     check(out.index(e["target"]["text"].strip()[:8]) < out.index("rests on"), "the answer streams before")
 

@@ -76,8 +76,9 @@ def wrong():
     refused("an unknown letter", 2, "-x", "explain", "-x")
     refused("an unknown command", 2, "frobnicate", "frobnicate")
     refused("a command behind its options", 2, "atmanscope explain", "-p", "a", "explain")
-    for kind in ("words", "Sentence", "TOKENS"):
+    for kind in ("words", "Sentence", "TOKENS", "sentense", "para"):
         refused(f"units {kind!r}", 2, "[" + kind[0] + "]" + kind[1:], "explain", *given, "--units", kind)
+    refused("no prompt", 2, ["--prompt-file", "-: standard input"], "explain", "-m", model)
     refused("another command's option", 2, "--foil", "generate", *given, "--foil", "a")
     refused("a missing value", 2, "--prompt", "explain", "-m", model, "--prompt")
     refused("a value for a flag", 2, "--quiet", "explain", *given, "--quiet=yes")
