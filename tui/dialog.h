@@ -33,7 +33,7 @@ struct dialog {
     size_t *matches;               /* [count] entries that are shown */
     size_t picked;                 /* the entry that was picked; valid until the dialog is used again */
     struct editor line;            /* of a question; of the history: what entries must hold */
-    char title[80], hint[200], answer[PATHS_LENGTH];
+    char title[200], hint[200], answer[PATHS_LENGTH];
     int cursor_row, cursor_column; /* of the line, as last drawn */
 };
 

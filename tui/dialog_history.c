@@ -84,7 +84,7 @@ void dialog_history_draw(struct dialog *dialog, int rows, int columns)
              length ? dialog->line.text : "");
     struct area area =
         dialog_box(dialog, rows, columns, HISTORY_WIDTH, title,
-                   columns < 60 ? " Enter: take " : " Enter: take; letters: those with them; Esc: close ");
+                   columns < 60 ? " Enter: take " : " Enter: take; type to search; Esc: close ");
     dialog->cursor_row = area.row - 1;
     dialog->cursor_column = area.column + paint_width(title, strlen(title)) - 1;
     if (dialog->count == 0)

@@ -86,7 +86,7 @@ unsigned screen_mark(struct screen *screen)
 {
     struct view *view = &screen->view;
     long unit = view_is_stale(view) ? -1 : view_unit(view);
-    char own[VIEW_NAME];
+    char own[VIEW_NAME], name[128];
     size_t length;
     if (!can_ask(screen))
         return DIRTY_DRAW;
@@ -102,13 +102,9 @@ unsigned screen_mark(struct screen *screen)
     bool marked = view->marked < 0;
     view->marked = marked ? unit : -1;
     const char *text = view_unit_text(view, unit, own, &length);
-    for (; length > 1 && *text == ' '; text++)
-        length--;
-    while (length > 1 && text[length - 1] == ' ')
-        length--;
     screen_say(screen, false,
-               marked ? "\"%.*s\" marked; Alt-x on another asks about the two" : "\"%.*s\" not marked any more",
-               length < 20 ? (int)length : 20, text);
+               marked ? "\"%s\" marked; Alt-x on another asks about the two" : "\"%s\" not marked any more",
+               view_shorten(text, length, name, sizeof name));
     return DIRTY_DRAW;
 }
 

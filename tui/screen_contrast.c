@@ -25,14 +25,13 @@ unsigned screen_contrast(struct screen *screen)
 
 unsigned screen_ask_foil(struct screen *screen)
 {
-    char title[60];
+    char title[200], name[128];
     size_t length;
     if (!has_output(screen))
         return DIRTY_DRAW;
     const char *text = view_token_text(&screen->view, view_choice_id(&screen->view, 0), &length);
-    while (length > 1 && *text == ' ')
-        text++, length--;
-    snprintf(title, sizeof title, "What could stand in place of \"%.*s\"", length < 24 ? (int)length : 24, text);
+    snprintf(title, sizeof title, "What could stand in place of \"%s\"",
+             view_shorten(text, length, name, sizeof name));
     dialog_ask(&screen->dialog, DIALOG_FOIL, title, "Enter: compare; Esc: close", "");
     return DIRTY_DRAW;
 }

@@ -1,5 +1,5 @@
-/* view_lines.c: the lines at the bottom: the scale, what it says of the chosen thing (lists of units: view_list.c), the
- * settings, the state of the work. */
+/* view_lines.c: the lines at the bottom: the scale, what it says of the chosen thing (view_unit.c, view_list.c),
+ * the settings, the state of the work. */
 #include "tui/view.h"
 
 #include <math.h>
@@ -117,142 +117,6 @@ static void draw_legend(struct view *view, int row)
                      view->shared_scale ? "shared scale" : "token scale");
 }
 
-/* -- what it says -------------------------------------------------------------------------------------------------- */
-
-/* "patch 7,3", "4x4 patches 2,1", "picture"; with several pictures, which one.  Columns and rows count from 1. */
-static const char *patch_name(const struct view *view, const struct unit *unit, char name[VIEW_NAME], size_t *length)
-{
-    const struct explanation *e = view->explanation;
-    int column = 0, row = 0, used = 0;
-    long index = picture_place(e, unit->first, &column, &row);
-    const struct picture *picture = index < 0 ? NULL : &e->pictures[index];
-    bool whole = !picture || (unit->columns == picture->columns && unit->rows == picture->rows);
-    if (e->picture_count > 1 || whole)
-        used = snprintf(name, VIEW_NAME, e->picture_count > 1 ? "picture %ld%s" : "picture", index + 1,
-                        whole ? "" : ", ");
-    if (!whole && unit->columns == 1 && unit->rows == 1)
-        used += snprintf(name + used, VIEW_NAME - (size_t)used, "patch %d,%d", column + 1, row + 1);
-    else if (!whole)
-        used += snprintf(name + used, VIEW_NAME - (size_t)used, "patches %d-%d,%d-%d", column + 1,
-                         column + unit->columns, row + 1, row + unit->rows);
-    *length = (size_t)used;
-    return name;
-}
-
-const char *view_unit_text(const struct view *view, long unit, char name[VIEW_NAME], size_t *length)
-{
-    const struct explanation *e = view->explanation;
-    *length = 0;
-    if ((size_t)unit >= e->unit_count) /* mixed, and being measured anew */
-        return "";
-    const struct unit *u = &e->units[unit];
-    size_t t = (size_t)u->first - e->token_count;
-    if (u->kind == UNIT_PATCH)
-        return patch_name(view, u, name, length);
-    if (u->kind == UNIT_TARGET)
-        return view_token_text(view, t < e->output_count ? e->output[t].id : -1, length);
-    if (u->kind == UNIT_SPECIAL)
-        return view_token_text(view, e->tokens[u->first].id, length);
-    *length = u->end - u->start;
-    return e->prompt + u->start;
-}
-
-long view_unit(const struct view *view)
-{
-    size_t from = 0, cursor = view->editor->cursor, now = view->editor->length, then = view->explanation->prompt_length;
-    if (view->focus == PLACE_PICTURE)
-        return view_patch_unit(view);
-    if (view->focus == PLACE_EDITOR && view->special >= 0)
-        return view_special_unit(view);
-    bool before = cursor < view->same_before, same = before || cursor >= now - view->same_behind;
-    return same && then > 0 && cursor < now
-               ? map_unit_at(view->explanation, before ? cursor : cursor + then - now, &from)
-               : -1;
-}
-
-static double steer_of(const struct view *view, long unit)
-{
-    for (size_t i = 0; i < view->steer_count; i++)
-        if (view->steers[i].unit == unit)
-            return (double)view->steers[i].factor;
-    return 1;
-}
-
-int view_draw_unit_text(const struct view *view, int row, int at, int columns, int most, long unit)
-{
-    char name[VIEW_NAME];
-    size_t length;
-    const char *text = view_unit_text(view, unit, name, &length);
-    if ((size_t)unit >= view->explanation->unit_count || view->explanation->units[unit].kind != UNIT_PATCH)
-        return view_draw_quoted(row, at, columns, most, text, length);
-    return paint_text(row, at, columns - at, paint_plain(COLOUR_BOLD), text, length);
-}
-
-/* Columns of `: without it "blue" is 3.4 times less likely`. */
-static int words_width(const struct view *view, const char *times)
-{
-    size_t length;
-    const char *text = view_token_text(view, view_choice_id(view, view->choice), &length);
-    int width = paint_width(text, length);
-    return (int)strlen(": without it \"\" is ") + (width < 16 ? width : 16) + (int)strlen(times);
-}
-
-const char *view_unknown(const struct view *view)
-{
-    return view->paths == MAP_ALL_PATHS || view->explanation->busy ? ": not measured yet"
-                                                                   : ": measured on all paths only";
-}
-
-bool view_is_noise(const struct view *view, double value)
-{
-    return fabs(value) <= view->explanation->noise_floor;
-}
-
-/* The unit under the prompt's cursor or the picture's: its value, its rank where there is room, and what it means. */
-static void draw_unit(struct view *view, int row)
-{
-    int columns = view->terminal->columns - 1, at = 1, against = view_against(view);
-    char nats[32], times[64], text[160];
-    long unit = view_unit(view);
-    if (unit < 0)
-        return;
-    double value = map_value(&view->map, unit);
-    at += view_draw_unit_text(view, row, at, columns, 24, unit);
-    if (steer_of(view, unit) != 1) {
-        snprintf(text, sizeof text, " x%g", steer_of(view, unit));
-        at += paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), text);
-    }
-    if (isnan(value)) {
-        paint_string(row, at, columns - at, paint_plain(0), view_unknown(view));
-        return;
-    }
-    colour_nats(value, nats, sizeof nats);
-    colour_times(value, times, sizeof times);
-    snprintf(text, sizeof text, " %s%s nats%s%s", map_estimated(&view->map, unit) ? "about " : "", nats,
-             view->paths == MAP_ALL_PATHS ? "" : " ", view_paths_name(view));
-    at += paint_string(row, at, columns - at, paint_plain(0), text);
-    if (view_is_noise(view, value)) {
-        paint_string(row, at, columns - at, paint_plain(0), ": within the noise");
-        return;
-    }
-    bool special = view->explanation->units[unit].kind == UNIT_SPECIAL;
-    size_t rank = map_rank(&view->map, unit);
-    int used = rank > 0 ? snprintf(text, sizeof text, ", rank %zu", rank)
-                        : snprintf(text, sizeof text, special ? ", a special" : ", the first word");
-    if (rank > 0 && (columns >= 84 || view->focus != PLACE_PICTURE))
-        used += snprintf(text + used, sizeof text - (size_t)used, " of %zu", view->map.measured);
-    if ((against < 0 && columns - at - used >= words_width(view, times)) || columns >= 100)
-        at += paint_string(row, at, columns - at, paint_plain(0), text);
-    at += paint_string(row, at, columns - at, paint_plain(0), ": without it ");
-    at += view_draw_choice(view, row, at, columns, 16, view->choice);
-    if (against >= 0) {
-        at += paint_string(row, at, columns - at, paint_plain(0), " over ");
-        at += view_draw_choice(view, row, at, columns, 16, against);
-    }
-    at += paint_string(row, at, columns - at, paint_plain(0), " is ");
-    paint_string(row, at, columns - at, paint_plain(0), times);
-}
-
 /* -- settings ------------------------------------------------------------------------------------------------------ */
 
 static const char *suppression_name(enum suppression suppression)
@@ -339,7 +203,7 @@ void view_draw_lines(struct view *view)
         row++;
     else if (patch ||
              (view->focus == PLACE_EDITOR && (view->special >= 0 || view->editor->cursor < view->editor->length)))
-        draw_unit(view, row++);
+        view_draw_unit(view, row++);
     else
         view_draw_top(view, row++);
     if (view->line_count > 3 && patch)

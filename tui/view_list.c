@@ -25,18 +25,63 @@ static int draw_chosen(const struct view *view, int row, int at, int columns, co
     return at - from;
 }
 
+/* Its words without the spaces around them; in an own buffer, those of a patch. */
+static const char *words_of(const struct view *view, long unit, char name[VIEW_NAME], size_t *length)
+{
+    const char *words = view_unit_text(view, unit, name, length);
+    for (; *length > 1 && *words == ' '; words++)
+        --*length;
+    while (*length > 1 && words[*length - 1] == ' ')
+        --*length;
+    return words;
+}
+
+/* What is said behind the nats of a unit that, with words of its own, has the first token: models rest attention there
+ * whatever it says. */
+static const char *remark(const struct view *view, long unit)
+{
+    const struct explanation *e = view->explanation;
+    return unit_counts(&e->units[unit]) && !map_sets_scale(e, (size_t)unit) ? " (first token)" : "";
+}
+
 /* Columns of a unit of a list: ` "blue" +2.000`. */
 static int entry_width(const struct view *view, long unit)
 {
     char name[VIEW_NAME];
     size_t length;
-    const char *words = view_unit_text(view, unit, name, &length);
-    for (; length > 1 && *words == ' '; words++)
-        length--;
-    while (length > 1 && words[length - 1] == ' ')
-        length--;
+    const char *words = words_of(view, unit, name, &length);
     int width = paint_width(words, length);
-    return (width < MOST ? width : MOST) + 10;
+    return (width < MOST ? width : MOST) + 10 + (int)strlen(remark(view, unit));
+}
+
+/* Whether its words, which must be cut, begin as those of another of the list. */
+static bool begins_alike(const struct view *view, const long *units, size_t count, size_t at)
+{
+    char name[VIEW_NAME], others[VIEW_NAME];
+    size_t length, other;
+    const char *words = words_of(view, units[at], name, &length);
+    bool alike = false;
+    for (size_t i = 0; paint_width(words, length) > MOST && !alike && i < count; i++) {
+        const char *theirs = words_of(view, units[i], others, &other);
+        alike = i != at && other >= MOST - 2 && memcmp(words, theirs, MOST - 2) == 0;
+    }
+    return alike;
+}
+
+/* The end of a unit's words in quotes. */
+static int draw_end(const struct view *view, int row, int at, int end, long unit)
+{
+    char name[VIEW_NAME];
+    size_t length;
+    const char *words = words_of(view, unit, name, &length), *last = words + length;
+    int from = at;
+    if (length > 4 * MOST) /* bytes, of which so many columns take no more */
+        words = last - 4 * MOST;
+    while (words < last && ((*words & 0xc0) == 0x80 || paint_width(words, (size_t)(last - words)) > MOST - 2))
+        words++;
+    at += paint_string(row, at, end - at, paint_plain(0), "\"..");
+    at += paint_text(row, at, end - at, paint_plain(COLOUR_BOLD), words, (size_t)(last - words));
+    return at + paint_string(row, at, end - at, paint_plain(0), "\"") - from;
 }
 
 /* "2nd " before a unit with the words of another of the list; else "". */
@@ -83,9 +128,10 @@ static int draw_entry(const struct view *view, int row, int at, const long *unit
     int end = view->terminal->columns - 1, from = at++;
     colour_nats(values[i], nats, sizeof nats);
     at += paint_string(row, at, end - at, paint_plain(0), ordinal_in(view->explanation, units, count, i, own));
-    at += view_draw_unit_text(view, row, at, end, MOST, units[i]);
+    at += begins_alike(view, units, count, i) ? draw_end(view, row, at, end, units[i])
+                                              : view_draw_unit_text(view, row, at, end, MOST, units[i]);
     at += 1 + paint_string(row, at + 1, end - at - 1, paint_plain(0), nats);
-    return at - from;
+    return at + paint_string(row, at, end - at, paint_plain(0), remark(view, units[i])) - from;
 }
 
 void view_draw_list(const struct view *view, int row, int at, const long *units, const double *values, size_t count)

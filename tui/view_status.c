@@ -73,7 +73,8 @@ static void describe_end(const struct explanation *e, char *text, size_t size)
 {
     const struct cost *cost = &e->cost;
     if (e->complete && cost->probes + cost->probes_kept > 0) {
-        int used = snprintf(text, size, "%d probes in %.1f s", cost->probes, cost->seconds);
+        int used = snprintf(text, size, "%d probe%s in %.1f s", cost->probes, cost->probes == 1 ? "" : "s",
+                            cost->seconds);
         if (!isnan(e->noise_floor))
             used += snprintf(text + used, size - (size_t)used, ", noise %.2g nats", e->noise_floor);
         if (cost->probes_kept > 0)

@@ -238,10 +238,11 @@ static double relevance(struct worker *worker, size_t u, int32_t id)
     return 0.4 * hash(id, u, 99) - 0.2;
 }
 
-/* Units of tokens or of words, and the output's tokens but the last one. */
+/* Units of tokens, of words, or, for paragraphs, of what ends with a full stop; and the output's tokens but the last
+ * one. */
 static void cut_units(struct worker *worker, const struct job *job)
 {
-    bool words = job->units && strcmp(job->units, "token") != 0;
+    bool words = job->units && strcmp(job->units, "token") != 0, large = words && strcmp(job->units, "paragraph") == 0;
     struct unit *units = malloc((worker->token_count + worker->output_count + 1) * sizeof *units);
     size_t n = 0;
     for (size_t i = 0; i < worker->token_count; i++) {
@@ -251,9 +252,12 @@ static void cut_units(struct worker *worker, const struct job *job)
         bool special = token->kind == TOKEN_SPECIAL;
         bool starts =
             !words || n == 0 || special || units[n - 1].kind == UNIT_SPECIAL ||
-            worker->prompt[token->start] == ' ';
+            (worker->prompt[token->start] == ' ' && (!large || worker->prompt[token->start - 1] == '.'));
         if (starts)
-            units[n++] = (struct unit){.kind = special ? UNIT_SPECIAL : words ? UNIT_WORD : UNIT_TOKEN,
+            units[n++] = (struct unit){.kind = special ? UNIT_SPECIAL
+                                               : large ? UNIT_PARAGRAPH
+                                               : words ? UNIT_WORD
+                                                       : UNIT_TOKEN,
                                        .first = i,
                                        .last = i,
                                        .first_share = 1,

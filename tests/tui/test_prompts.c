@@ -28,7 +28,8 @@ static const char *setting(char *text, size_t size, const char *name, const char
 }
 
 static const char samples[] =
-    "The first hat\n--\nThe second ball,\nof two rows\n--\nThe third, with more words than a narrow window has\n--\nThe fourth\n--\nThe fifth\n";
+    "The first hat\n--\nThe second ball,\nof two rows\n--\nThe third, with more words than a narrow window has\n--\n"
+    "The fourth\n--\nThe fifth\n";
 
 /* An empty start offers three samples: Enter, a number, a click or the arrows take one, anything typed is a prompt. */
 static void test_offer(void)

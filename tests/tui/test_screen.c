@@ -430,6 +430,32 @@ static void test_units_under_cursor(void)
           pty_row(pty, 21));
     pty_send(pty, "\033f\033f\033f");
     CHECK(pty_wait(pty, "\"red\" -1.000 nats"), "%s", pty_row(pty, 21));
+    pty_resize(pty, 12, 40);
+    CHECK(pty_wait(pty, "\"red\" -1.000 nats, rank 2 of 25"), "what has no room is left out whole: %s",
+          pty_screen(pty));
+    pty_stop(pty);
+}
+
+/* Long units are cut so that what is said of them has room, at a character, and where they can be told apart. */
+static void test_long_units(void)
+{
+    static const char prompt[] = "FAKE_PROMPT=Anna has a red ball in the house. Anna has a red ball in the barn.";
+    struct pty *pty = guest_start(&(struct guest){.settings = {prompt}});
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, F(2));
+    CHECK(pty_wait(pty, "F2 sentence"));
+    pty_send(pty, F(2));
+    CHECK(pty_wait(pty, "F2 paragraph") && pty_wait(pty, "probes in"));
+    CHECK(pty_wait(pty, "\".. in the house.\" ") && pty_wait(pty, "\"..l in the barn.\" "), "%s", pty_row(pty, 21));
+    pty_send(pty, CONTROL('A'));
+    CHECK(pty_wait(pty, "\"Anna has a red") && pty_wait(pty, "without it \"hat\" is 2.7 times more likely"), "%s",
+          pty_row(pty, 21));
+    pty_stop(pty);
+    pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=日本日本日本日本日本日本日本日本 hat"}});
+    CHECK(pty_wait(pty, "probes in"));
+    pty_send(pty, CONTROL('A'));
+    pty_send(pty, "\033x");
+    CHECK(pty_wait(pty, "\"日本日本日本日本日..\" marked"), "%s", pty_screen(pty));
     pty_stop(pty);
 }
 
@@ -781,6 +807,7 @@ int main(void)
     test_narrow_contrast();
     test_choose();
     test_units_under_cursor();
+    test_long_units();
     test_mouse();
     test_settings();
     test_help();
