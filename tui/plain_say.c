@@ -89,7 +89,9 @@ static void say_unit(const struct report *report, size_t unit, double value)
     else if (text)
         say_quoted(text, size, TEXT_MOST);
     printf(" %s%s nats (%s without it)%s\n", report_estimated(e, unit) ? "about " : "", nats, times,
-           unit_counts(&e->units[unit]) ? "" : ", the first word, where models rest attention");
+           !unit_counts(&e->units[unit]) ? ", the first word, where models rest attention"
+           : !map_sets_scale(e, unit)    ? ", has the first token, where models rest attention"
+                                         : "");
     free(text);
 }
 

@@ -13,14 +13,22 @@ enum { FILE_MOST = 1 << 20 }; /* bytes: far more than any model takes */
 
 /* -- pictures ------------------------------------------------------------------------------------------------------ */
 
-/* The picture of a path: one of those that are at hand, or read from its file; NULL: it was said why not. */
-static struct image *picture_of(struct screen *screen, const struct screen_prompt *at_hand, const char *path)
+static struct image *find_picture(const struct screen_prompt *prompt, const char *path)
+{
+    for (size_t i = 0; i < prompt->image_count; i++)
+        if (prompt->image_paths[i] && strcmp(prompt->image_paths[i], path) == 0)
+            return prompt->images[i];
+    return NULL;
+}
+
+/* The picture of a path: one of those before or of the draft, which may be explained already, or read from its file;
+ * NULL: it was said why not. */
+static struct image *picture_of(struct screen *screen, const struct screen_prompt *before, const char *path)
 {
     struct error error;
-    struct image *image;
-    for (size_t i = 0; i < at_hand->image_count; i++)
-        if (at_hand->image_paths[i] && strcmp(at_hand->image_paths[i], path) == 0)
-            return image_keep(at_hand->images[i]);
+    struct image *image = find_picture(before, path);
+    if (image || (image = find_picture(&screen->draft, path)))
+        return image_keep(image);
     if (image_read(path, &image, &error) == 0)
         return image;
     screen_say(screen, true, "%s; the prompt is without it", error.message);

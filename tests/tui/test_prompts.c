@@ -187,7 +187,7 @@ static void test_former_pictures(void)
 {
     char text[600], history[128], *source = source_folder();
     snprintf(text, sizeof text,
-             "{\"prompt\":\"gone hat\",\"images\":[\"%s/no.png\"]}\n{\"prompt\":\"cat "
+             "{\"prompt\":\"gone hat\",\"images\":[\"%s/no.png\"]}\n{\"prompt\":\"no hat\"}\n{\"prompt\":\"cat "
              "hat\",\"images\":[\"%s/assets/pictures/cat.png\"]}\n",
              folder, source);
     free(source);
@@ -197,7 +197,14 @@ static void test_former_pictures(void)
     CHECK(pty_wait(pty, "ready"));
     pty_send(pty, "\033p");
     CHECK(pty_wait(pty, "cat hat") && pty_wait(pty, " Picture "), "%s", pty_screen(pty));
+    pty_send(pty, "\r");
+    CHECK(pty_wait(pty, "probes in"));
     pty_send(pty, "\033p");
+    CHECK(pty_wait(pty, "no hat") && pty_wait(pty, "edited") && pty_wait_gone(pty, " Picture "));
+    pty_send(pty, "\033n");
+    CHECK(pty_wait(pty, "cat hat") && pty_wait(pty, " Picture ") && pty_wait_gone(pty, "edited"),
+          "it is the picture that was measured: %s", pty_screen(pty));
+    pty_send(pty, "\033p\033p");
     CHECK(pty_wait(pty, "gone hat") && pty_wait(pty, "cannot open") && pty_wait(pty, "no.png: No such") &&
               pty_wait_gone(pty, " Picture "),
           "%s", pty_screen(pty));
