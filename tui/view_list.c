@@ -158,17 +158,22 @@ static void draw_split(const struct view *view, int row, int at, const long *uni
         }
 }
 
-/* The units of a kind that weigh most, best first, of those whose values mean something.  Returns how many. */
+/* The units of a kind that weigh most, best first, of those whose values mean something; at the end what has the first
+ * token, whose value says less of it.  Returns how many. */
 static size_t find_top(const struct view *view, enum map_units kind, long units[VIEW_LIST], double values[VIEW_LIST])
 {
-    size_t count = map_top(&view->map, kind, units, VIEW_LIST), found = 0;
-    for (size_t i = 0; i < count; i++) {
-        double value = map_value(&view->map, units[i]);
-        if (value == 0 || view_is_noise(view, value))
-            break; /* the rest is smaller */
-        units[found] = units[i];
-        values[found++] = value;
-    }
+    long top[VIEW_LIST];
+    size_t count = map_top(&view->map, kind, top, VIEW_LIST), found = 0;
+    for (int last = 0; last < 2; last++)
+        for (size_t i = 0; i < count; i++) {
+            double value = map_value(&view->map, top[i]);
+            if (value == 0 || view_is_noise(view, value))
+                break; /* the rest is smaller */
+            if (map_sets_scale(view->explanation, (size_t)top[i]) == last)
+                continue;
+            units[found] = top[i];
+            values[found++] = value;
+        }
     return found;
 }
 
