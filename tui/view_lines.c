@@ -147,6 +147,22 @@ static void draw_settings(struct view *view, int row)
 
 /* -- the work ------------------------------------------------------------------------------------------------------ */
 
+/* An error, whose end says what to do, takes two rows where one is too short; other messages hide nothing. */
+static void draw_message(const struct view *view, int row, int columns)
+{
+    struct style style = view->message_bad ? paint_error() : paint_plain(COLOUR_BOLD);
+    const char *text = view->message, *rest = text;
+    bool cut = view->message_bad && paint_width(text, strlen(text)) > columns;
+    for (const char *c = text; cut && (c = strchr(c, ' ')); c++)
+        if (paint_width(text, (size_t)(c - text)) <= columns)
+            rest = c + 1;
+    if (rest > text) {
+        paint_blank(row - 1, 0, view->terminal->columns, paint_plain(0));
+        paint_text(row - 1, 1, columns, style, text, (size_t)(rest - text) - 1);
+    }
+    paint_string(row, 1, columns, style, rest);
+}
+
 static void draw_status(struct view *view, int row)
 {
     const struct explanation *e = view->explanation;
@@ -174,11 +190,10 @@ static void draw_status(struct view *view, int row)
     else if (columns < 60)
         hint_width = (int)strlen(hint = view->focus == PLACE_EDITOR ? "F1 help" : "? help");
     if (view->message[0]) {
-        struct style style = view->message_bad ? paint_error() : paint_plain(COLOUR_BOLD);
         int width = paint_width(view->message, strlen(view->message));
-        if (width > columns - 3 - hint_width) /* an error is worth more than the hint */
+        if (width > columns - 3 - hint_width) /* it is worth more than the hint */
             hint_width = -2;
-        paint_string(row, at, columns - 2 - (hint_width > 0 ? hint_width + 1 : 0), style, view->message);
+        draw_message(view, row, columns - 2 - (hint_width > 0 ? hint_width + 1 : 0));
     } else {
         view_describe_work(view, text, sizeof text);
         for (char *comma; paint_width(text, strlen(text)) > columns - hint_width - 3 && (comma = strrchr(text, ','));)

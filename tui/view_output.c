@@ -136,7 +136,9 @@ static void draw_tokens(struct view *view)
 
 /* -- the mixed output ---------------------------------------------------------------------------------------------- */
 
-/* ' With "blue" x0.5, "Tom" x2 ' */
+enum { MIX_NAME = 14 }; /* columns of a unit's words */
+
+/* " With blue x0.5, Tom x2 " */
 static void draw_mix_title(const struct view *view, int row, int columns)
 {
     int at = 1;
@@ -151,7 +153,10 @@ static void draw_mix_title(const struct view *view, int row, int columns)
         while (length > 1 && text[length - 1] == ' ')
             length--;
         at += paint_string(row, at, columns - at, paint_plain(0), " ");
-        at += paint_text(row, at, columns - at < 14 ? columns - at : 14, paint_plain(COLOUR_BOLD), text, length);
+        bool cut = paint_width(text, length) > MIX_NAME;
+        int room = cut ? MIX_NAME - 2 : MIX_NAME;
+        at += paint_text(row, at, columns - at < room ? columns - at : room, paint_plain(COLOUR_BOLD), text, length);
+        at += cut ? paint_string(row, at, columns - at, paint_plain(COLOUR_BOLD), "..") : 0;
         snprintf(factor, sizeof factor, " x%g%s", (double)view->steers[i].factor, i + 1 < view->steer_count ? "," : "");
         at += paint_string(row, at, columns - at, paint_plain(0), factor);
     }

@@ -58,6 +58,8 @@ static void describe_probes(const struct view *view, char *text, size_t size)
     double left = cost->probes > 0 ? cost_seconds_left(cost) : cost->expected_seconds;
     if (cost->probes == 0 && left > 0 && left < 100) {
         snprintf(text, size, "measuring %d, about %.*f s", cost->probes_total, left < 9.5, left);
+    } else if (cost->probes > 0 && cost->probes == cost->probes_total) {
+        snprintf(text, size, "%d measured, checking", cost->probes); /* estimates, and the noise */
     } else {
         snprintf(text, size, "measuring %d of %d", cost->probes, cost->probes_total);
         if (left > 0)

@@ -238,11 +238,11 @@ static double relevance(struct worker *worker, size_t u, int32_t id)
     return 0.4 * hash(id, u, 99) - 0.2;
 }
 
-/* Units of tokens, of words, or, for paragraphs, of what ends with a full stop; and the output's tokens but the last
+/* Units of tokens, of words, or, for "auto", of what ends with a full stop; and the output's tokens but the last
  * one. */
 static void cut_units(struct worker *worker, const struct job *job)
 {
-    bool words = job->units && strcmp(job->units, "token") != 0, large = words && strcmp(job->units, "paragraph") == 0;
+    bool words = job->units && strcmp(job->units, "token") != 0, large = words && strcmp(job->units, "auto") == 0;
     struct unit *units = malloc((worker->token_count + worker->output_count + 1) * sizeof *units);
     size_t n = 0;
     for (size_t i = 0; i < worker->token_count; i++) {

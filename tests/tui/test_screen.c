@@ -445,7 +445,8 @@ static void test_long_units(void)
     pty_send(pty, F(2));
     CHECK(pty_wait(pty, "F2 sentence"));
     pty_send(pty, F(2));
-    CHECK(pty_wait(pty, "F2 paragraph") && pty_wait(pty, "probes in"));
+    pty_send(pty, F(2));
+    CHECK(pty_wait(pty, "F2 auto") && pty_wait(pty, "probes in"));
     CHECK(pty_wait(pty, "\".. in the house.\" ") && pty_wait(pty, "\"..l in the barn.\" "), "%s", pty_row(pty, 21));
     pty_send(pty, CONTROL('A'));
     CHECK(pty_wait(pty, "\"Anna has a red") && pty_wait(pty, "without it \"hat\" is 2.7 times more likely"), "%s",
@@ -650,6 +651,9 @@ static void test_failures(void)
 {
     struct pty *pty = guest_start(&(struct guest){.settings = {"FAKE_PROMPT=this will FAIL"}});
     CHECK(pty_wait(pty, "longer than the model's context"));
+    pty_resize(pty, 12, 40);
+    CHECK(pty_wait(pty, "the prompt is longer than the model's") && pty_wait(pty, "context (4096 tokens); shorten it"),
+          "%s", pty_screen(pty));
     pty_stop(pty);
     pty = guest_start(&(struct guest){.model = "broken.gguf"});
     int status = pty_wait_end(pty);
