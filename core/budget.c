@@ -114,12 +114,18 @@ size_t budget_past(const struct model *m, const struct task *task, const struct 
     return need < b->limit ? b->limit - need : 0;
 }
 
+/* Positions there is room for, `more` of them for what may still be typed, as far as the model goes. */
+static int roomy(const struct model *m, int positions, int more)
+{
+    int most = positions > m->near_context ? m->context : m->near_context;
+    return positions > most ? positions : positions + more < most ? positions + more : most;
+}
+
 /* A card's memory is taken as far as it is free: half of it for activations. */
 static void spend_freely(const struct model *m, const struct task *task, struct budget *b)
 {
-    int n = task->positions, most = n > m->near_context ? m->context : m->near_context, like = n + n / 4 + 32;
     size_t memory = m->device->ops->info(m->device)->memory;
-    b->capacity = like < most ? like : n > most ? n : most;
+    b->capacity = roomy(m, task->positions, task->positions / 4 + 32);
     b->keep = baseline_bytes(m, b->capacity, true) <= (memory ? memory / 2 : (size_t)1 << 30);
 }
 
@@ -137,10 +143,8 @@ int budget_make(const struct model *m, const struct task *task, struct budget *b
         spend_freely(m, task, b);
         return 0;
     }
-    int n = task->positions,
-        more = task->limit ? 0 : n / 8 + 16; /* so that typing on does not start afresh each time */
-    int most = n > m->near_context ? m->context : m->near_context;
-    *b = (struct budget){.capacity = n + more < most ? n + more : n > most ? n : most, .limit = task->limit};
+    int n = task->positions;
+    *b = (struct budget){.capacity = roomy(m, n, task->limit ? 0 : n / 8 + 16), .limit = task->limit};
     if (!task->limit)
         b->limit = TIMES * (gguf_file_bytes(m->file) + baseline_bytes(m, n, false) + PROGRAM) + state_bytes(m, task) +
                    others_bytes(m, task);

@@ -122,12 +122,17 @@ enum { LINEARS = 3 }; /* products formed together at most */
 
 enum { PACK_BLOCK = 32 }; /* columns that share a scale where rows are packed in 8 bits */
 
+static inline int packed_blocks(int width)
+{
+    return width / PACK_BLOCK + (width % PACK_BLOCK > 0);
+}
+
 /* The bytes of a packed row, a multiple of 4: f32 and bf16 as they are; in 8 bits a byte a column, filled up to whole
  * blocks, then an f32 scale a block. */
 static inline size_t packed_bytes(enum precision precision, int width)
 {
-    size_t n = (size_t)width, blocks = (n + PACK_BLOCK - 1) / PACK_BLOCK;
-    return precision == PRECISION_INT8 ? blocks * (PACK_BLOCK + sizeof(float))
+    size_t n = (size_t)width;
+    return precision == PRECISION_INT8 ? (size_t)packed_blocks(width) * (PACK_BLOCK + sizeof(float))
          : precision == PRECISION_BF16 ? (n + 1) / 2 * 4
                                        : n * sizeof(float);
 }

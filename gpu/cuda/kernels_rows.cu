@@ -283,7 +283,7 @@ __global__ void unpack16_kernel(const __nv_bfloat16 *packed, int width, int padd
 cudaError_t kernel_pack(cudaStream_t stream, enum precision precision, const float *x, int rows, int width,
                         void *packed)
 {
-    int blocks = (width + PACK_BLOCK - 1) / PACK_BLOCK, padded = width + width % 2;
+    int blocks = packed_blocks(width), padded = width + width % 2;
     size_t n = (size_t)rows * (precision == PRECISION_INT8 ? blocks * PACK_BLOCK : padded);
     if (n == 0)
         return cudaSuccess;
@@ -298,7 +298,7 @@ cudaError_t kernel_pack(cudaStream_t stream, enum precision precision, const flo
 cudaError_t kernel_unpack(cudaStream_t stream, enum precision precision, const void *packed, int rows, int width,
                           float *x)
 {
-    int blocks = (width + PACK_BLOCK - 1) / PACK_BLOCK, padded = width + width % 2;
+    int blocks = packed_blocks(width), padded = width + width % 2;
     size_t n = (size_t)rows * width;
     if (n == 0)
         return cudaSuccess;

@@ -151,7 +151,7 @@ static void pack8(const float *x, size_t rows, int width, void *packed)
 {
     float room[CHUNK * PACK_BLOCK];
     size_t bytes = packed_bytes(PRECISION_INT8, width);
-    int blocks = (width - 1) / PACK_BLOCK + 1, across = blocks < CHUNK ? blocks : CHUNK, down = CHUNK / across;
+    int blocks = packed_blocks(width), across = blocks < CHUNK ? blocks : CHUNK, down = CHUNK / across;
     for (size_t row = 0; row < rows; row += (size_t)down)
         for (int b = 0; b < blocks; b += across) {
             char *q = (char *)packed + row * bytes;
@@ -191,7 +191,7 @@ static inline __attribute__((always_inline)) void unpack_block(const int8_t *q, 
 static void unpack8(const void *packed, size_t rows, int width, float *x)
 {
     int whole = width / PACK_BLOCK, rest = width % PACK_BLOCK;
-    size_t bytes = packed_bytes(PRECISION_INT8, width), filled = (size_t)(whole + (rest > 0)) * PACK_BLOCK;
+    size_t bytes = packed_bytes(PRECISION_INT8, width), filled = (size_t)packed_blocks(width) * PACK_BLOCK;
     for (size_t row = 0; row < rows; row++, x += width) {
         const int8_t *q = (const int8_t *)packed + row * bytes;
         const char *scales = (const char *)q + filled;
