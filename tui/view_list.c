@@ -84,10 +84,29 @@ static int draw_end(const struct view *view, int row, int at, int end, long unit
     return at + paint_string(row, at, end - at, paint_plain(0), "\"") - from;
 }
 
-/* "2nd " before a unit with the words of another of the list; else "". */
-static const char *ordinal_in(const struct explanation *e, const long *units, size_t count, size_t at,
+/* Whether a unit of the prompt has the words of a token of the output. */
+static bool is_in_prompt(const struct view *view, long unit)
+{
+    const struct explanation *e = view->explanation;
+    char name[VIEW_NAME], others[VIEW_NAME];
+    size_t length, other;
+    const char *words = words_of(view, unit, name, &length);
+    for (size_t u = 0; u < e->unit_count && e->units[u].kind != UNIT_TARGET; u++) {
+        const char *theirs = words_of(view, (long)u, others, &other);
+        if (other == length && memcmp(words, theirs, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "2nd " before a unit with the words of another of the list, "answer's " before a token of the output with words of
+ * the prompt; else "". */
+static const char *ordinal_in(const struct view *view, const long *units, size_t count, size_t at,
                               char words[REPORT_ORDINAL])
 {
+    const struct explanation *e = view->explanation;
+    if (e->units[units[at]].kind == UNIT_TARGET)
+        return is_in_prompt(view, units[at]) ? report_unit_ordinal(e, (size_t)units[at], words) : "";
     for (size_t i = 0; i < count; i++)
         if (i != at && report_same_words(e, (size_t)units[i], (size_t)units[at]))
             return report_unit_ordinal(e, (size_t)units[at], words);
@@ -104,7 +123,7 @@ static int list_width(const struct view *view, const long *units, const double *
     bool between = false;
     for (size_t i = 0; i < count; i++) {
         width += entry_width(view, units[i]);
-        width += ordinals ? (int)strlen(ordinal_in(view->explanation, units, count, i, own)) : 0;
+        width += ordinals ? (int)strlen(ordinal_in(view, units, count, i, own)) : 0;
         between = between || (split && values[i] < 0);
     }
     return width + (between ? (int)strlen(AGAINST) : 0);
@@ -127,7 +146,7 @@ static int draw_entry(const struct view *view, int row, int at, const long *unit
     char nats[32], own[REPORT_ORDINAL];
     int end = view->terminal->columns - 1, from = at++;
     colour_nats(values[i], nats, sizeof nats);
-    at += paint_string(row, at, end - at, paint_plain(0), ordinal_in(view->explanation, units, count, i, own));
+    at += paint_string(row, at, end - at, paint_plain(0), ordinal_in(view, units, count, i, own));
     at += begins_alike(view, units, count, i) ? draw_end(view, row, at, end, units[i])
                                               : view_draw_unit_text(view, row, at, end, MOST, units[i]);
     at += 1 + paint_string(row, at + 1, end - at - 1, paint_plain(0), nats);

@@ -402,6 +402,8 @@ static void test_choose(void)
           pty_wait_background(pty, "blue", PTY_INDEX + 31, false));
     pty_send(pty, UP);
     CHECK(pty_wait_background(pty, "blue", PTY_INDEX + 222, false));
+    pty_send(pty, RIGHT RIGHT RIGHT RIGHT RIGHT RIGHT RIGHT);
+    CHECK(pty_wait(pty, "\"blue\" rests on \"blue\" +2.000 answer's \"blue\" +2.000"), "%s", pty_row(pty, 21));
     pty_send(pty, "G");
     CHECK(pty_wait(pty, "12 of 12"));
     pty_send(pty, "g");
