@@ -3,7 +3,8 @@
  *
  * The same machine has to come to the same choice every time, for the same question is to get the same numbers: so a
  * lower precision is taken only where it wins by far, and all are timed in turns, that a busy moment be nobody's
- * alone. */
+ * alone; where the calling thread itself computes, by its processor's time, for on a busy machine others have their
+ * turns in between. */
 #include "core/precision.h"
 
 #include <math.h>
@@ -38,6 +39,7 @@ struct trial {
     int columns[WEIGHTS], count;
     float *dx, *dy;
     double least[PRECISIONS][WEIGHTS];
+    double (*now)(void);
 };
 
 static void choose_weights(struct trial *t)
@@ -98,12 +100,12 @@ static int run_round(struct trial *t, int round, struct error *error)
         for (int p = 0; p < PRECISIONS; p++) {
             if (!timed[p])
                 continue;
-            double start = clock_now();
+            double start = t->now();
             ops->linear_delta(t->stream, t->weight[i], (enum precision)p, t->dx, ROWS, t->dy);
             int status = ops->stream_finish(t->stream, error);
             if (status < 0)
                 return status;
-            t->least[p][i] = round < 0 ? INFINITY : fmin(t->least[p][i], clock_now() - start);
+            t->least[p][i] = round < 0 ? INFINITY : fmin(t->least[p][i], t->now() - start);
         }
     return 0;
 }
@@ -123,7 +125,7 @@ static int run_rounds(struct trial *t, double seconds[3], struct error *error)
 
 int precision_time(const struct model *m, double seconds[3], struct error *error)
 {
-    struct trial trial = {.model = m};
+    struct trial trial = {.model = m, .now = m->device->ops->info(m->device)->threads ? clock_thread : clock_now};
     for (int p = 0; p < PRECISIONS; p++)
         seconds[p] = 0;
     int status = m->device->ops->stream_new(m->device, false, &trial.stream, error);
