@@ -101,7 +101,7 @@ def main():
             results.append(measure(a, n, t, [r for r in results if r["threads"] == t]))
             print(row(results[-1]), flush=True)
     print()
-    for t in threads:
+    for t in threads if len(lengths) > 1 else []:
         print(exponents(results, t))
 
 
