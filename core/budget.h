@@ -34,8 +34,8 @@ struct budget {
 /* ERROR_LIMIT, with what would be needed, where the user's limit cannot be kept. */
 int budget_make(const struct model *, const struct task *, struct budget *, struct error *);
 
-/* Bytes for rows that the next explanation's probes go on from (past.h): what this task and a second baseline, for plain
- * passes, leave of a budget that was made for it or a larger one. */
+/* Bytes for rows that the next explanation's probes go on from (past.h): what this task and a second baseline, for
+ * plain passes, leave of a budget that was made for it or a larger one. */
 size_t budget_past(const struct model *, const struct task *, const struct budget *);
 
 /* Whether a second baseline, for a plain pass of so many positions, fits beside what is in use by now. */

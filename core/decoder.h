@@ -77,9 +77,9 @@ void baseline_pictures(struct baseline *, const struct picture_rows *, int n);
 int baseline_run(struct baseline *, struct stream *, const int32_t *ids, int n, const struct steering *,
                  const atomic_bool *cancelled, struct error *);
 
-/* Begin with the first `count` positions of another baseline of this model, as far as there is room; of a mutual picture
- * that this would cut nothing is taken, so that afterwards b->count may be less.  Their `final` and activations are not
- * there. */
+/* Begin with the first `count` positions of another baseline of this model, as far as there is room; of a mutual
+ * picture that this would cut nothing is taken, so that afterwards b->count may be less.  Their `final` and activations
+ * are not there. */
 int baseline_borrow(struct baseline *, struct stream *, const struct baseline *from, int count, struct error *);
 
 /* Run positions first .. count - 1 once more, among the keys and values that are there and that stay.  `final` and the

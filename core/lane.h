@@ -3,9 +3,9 @@
  *
  * A lane takes *groups* of probes, as many rows as a device likes at once.  Where the baseline keeps its activations, a
  * lane carries one group after the other through all layers, without waiting for anyone.  Where it does not, each
- * layer's have to be computed once more for whoever needs them: then all lanes go through a layer together, with as many
- * groups as there is room to park between two layers (a *wave*), so that few such passes do for all.  Within a wave
- * whoever has no group of its own left takes another lane's.
+ * layer's have to be computed once more for whoever needs them: then all lanes go through a layer together, with as
+ * many groups as there is room to park between two layers (a *wave*), so that few such passes do for all.  Within a
+ * wave whoever has no group of its own left takes another lane's.
  *
  * Within a layer, rows go block by block through everything that widens them, so that only keys, values and queries are
  * there for a whole group. */

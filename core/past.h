@@ -28,7 +28,7 @@ void past_take(struct past *, int unit, int start, int end, struct past *from, i
 /* Behind the last position whose rows are there; 0: there are none. */
 int past_end(const struct past *, int unit, enum precision);
 /* -- of a unit whose rows begin at `start` and which is now run from position `first` (all before being there) to
- * `end`, in this order; by the lane that runs it, whose stream is given ----------------------------------------------- */
+ * `end`, in this order; by the lane that runs it, whose stream is given -------------------------------------------- */
 /* Make room as far as the limit allows; of the other precision nothing is left from `first` on.  0, or what the stream
  * said. */
 int past_begin(struct past *, struct stream *, int unit, enum precision, int start, int first, int end,

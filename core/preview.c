@@ -5,8 +5,8 @@
  * the five strongest tokens of questions about a passage).  What a unit does on direct paths alone is an estimate of
  * its relevance that costs a row for each output token in place of half a pass: all units are previewed so then.  After
  * that those probes come first that promise most for what they cost, so that the strongest units are measured long
- * before the last.  Attention carries what a unit says to its neighbours, where direct paths then find it: so they count
- * in.  Order changes no value: what an operation does to a row does not depend on the rows beside it. */
+ * before the last.  Attention carries what a unit says to its neighbours, where direct paths then find it: so they
+ * count in.  Order changes no value: what an operation does to a row does not depend on the rows beside it. */
 #include "core/job.h"
 
 #include <math.h>

@@ -53,7 +53,8 @@ int probes_first_target(const struct probes *, int unit);
 /* Whether they go by direct paths: their rows are then those that predict a target. */
 bool probes_are_direct(const struct probes *);
 /* The position of a probe's first row in a run, for none before it changes, and those that `past` has need not be run
- * again; and of its first that predicts a target; the end where there is none.  The end: the position behind all rows. */
+ * again; and of its first that predicts a target; the end where there is none.  The end: the position behind all
+ * rows. */
 int probes_first_row(const struct probes *, int unit);
 int probes_first_target_row(const struct probes *, int unit);
 int probes_end_row(const struct probes *);

@@ -122,6 +122,7 @@ enum { LINEARS = 3 }; /* products formed together at most */
 
 enum { PACK_BLOCK = 32 }; /* columns that share a scale where rows are packed in 8 bits */
 
+/* How many blocks of columns a row packed in 8 bits has. */
 static inline int packed_blocks(int width)
 {
     return width / PACK_BLOCK + (width % PACK_BLOCK > 0);
@@ -177,8 +178,8 @@ struct device_ops {
     int (*weight_new)(struct device *, uint32_t type, int rows, int columns, const void *data, struct weight **,
                       struct error *);
     void (*weight_free)(struct device *, struct weight *);
-    /* Bring a weight into the form that linear_delta in this precision reads.  Else whoever needs it first does so, while
-     * others wait.  NULL: there is no such form. */
+    /* Bring a weight into the form that linear_delta in this precision reads.  Else whoever needs it first does so,
+     * while others wait.  NULL: there is no such form. */
     void (*weight_prepare)(struct stream *, const struct weight *, enum precision);
 
     /* -- values: the baseline -------------------------------------------------------------------------------------- */
@@ -229,8 +230,8 @@ struct device_ops {
     void (*feed_delta)(struct stream *, const struct feed *, enum precision, const int32_t *position, const float *dx,
                        int rows, float *dy);
     /* Put rows [rows, width] away in less room, and take them out again: packed [rows, packed_bytes(precision, width)],
-     * aligned to 4 bytes.  bf16: rounded to nearest, ties to even.  8 bits: a block's scale is its greatest size / 127, the
-     * bytes are the nearest multiples; a block of zeros gives zeros.  What padding holds is zero. */
+     * aligned to 4 bytes.  bf16: rounded to nearest, ties to even.  8 bits: a block's scale is its greatest size / 127,
+     * the bytes are the nearest multiples; a block of zeros gives zeros.  What padding holds is zero. */
     void (*pack)(struct stream *, enum precision, const float *x, int rows, int width, void *packed);
     void (*unpack)(struct stream *, enum precision, const void *packed, int rows, int width, float *x);
     /* to[i] = from[index[i]], rows of width columns.  index [n] host. */

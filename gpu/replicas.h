@@ -26,8 +26,8 @@ void replicas_end(struct replicas *);
 void *replicas_alloc(struct replicas *, size_t bytes, struct error *);
 void replicas_free(struct replicas *, void *); /* NULL ok */
 
-/* Where a member finds what p points to, for reading; the copy is up to date when this returns, made on `stream`, one of
- * the member's.  p itself where it is NULL, the member's own memory, or at home.  NULL with *error: no memory for a
+/* Where a member finds what p points to, for reading; the copy is up to date when this returns, made on `stream`, one
+ * of the member's.  p itself where it is NULL, the member's own memory, or at home.  NULL with *error: no memory for a
  * copy, or what the stream said. */
 const void *replicas_read(struct replicas *, const void *p, int member, struct stream *stream, struct error *);
 /* Note that what p points to is about to be written.  Whether it is in this memory. */

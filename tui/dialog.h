@@ -38,8 +38,8 @@ struct dialog {
 };
 
 bool dialog_is_open(const struct dialog *);
-/* first: the place whose keys come first.  shows: which rows of the table are listed; NULL: all but those for recordings
- * that are played. */
+/* first: the place whose keys come first.  shows: which rows of the table are listed; NULL: all but those for
+ * recordings that are played. */
 void dialog_show_help(struct dialog *, enum key_place first, bool (*shows)(const struct key_binding *));
 /* List the models again and show them; ERROR_* of paths_list(). */
 int dialog_show_models(struct dialog *, const struct paths *, struct error *);

@@ -268,8 +268,8 @@ static inline vector vector_inverse(vector x)
 #endif
 }
 
-/* 2^x for x < 127, 1 at 0; for x < -126 anything from 0 to 2^-126, for -inf 0.  x = c y, rounded, costs exp(y) what half
- * of y's last bit is worth: no more than a sum y has lost before. */
+/* 2^x for x < 127, 1 at 0; for x < -126 anything from 0 to 2^-126, for -inf 0.  x = c y, rounded, costs exp(y) what
+ * half of y's last bit is worth: no more than a sum y has lost before. */
 static inline vector vector_exp2(vector x)
 {
 #if defined __AVX512DQ__

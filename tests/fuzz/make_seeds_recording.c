@@ -1,5 +1,5 @@
-/* Write seeds for fuzz_recording into a folder: the frames of small sessions, as they are inflated; one of words, one of
- * a picture and words, with what was asked of them. */
+/* Write seeds for fuzz_recording into a folder: the frames of small sessions, as they are inflated; one of words, one
+ * of a picture and words, with what was asked of them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ static void put_picture(struct scene_writer *writer, const struct image *image)
     scene_put(writer, SCENE_IMAGES, 0);
 }
 
-/* A prompt whose output comes, and then its map.  image: NULL, or it is in the prompt, and all that can be asked was. */
+/* A prompt whose output comes, and then its map.  image: NULL, or one in the prompt; then all was asked. */
 static int write_session(const char *folder, const char *name, struct image *image)
 {
     static struct output_token output[] = {{.id = 3, .logprob = -1}};

@@ -44,7 +44,7 @@ static int chosen(int i)
     return i < 8 ? some[i] : (int)(random_bits() % VOCABULARY);
 }
 
-/* Off by no more than so much of the product of the factors' lengths: many times what each precision's rounding does. */
+/* Off by no more than so much of the product of the factors' lengths: many times what a precision's rounding does. */
 static const double allowed[] = {2e-6, 0.01, 0.03};
 
 static void check_pieces(struct bench *b, const struct vocabulary *v, enum precision precision)

@@ -169,7 +169,8 @@ static void test_explanation(void)
     v = verdict_on(e, GUARD_SHARE, "Tom has", 0.31, NAN);
     CHECK(v.outcome == VERDICT_UNDECIDED && near(v.range.value, 0.3), "two units: %g", v.range.value);
     struct dataset_span has = {4, 10};
-    struct guard_check beside = {.kind = GUARD_SHARE, .name = "it", .min = 0, .max = NAN, .spans = &has, .span_count = 1};
+    struct guard_check beside = {
+        .kind = GUARD_SHARE, .name = "it", .min = 0, .max = NAN, .spans = &has, .span_count = 1};
     CHECK(verdict_of(&beside, e, NULL, &v, NULL) == 0 && near(v.range.value, 0),
           "what ends where it begins, or begins where it ends, is not named: %g", v.range.value);
     v = verdict_on(e, GUARD_RANK, "Tom", NAN, 2);

@@ -140,8 +140,8 @@ static void test_numbers(void)
     static const struct {
         double p;
         const char *words;
-    } shares[] = {{1, "100 %"}, {0.42, "42 %"}, {0.102, "10 %"}, {0.0994, "9.9 %"}, {0.042, "4.2 %"}, {1e-3, "0.1 %"}, {4e-4, "0.04 %"}, {1e-5, "0.001 %"},
-                  {1e-6, "<0.001 %"}, {0, "<0.001 %"}};
+    } shares[] = {{1, "100 %"},    {0.42, "42 %"},   {0.102, "10 %"},   {0.0994, "9.9 %"}, {0.042, "4.2 %"},
+                  {1e-3, "0.1 %"}, {4e-4, "0.04 %"}, {1e-5, "0.001 %"}, {1e-6, "<0.001 %"}, {0, "<0.001 %"}};
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         char words[24];
         colour_percent(log(shares[i].p), words, sizeof words);
