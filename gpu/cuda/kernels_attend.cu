@@ -115,53 +115,89 @@ static __device__ struct block_work find_work(const struct attend_call &call, in
 
 /* -- bringing rows into shared memory ------------------------------------------------------------------------------ */
 
+/* Here and below, all that a warp reads at once is read into registers before any of it is stored: else each store,
+ * which for all the compiler knows may change what is read next, would wait for memory by itself. */
+
+/* Columns lane, lane + 32 .. of a row; 0 where there are none, or no row. */
+template <int DIM>
+static __device__ void read_row(const float *row, bool exists, int columns, float value[DIM / warp_lanes])
+{
+    int lane = (int)threadIdx.x % warp_lanes;
+#pragma unroll
+    for (int c = 0; c < DIM / warp_lanes; c++) {
+        int d = lane + c * warp_lanes;
+        value[c] = exists && d < columns ? row[d] : 0.0f;
+    }
+}
+
+template <int DIM> static __device__ void store_row(const float value[DIM / warp_lanes], float *row)
+{
+#pragma unroll
+    for (int c = 0; c < DIM / warp_lanes; c++)
+        row[(int)threadIdx.x % warp_lanes + c * warp_lanes] = value[c];
+}
+
 /* A warp takes a row at a time: the block's queries, scaled. */
 template <int DIM>
 static __device__ void load_queries(const struct attend_call &call, const struct block_work &work, int first,
                                     float *query)
 {
     const struct attention &a = call.attention;
-    int group = a.heads / a.kv_heads, lane = (int)threadIdx.x % warp_lanes;
+    int group = a.heads / a.kv_heads;
     for (int r = (int)threadIdx.x / warp_lanes; r < tile<DIM>::rows; r += (int)blockDim.x / warp_lanes) {
         int i = (first + r) / group, head = work.kv_head * group + (first + r) % group;
         bool exists = i < work.span.query_count;
         size_t row = (size_t)(work.span.query_row + i);
         size_t base = call.base_rows ? (size_t)(work.span.query_position + i) : row;
-        for (int d = lane; d < DIM; d += warp_lanes) {
-            float q = 0;
-            if (exists && d < a.head_dim) {
-                q = call.query[(base * a.heads + head) * a.head_dim + d];
-                if (call.dquery)
-                    q += call.dquery[(row * a.heads + head) * a.head_dim + d];
-                q *= a.scale;
-            }
-            query[r * (DIM + pad) + d] = q;
-        }
+        float q[DIM / warp_lanes], change[DIM / warp_lanes];
+        read_row<DIM>(call.query + (base * a.heads + head) * a.head_dim, exists, a.head_dim, q);
+        if (call.dquery)
+            read_row<DIM>(call.dquery + (row * a.heads + head) * a.head_dim, exists, a.head_dim, change);
+#pragma unroll
+        for (int c = 0; c < DIM / warp_lanes; c++)
+            q[c] = (call.dquery ? q[c] + change[c] : q[c]) * a.scale;
+        store_row<DIM>(q, query + r * (DIM + pad));
     }
 }
 
-/* The tile of keys (or values) from `key` on; 0 from `limit` on. */
+/* Rows of keys (or values) to a tile, as many as registers hold at once: the one at position `key`, every `step`-th after
+ * it; 0 from `limit` on. */
+template <int DIM, int ROWS>
+static __device__ void load_some(const struct attention &a, const struct block_work &work, const float *base,
+                                 const float *change, int key, int step, int limit, float *out)
+{
+    size_t stride = (size_t)a.kv_heads * a.head_dim, column = (size_t)work.kv_head * a.head_dim;
+    float value[ROWS][DIM / warp_lanes];
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        int position = key + r * step;
+        read_row<DIM>(base + (size_t)position * stride + column, position < limit, a.head_dim, value[r]);
+    }
+    if (change)
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            int position = key + r * step, row = work.span.key_row + position - work.span.key_position;
+            bool changed = position >= work.span.key_position && position < limit;
+            float own[DIM / warp_lanes];
+            read_row<DIM>(change + (size_t)(changed ? row : 0) * stride + column, changed, a.head_dim, own);
+#pragma unroll
+            for (int c = 0; c < DIM / warp_lanes; c++)
+                value[r][c] = changed ? value[r][c] + own[c] : value[r][c];
+        }
+#pragma unroll
+    for (int r = 0; r < ROWS; r++)
+        store_row<DIM>(value[r], out + r * step * (DIM + pad));
+}
+
+/* The tile of keys (or values) from `key` on. */
 template <int DIM>
 static __device__ void load_keys(const struct attention &a, const struct block_work &work, const float *base,
                                  const float *change, int key, int limit, float *out)
 {
-    int lane = (int)threadIdx.x % warp_lanes;
-    for (int j = (int)threadIdx.x / warp_lanes; j < tile<DIM>::keys; j += (int)blockDim.x / warp_lanes) {
-        int position = key + j;
-        bool changed = change && position >= work.span.key_position;
-        size_t from = ((size_t)position * a.kv_heads + work.kv_head) * a.head_dim;
-        size_t own =
-            ((size_t)(work.span.key_row + position - work.span.key_position) * a.kv_heads + work.kv_head) * a.head_dim;
-        for (int d = lane; d < DIM; d += warp_lanes) {
-            float value = 0;
-            if (position < limit && d < a.head_dim) {
-                value = base[from + d];
-                if (changed)
-                    value += change[own + d];
-            }
-            out[j * (DIM + pad) + d] = value;
-        }
-    }
+    constexpr int warps = block_threads<DIM> / warp_lanes, rows = DIM > 64 ? 2 : 4;
+    static_assert(tile<DIM>::keys % (rows * warps) == 0, "the warps share a tile evenly");
+    for (int j = (int)threadIdx.x / warp_lanes; j < tile<DIM>::keys; j += rows * warps)
+        load_some<DIM, rows>(a, work, base, change, key + j, warps, limit, out + j * (DIM + pad));
 }
 
 /* -- a tile's arithmetic ------------------------------------------------------------------------------------------- */
@@ -297,6 +333,12 @@ static __device__ void tile_values(const float *weight, const float *value, int 
 
 /* -- the kernel ---------------------------------------------------------------------------------------------------- */
 
+/* The column that a thread's d-th of a row is. */
+static __device__ int column_of(int d, int lane)
+{
+    return d / 4 * 32 + lane * 4 + d % 4;
+}
+
 template <int DIM>
 static __device__ void store_rows(const struct attend_call &call, const struct block_work &work, int first, int pair,
                                   int lane, const struct row_state row[rows_a_thread],
@@ -313,14 +355,14 @@ static __device__ void store_rows(const struct attend_call &call, const struct b
         size_t head = (size_t)work.kv_head * group + flat % group;
         size_t to = ((size_t)(work.span.query_row + query) * a.heads + head) * a.head_dim;
         size_t base = ((size_t)(work.span.query_position + query) * a.heads + head) * a.head_dim;
+        float less[DIM / row_lanes];
 #pragma unroll
-        for (int d = 0; d < DIM / row_lanes; d++) {
-            int column = d / 4 * 32 + lane * 4 + d % 4;
-            if (column < a.head_dim) {
-                float y = output[i][d] * share;
-                call.y[to + column] = call.output ? y - call.output[base + column] : y;
-            }
-        }
+        for (int d = 0; d < DIM / row_lanes; d++)
+            less[d] = call.output && column_of(d, lane) < a.head_dim ? call.output[base + column_of(d, lane)] : 0.0f;
+#pragma unroll
+        for (int d = 0; d < DIM / row_lanes; d++)
+            if (column_of(d, lane) < a.head_dim)
+                call.y[to + column_of(d, lane)] = output[i][d] * share - less[d];
     }
 }
 

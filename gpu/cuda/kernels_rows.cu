@@ -194,8 +194,17 @@ cudaError_t kernel_gate_delta(cudaStream_t stream, enum activation activation, c
 
 __global__ void add_kernel(const float *x, float scale, size_t n, float *y)
 {
-    for (size_t k = first_element(); k < n; k += element_stride())
-        y[k] = fmaf(scale, x[k], y[k]);
+    size_t step = element_stride();
+    for (size_t first = first_element(); first < n; first += at_once * step) {
+        float sum[at_once];
+#pragma unroll
+        for (int i = 0; i < at_once; i++)
+            sum[i] = first + i * step < n ? fmaf(scale, x[first + i * step], y[first + i * step]) : 0.0f;
+#pragma unroll
+        for (int i = 0; i < at_once; i++)
+            if (first + i * step < n)
+                y[first + i * step] = sum[i];
+    }
 }
 
 __global__ void add_bias_kernel(const float *bias, int columns, size_t n, float *y)
@@ -214,7 +223,7 @@ cudaError_t kernel_add(cudaStream_t stream, const float *x, float scale, size_t 
 {
     if (n == 0)
         return cudaSuccess;
-    LAUNCH(add_kernel, blocks_for(n, ROW_THREADS), ROW_THREADS, 0, stream, x, scale, n, y);
+    LAUNCH(add_kernel, blocks_for(n, at_once * ROW_THREADS), ROW_THREADS, 0, stream, x, scale, n, y);
     return cudaGetLastError();
 }
 

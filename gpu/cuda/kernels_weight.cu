@@ -12,14 +12,33 @@ static __device__ const uint8_t *stored_row(const struct stored_rows &rows, int 
     return (const uint8_t *)rows.data + (size_t)row * rows.row_bytes;
 }
 
+/* Elements `first`, first + a block's threads .. of a row; 0 from `columns` on.  Behind the last one it is read again:
+ * a branch would keep the reads apart. */
+template <int TYPE>
+static __device__ void read_some(const uint8_t *row, int first, int columns, float value[at_once])
+{
+#pragma unroll
+    for (int k = 0; k < at_once; k++) {
+        int i = first + k * (int)blockDim.x;
+        value[k] = columns > 0 ? stored_at<TYPE>(row, i < columns ? i : columns - 1) : 0.0f;
+        value[k] = i < columns ? value[k] : 0.0f;
+    }
+}
+
 /* -- kernels ------------------------------------------------------------------------------------------------------- */
 
 template <int TYPE> __global__ void expand_kernel(struct stored_rows rows, float scale, float *out)
 {
     const uint8_t *row = stored_row(rows, (int)blockIdx.x);
     out += (size_t)blockIdx.x * rows.columns;
-    for (int i = (int)threadIdx.x; i < rows.columns; i += (int)blockDim.x)
-        out[i] = scale * stored_at<TYPE>(row, i);
+    for (int first = (int)threadIdx.x; first < rows.columns; first += at_once * (int)blockDim.x) {
+        float value[at_once];
+        read_some<TYPE>(row, first, rows.columns, value);
+#pragma unroll
+        for (int k = 0, i = first; k < at_once; k++, i += (int)blockDim.x)
+            if (i < rows.columns)
+                out[i] = scale * value[k];
+    }
 }
 
 template <int TYPE>
@@ -28,8 +47,14 @@ __global__ void round_kernel(struct stored_rows rows, int count, int padded_colu
     int row = (int)blockIdx.x, columns = row < count ? rows.columns : 0;
     const uint8_t *in = row < count ? stored_row(rows, row) : nullptr;
     out += (size_t)row * padded_columns;
-    for (int i = (int)threadIdx.x; i < padded_columns; i += (int)blockDim.x)
-        out[i] = __float2bfloat16_rn(i < columns ? stored_at<TYPE>(in, i) : 0.0f);
+    for (int first = (int)threadIdx.x; first < padded_columns; first += at_once * (int)blockDim.x) {
+        float value[at_once];
+        read_some<TYPE>(in, first, columns, value);
+#pragma unroll
+        for (int k = 0, i = first; k < at_once; k++, i += (int)blockDim.x)
+            if (i < padded_columns)
+                out[i] = __float2bfloat16_rn(value[k]);
+    }
 }
 
 template <int TYPE>
@@ -39,16 +64,27 @@ __global__ void quantise_kernel(struct stored_rows rows, int count, int padded_c
     int row = (int)blockIdx.x, columns = row < count ? rows.columns : 0;
     const uint8_t *in = row < count ? stored_row(rows, row) : nullptr;
     float most = 0;
-    for (int i = (int)threadIdx.x; i < columns; i += (int)blockDim.x)
-        most = greatest_value::join(most, fabsf(stored_at<TYPE>(in, i)));
+    for (int first = (int)threadIdx.x; first < columns; first += at_once * (int)blockDim.x) {
+        float value[at_once];
+        read_some<TYPE>(in, first, columns, value);
+#pragma unroll
+        for (int k = 0; k < at_once; k++)
+            most = greatest_value::join(most, fabsf(value[k]));
+    }
     most = block_join<greatest_value>(most, scratch);
 
     bool finite = most <= 3.4e38f;
     float step = most / 127.0f;
     float inverse = finite && step > 1e-37f ? 1.0f / step : 0.0f; /* what is smaller counts as 0 */
     out += (size_t)row * padded_columns;
-    for (int i = (int)threadIdx.x; i < padded_columns; i += (int)blockDim.x)
-        out[i] = inverse > 0 && i < columns ? (int8_t)rintf(stored_at<TYPE>(in, i) * inverse) : (int8_t)0;
+    for (int first = (int)threadIdx.x; first < padded_columns; first += at_once * (int)blockDim.x) {
+        float value[at_once];
+        read_some<TYPE>(in, first, columns, value);
+#pragma unroll
+        for (int k = 0, i = first; k < at_once; k++, i += (int)blockDim.x)
+            if (i < padded_columns)
+                out[i] = inverse > 0 ? (int8_t)rintf(value[k] * inverse) : (int8_t)0;
+    }
     if (threadIdx.x == 0 && row < count)
         scale[row] = !finite ? nanf("") : inverse > 0 ? step : 0.0f;
 }
@@ -60,8 +96,16 @@ __global__ void unscale_kernel(const int32_t *sum, int sum_stride, const float *
     sum += row * sum_stride;
     y += row * y_stride;
     float scale = row_scale[row];
-    for (int c = (int)threadIdx.x; c < columns; c += (int)blockDim.x)
-        y[c] = (float)sum[c] * scale * column_scale[c];
+    for (int first = (int)threadIdx.x; first < columns; first += at_once * (int)blockDim.x) {
+        float value[at_once];
+#pragma unroll
+        for (int k = 0, c = first; k < at_once; k++, c += (int)blockDim.x)
+            value[k] = c < columns ? (float)sum[c] * scale * column_scale[c] : 0.0f;
+#pragma unroll
+        for (int k = 0, c = first; k < at_once; k++, c += (int)blockDim.x)
+            if (c < columns)
+                y[c] = value[k];
+    }
 }
 
 /* A warp takes one row. */

@@ -20,6 +20,9 @@
 
 constexpr int warp_lanes = 32;
 constexpr unsigned whole_warp = 0xffffffffu;
+/* Elements that a thread reads before it writes any: with one at a time too little is under way to keep memory busy, and
+ * the compiler may not read ahead by itself, for all it knows of what is written. */
+constexpr int at_once = 4;
 constexpr int most_grid_blocks = 1 << 20; /* of kernels that stride over their work */
 
 /* Blocks of `block` threads that cover n elements, in a kernel that strides. */

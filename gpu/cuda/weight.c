@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 enum { PAD = 16 }; /* rows and columns of bf16 and int8 matrices are padded with zeros to a multiple of this */
+enum { SPARE = 1 << 16 }; /* so far beyond a row's last column kernels may count */
 
 static int padded(int n)
 {
@@ -27,7 +28,7 @@ int card_weight_new(struct device *device, uint32_t type, int rows, int columns,
     if (!info->name || !kernel_knows_type(type))
         return error_set(error, ERROR_UNSUPPORTED, "tensor type %s (%u) cannot be computed with on a card",
                          info->name ? info->name : "unknown", (unsigned)type);
-    if (rows < 1 || columns < 1 || columns % info->block || columns > INT32_MAX - PAD || rows > INT32_MAX - PAD)
+    if (rows < 1 || columns < 1 || columns % info->block || columns > INT32_MAX - SPARE || rows > INT32_MAX - PAD)
         return error_set(error, ERROR_SHAPE, "a %s weight of %d x %d; the columns must be a multiple of %d", info->name,
                          rows, columns, info->block);
     struct weight *w = (struct weight *)calloc(1, sizeof *w);
