@@ -1,7 +1,6 @@
 /* screen_answer.c: what is asked beyond the map: its proof, and how units act together. */
 #include "tui/screen_state.h"
 
-
 bool screen_answers_busy(const struct screen *screen)
 {
     const struct explanation *e = screen->explanation;
@@ -86,7 +85,7 @@ unsigned screen_mark(struct screen *screen)
 {
     struct view *view = &screen->view;
     long unit = view_is_stale(view) ? -1 : view_unit(view);
-    char own[VIEW_NAME], name[128];
+    char own[VIEW_NAME], name[VIEW_SHORT_BYTES];
     size_t length;
     if (!can_ask(screen))
         return DIRTY_DRAW;
@@ -104,7 +103,7 @@ unsigned screen_mark(struct screen *screen)
     const char *text = view_unit_text(view, unit, own, &length);
     screen_say(screen, false,
                marked ? "\"%s\" marked; Alt-x on another asks about the two" : "\"%s\" not marked any more",
-               view_shorten(text, length, name, sizeof name));
+               view_shorten(text, length, name));
     return DIRTY_DRAW;
 }
 

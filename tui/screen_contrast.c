@@ -25,13 +25,13 @@ unsigned screen_contrast(struct screen *screen)
 
 unsigned screen_ask_foil(struct screen *screen)
 {
-    char title[200], name[128];
+    char title[200], name[VIEW_SHORT_BYTES];
     size_t length;
     if (!has_output(screen))
         return DIRTY_DRAW;
     const char *text = view_token_text(&screen->view, view_choice_id(&screen->view, 0), &length);
     snprintf(title, sizeof title, "What could stand in place of \"%s\"",
-             view_shorten(text, length, name, sizeof name));
+             view_shorten(text, length, name));
     dialog_ask(&screen->dialog, DIALOG_FOIL, title, "Enter: compare; Esc: close", "");
     return DIRTY_DRAW;
 }

@@ -77,7 +77,7 @@ unsigned screen_mix(struct screen *screen, int by)
 {
     struct view *view = &screen->view;
     long unit = view_is_stale(view) ? -1 : view_unit(view);
-    char name[128], own[VIEW_NAME];
+    char name[VIEW_SHORT_BYTES], own[VIEW_NAME];
     size_t length;
     if (unit < 0 || view->steer_count == MIX_UNITS) {
         screen_say(screen, true, "%s",
@@ -88,7 +88,7 @@ unsigned screen_mix(struct screen *screen, int by)
     }
     float factor = turn(screen, (int)unit, by);
     const char *text = view_unit_text(view, unit, own, &length);
-    view_shorten(text, length, name, sizeof name);
+    view_shorten(text, length, name);
     if (view->steer_count == 0)
         screen_mix_reset(screen);
     else

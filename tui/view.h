@@ -210,10 +210,9 @@ void view_draw_top(struct view *, int row); /* view_list.c */
 void view_draw_words(struct view *, int row);
 /* The unit under the prompt's cursor or the picture's: its value, its rank where there is room, and what it means. */
 void view_draw_unit(struct view *, int row); /* view_unit.c */
-/* A text without the spaces around it, of at most VIEW_SHORT columns, ".." at its end where it is cut; name, which needs
- * 128 bytes. */
-enum { VIEW_SHORT = 20 };
-const char *view_shorten(const char *text, size_t length, char *name, size_t size);
+/* A text without the spaces around it, of at most VIEW_SHORT columns, ".." at its end where it is cut; in name. */
+enum { VIEW_SHORT = 20, VIEW_SHORT_BYTES = 128 };
+const char *view_shorten(const char *text, size_t length, char name[VIEW_SHORT_BYTES]);
 /* Why a unit has no value: ": not measured yet". */
 const char *view_unknown(const struct view *);
 /* Repeating a probe moves its value by as much, so that it says nothing; false while the noise is not known. */

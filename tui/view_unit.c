@@ -47,7 +47,7 @@ const char *view_unit_text(const struct view *view, long unit, char name[VIEW_NA
     return e->prompt + u->start;
 }
 
-const char *view_shorten(const char *text, size_t length, char *name, size_t size)
+const char *view_shorten(const char *text, size_t length, char name[VIEW_SHORT_BYTES])
 {
     struct layout layout = {0};
     size_t end = 0;
@@ -60,11 +60,11 @@ const char *view_shorten(const char *text, size_t length, char *name, size_t siz
     for (size_t i = 0; i < layout.count; i++) {
         size_t next = i + 1 < layout.count ? layout.glyphs[i + 1].start : length;
         columns += layout.glyphs[i].width;
-        if (columns <= VIEW_SHORT - 2 && next + 3 <= size)
+        if (columns <= VIEW_SHORT - 2 && next + 3 <= VIEW_SHORT_BYTES)
             end = next;
     }
-    bool cut = columns > VIEW_SHORT || length + 1 > size;
-    snprintf(name, size, "%.*s%s", (int)(cut ? end : length), text, cut ? ".." : "");
+    bool cut = columns > VIEW_SHORT || length + 1 > VIEW_SHORT_BYTES;
+    snprintf(name, VIEW_SHORT_BYTES, "%.*s%s", (int)(cut ? end : length), text, cut ? ".." : "");
     layout_free(&layout);
     return name;
 }
