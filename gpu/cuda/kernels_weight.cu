@@ -25,20 +25,27 @@ static __device__ void read_some(const uint8_t *row, int first, int columns, flo
     }
 }
 
+/* out[i] = convert(element i of a row) for i < count; elements from `columns` on are 0. */
+template <int TYPE, typename OUT, typename CONVERT>
+static __device__ void convert_row(const uint8_t *row, int columns, int count, const CONVERT &convert, OUT *out)
+{
+    for (int first = (int)threadIdx.x; first < count; first += at_once * (int)blockDim.x) {
+        float value[at_once];
+        read_some<TYPE>(row, first, columns, value);
+#pragma unroll
+        for (int k = 0, i = first; k < at_once; k++, i += (int)blockDim.x)
+            if (i < count)
+                out[i] = convert(value[k]);
+    }
+}
+
 /* -- kernels ------------------------------------------------------------------------------------------------------- */
 
 template <int TYPE> __global__ void expand_kernel(struct stored_rows rows, float scale, float *out)
 {
     const uint8_t *row = stored_row(rows, (int)blockIdx.x);
     out += (size_t)blockIdx.x * rows.columns;
-    for (int first = (int)threadIdx.x; first < rows.columns; first += at_once * (int)blockDim.x) {
-        float value[at_once];
-        read_some<TYPE>(row, first, rows.columns, value);
-#pragma unroll
-        for (int k = 0, i = first; k < at_once; k++, i += (int)blockDim.x)
-            if (i < rows.columns)
-                out[i] = scale * value[k];
-    }
+    convert_row<TYPE>(row, rows.columns, rows.columns, [=](float x) { return scale * x; }, out);
 }
 
 template <int TYPE>
@@ -47,14 +54,7 @@ __global__ void round_kernel(struct stored_rows rows, int count, int padded_colu
     int row = (int)blockIdx.x, columns = row < count ? rows.columns : 0;
     const uint8_t *in = row < count ? stored_row(rows, row) : nullptr;
     out += (size_t)row * padded_columns;
-    for (int first = (int)threadIdx.x; first < padded_columns; first += at_once * (int)blockDim.x) {
-        float value[at_once];
-        read_some<TYPE>(in, first, columns, value);
-#pragma unroll
-        for (int k = 0, i = first; k < at_once; k++, i += (int)blockDim.x)
-            if (i < padded_columns)
-                out[i] = __float2bfloat16_rn(value[k]);
-    }
+    convert_row<TYPE>(in, columns, padded_columns, [](float x) { return __float2bfloat16_rn(x); }, out);
 }
 
 template <int TYPE>
@@ -77,14 +77,8 @@ __global__ void quantise_kernel(struct stored_rows rows, int count, int padded_c
     float step = most / 127.0f;
     float inverse = finite && step > 1e-37f ? 1.0f / step : 0.0f; /* what is smaller counts as 0 */
     out += (size_t)row * padded_columns;
-    for (int first = (int)threadIdx.x; first < padded_columns; first += at_once * (int)blockDim.x) {
-        float value[at_once];
-        read_some<TYPE>(in, first, columns, value);
-#pragma unroll
-        for (int k = 0, i = first; k < at_once; k++, i += (int)blockDim.x)
-            if (i < padded_columns)
-                out[i] = inverse > 0 ? (int8_t)rintf(value[k] * inverse) : (int8_t)0;
-    }
+    auto quantise = [=](float x) { return inverse > 0 ? (int8_t)rintf(x * inverse) : (int8_t)0; };
+    convert_row<TYPE>(in, columns, padded_columns, quantise, out);
     if (threadIdx.x == 0 && row < count)
         scale[row] = !finite ? nanf("") : inverse > 0 ? step : 0.0f;
 }
